@@ -1,0 +1,287 @@
+"""The entries of a ledger: their kinds, the signs each kind carries, and a draft that checks itself."""
+
+import enum
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+from uuid import UUID
+
+ZERO = Decimal(0)
+HALF_A_CENT = Decimal("0.005")
+CENT_OF_CENTS = Decimal("1e-10")
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+CLOCK_SKEW = timedelta(minutes=5)
+
+
+class EntryKind(enum.StrEnum):
+    """What happened to the account."""
+
+    DEPOSIT = "DEPOSIT"
+    WITHDRAWAL = "WITHDRAWAL"
+    BUY = "BUY"
+    SELL = "SELL"
+    SHORT = "SHORT"
+    COVER = "COVER"
+    DIVIDEND = "DIVIDEND"
+    INTEREST = "INTEREST"
+    FEE = "FEE"
+    TAX = "TAX"
+    TRANSFER_IN = "TRANSFER_IN"
+    TRANSFER_OUT = "TRANSFER_OUT"
+    FX = "FX"
+    SPLIT = "SPLIT"
+    SPIN_OFF = "SPIN_OFF"
+    MERGER = "MERGER"
+    RETURN_OF_CAPITAL = "RETURN_OF_CAPITAL"
+    OPTION_EXERCISE = "OPTION_EXERCISE"
+    OPTION_ASSIGNMENT = "OPTION_ASSIGNMENT"
+    OPTION_EXPIRATION = "OPTION_EXPIRATION"
+    STAKING = "STAKING"
+    VALUATION = "VALUATION"
+    LIABILITY = "LIABILITY"
+    NOTE = "NOTE"
+
+
+class Sign(enum.Enum):
+    """What a signed figure of an entry may be."""
+
+    POSITIVE = "above zero"
+    NEGATIVE = "below zero"
+    NOT_NEGATIVE = "zero or above"
+    NOT_ZERO = "other than zero"
+    NONE = "zero"
+    ANY = "any"
+
+    def allows(self, value: Decimal) -> bool:
+        """Say whether a value keeps to the sign."""
+        return {
+            Sign.POSITIVE: value > 0,
+            Sign.NEGATIVE: value < 0,
+            Sign.NOT_NEGATIVE: value >= 0,
+            Sign.NOT_ZERO: value != 0,
+            Sign.NONE: value == 0,
+            Sign.ANY: True,
+        }[self]
+
+
+class Need(enum.Enum):
+    """Whether a kind takes a field."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one kind of entry asks of its fields; `moves` is the sign its quantity takes from a magnitude."""
+
+    quantity: Sign = Sign.NONE
+    cash: Sign = Sign.NONE
+    instrument: Need = Need.REFUSED
+    price: Need = Need.REFUSED
+    moves: int = 1
+
+
+RULES: Mapping[EntryKind, Rule] = {
+    EntryKind.DEPOSIT: Rule(cash=Sign.POSITIVE),
+    EntryKind.WITHDRAWAL: Rule(cash=Sign.NEGATIVE),
+    EntryKind.BUY: Rule(Sign.POSITIVE, Sign.ANY, Need.REQUIRED, Need.REQUIRED),
+    EntryKind.SELL: Rule(Sign.NEGATIVE, Sign.ANY, Need.REQUIRED, Need.REQUIRED, moves=-1),
+    EntryKind.SHORT: Rule(Sign.NEGATIVE, Sign.ANY, Need.REQUIRED, Need.REQUIRED, moves=-1),
+    EntryKind.COVER: Rule(Sign.POSITIVE, Sign.ANY, Need.REQUIRED, Need.REQUIRED),
+    EntryKind.DIVIDEND: Rule(cash=Sign.NOT_NEGATIVE, instrument=Need.REQUIRED, price=Need.OPTIONAL),
+    EntryKind.INTEREST: Rule(cash=Sign.NOT_ZERO, instrument=Need.OPTIONAL),
+    EntryKind.FEE: Rule(cash=Sign.NEGATIVE, instrument=Need.OPTIONAL),
+    EntryKind.TAX: Rule(cash=Sign.NEGATIVE, instrument=Need.OPTIONAL),
+    EntryKind.TRANSFER_IN: Rule(Sign.NOT_NEGATIVE, Sign.NOT_NEGATIVE, Need.OPTIONAL, Need.OPTIONAL),
+    EntryKind.TRANSFER_OUT: Rule(Sign.ANY, Sign.ANY, Need.OPTIONAL, Need.OPTIONAL, moves=-1),
+    EntryKind.FX: Rule(cash=Sign.NOT_ZERO, price=Need.OPTIONAL),
+    EntryKind.SPLIT: Rule(Sign.ANY, Sign.ANY, Need.REQUIRED),
+    EntryKind.SPIN_OFF: Rule(Sign.POSITIVE, Sign.ANY, Need.REQUIRED, Need.OPTIONAL),
+    EntryKind.MERGER: Rule(Sign.NOT_ZERO, Sign.ANY, Need.REQUIRED, Need.OPTIONAL),
+    EntryKind.RETURN_OF_CAPITAL: Rule(cash=Sign.POSITIVE, instrument=Need.REQUIRED),
+    EntryKind.OPTION_EXERCISE: Rule(Sign.NOT_ZERO, Sign.ANY, Need.REQUIRED, Need.OPTIONAL),
+    EntryKind.OPTION_ASSIGNMENT: Rule(Sign.NOT_ZERO, Sign.ANY, Need.REQUIRED, Need.OPTIONAL),
+    EntryKind.OPTION_EXPIRATION: Rule(Sign.NOT_ZERO, Sign.NONE, Need.REQUIRED),
+    EntryKind.STAKING: Rule(Sign.POSITIVE, Sign.NONE, Need.REQUIRED, Need.OPTIONAL),
+    EntryKind.VALUATION: Rule(instrument=Need.REQUIRED, price=Need.REQUIRED),
+    EntryKind.LIABILITY: Rule(price=Need.REQUIRED),
+    EntryKind.NOTE: Rule(instrument=Need.OPTIONAL),
+}
+
+TAKES_CASH = frozenset({EntryKind.BUY, EntryKind.COVER})
+GIVES_CASH = frozenset({EntryKind.SELL, EntryKind.SHORT})
+TRANSFERS = frozenset({EntryKind.TRANSFER_IN, EntryKind.TRANSFER_OUT})
+FLOWS = frozenset({EntryKind.DEPOSIT, EntryKind.WITHDRAWAL}) | TRANSFERS
+
+
+class EntryRefused(ValueError):
+    """The draft breaks the rules of its kind; `problems` maps each field to what is wrong and what to do."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        super().__init__("; ".join(f"{name}: {detail}" for name, detail in self.problems.items()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryDraft:
+    """One happening before it is written: quantity and cash are signed, fee and tax are zero or above."""
+
+    kind: EntryKind
+    occurred_at: datetime
+    currency: str
+    instrument_id: UUID | None = None
+    quantity: Decimal = ZERO
+    price: Decimal | None = None
+    cash: Decimal = ZERO
+    fee: Decimal = ZERO
+    tax: Decimal = ZERO
+    multiplier: Decimal = Decimal(1)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    reason_primary: str = ""
+    reason_explanation: str = ""
+    notes: str = ""
+    tags: tuple[str, ...] = ()
+    source: str = "manual"
+    external_id: str = ""
+    group: UUID | None = None
+
+    def check(self) -> None:
+        """Refuse a draft that breaks the rules of its kind.
+
+        :raises EntryRefused: naming every field that is wrong
+        """
+        problems = _problems_of_shape(self) or _problems_of_cash(self)
+        if problems:
+            raise EntryRefused(problems)
+
+
+def expected_cash(draft: EntryDraft) -> Decimal | None:
+    """Return the cash that follows from the other figures of a draft, or None where it does not follow."""
+    costs = draft.fee + draft.tax
+    if draft.kind in TAKES_CASH | GIVES_CASH and draft.price is not None:
+        amount = -draft.quantity * draft.price * draft.multiplier - costs
+        return amount.quantize(CENT_OF_CENTS, ROUND_HALF_EVEN)
+    if draft.kind in {EntryKind.DIVIDEND, EntryKind.INTEREST} and "gross" in draft.data:
+        return gross_of(draft) - draft.tax
+    if draft.kind in {EntryKind.FEE, EntryKind.TAX} and costs:
+        return -costs
+    return None
+
+
+def gross_of(draft: EntryDraft) -> Decimal:
+    """Return the gross amount a draft states in `data.gross`.
+
+    :raises EntryRefused: if it is not a decimal written as a string
+    """
+    try:
+        gross = Decimal(str(draft.data["gross"]))
+    except (ArithmeticError, KeyError):
+        gross = Decimal("NaN")
+    if isinstance(draft.data.get("gross"), float) or not gross.is_finite():
+        raise EntryRefused({"data.gross": "Write the gross amount as a decimal string, such as \"12.34\"."})
+    return gross
+
+
+def with_cash(draft: EntryDraft) -> EntryDraft:
+    """Return the draft with the cash filled in that follows from its other figures.
+
+    :raises EntryRefused: if the cash does not follow and has to be given
+    """
+    cash = expected_cash(draft)
+    if cash is not None:
+        return replace(draft, cash=cash)
+    if RULES[draft.kind].cash in {Sign.POSITIVE, Sign.NEGATIVE, Sign.NOT_ZERO, Sign.NOT_NEGATIVE} and not draft.quantity:
+        raise EntryRefused({"cash": f"A {draft.kind} needs its cash, signed ({RULES[draft.kind].cash.value})."})
+    return draft
+
+
+def ratio_of(data: Mapping[str, Any]) -> Decimal:
+    """Return the units held after a split for each unit held before.
+
+    :raises EntryRefused: if `data.ratio` is neither "new:old" nor a positive decimal
+
+    >>> ratio_of({"ratio": "4:1"})
+    Decimal('4')
+    """
+    new, _, old = str(data.get("ratio", "")).partition(":")
+    try:
+        ratio = Decimal(new) / Decimal(old or 1)
+    except ArithmeticError:
+        ratio = ZERO
+    if not math.isfinite(ratio) or ratio <= 0:
+        raise EntryRefused({"data.ratio": 'A SPLIT needs data.ratio, new units to old ones, such as "2:1".'})
+    return ratio
+
+
+def _problems_of_shape(draft: EntryDraft) -> dict[str, str]:
+    """Return what is wrong with fields taken one by one."""
+    rule, kind, problems = RULES[draft.kind], draft.kind, {}
+    if not rule.quantity.allows(draft.quantity):
+        problems["quantity"] = f"The quantity of a {kind} must be {rule.quantity.value}."
+    if not rule.cash.allows(draft.cash):
+        problems["cash"] = f"The cash of a {kind} must be {rule.cash.value}."
+    for name, need, value in (("instrument", rule.instrument, draft.instrument_id), ("price", rule.price, draft.price)):
+        if need is Need.REQUIRED and value is None:
+            problems[name] = f"A {kind} needs its {name}."
+        if need is Need.REFUSED and value is not None:
+            problems[name] = f"A {kind} takes no {name}; leave it out."
+    for name, amount in (("price", draft.price), ("fee", draft.fee), ("tax", draft.tax)):
+        if amount is not None and amount < 0:
+            problems[name] = f"The {name} must be zero or above."
+    if not (len(draft.currency) == 3 and draft.currency.isascii() and draft.currency.isupper()):  # noqa: PLR2004
+        problems["currency"] = "Write the currency as three capital letters (ISO 4217), such as USD."
+    if draft.occurred_at.tzinfo is None:
+        problems["occurred_at"] = "Give the time with its offset from UTC, such as 2024-01-02T15:00:00Z."
+    elif draft.occurred_at < EARLIEST:
+        problems["occurred_at"] = "The time lies before 1970."
+    return problems or _problems_of_kind(draft)
+
+
+def _problems_of_kind(draft: EntryDraft) -> dict[str, str]:
+    """Return what only one kind of entry asks."""
+    kind = draft.kind
+    if kind in TRANSFERS:
+        return _problems_of_transfer(draft)
+    if kind is EntryKind.SPLIT:
+        ratio_of(draft.data)
+    if kind is EntryKind.LIABILITY and not draft.data.get("name"):
+        return {"data.name": "A LIABILITY needs data.name, what is owed and to whom."}
+    if kind is EntryKind.NOTE and not draft.notes:
+        return {"notes": "A NOTE needs its notes."}
+    if kind is EntryKind.FX and draft.group is None:
+        return {"group": "An FX entry is one leg of an exchange: give both legs the same group."}
+    return {}
+
+
+def _problems_of_transfer(draft: EntryDraft) -> dict[str, str]:
+    """Return what is wrong with a transfer: it moves units of an instrument or cash, in one direction."""
+    outward = draft.kind is EntryKind.TRANSFER_OUT
+    direction = "below" if outward else "above"
+    for name, value in (("quantity", draft.quantity), ("cash", draft.cash)):
+        if (value > 0) if outward else (value < 0):
+            return {name: f"The {name} of a {draft.kind} must be {direction} zero, or zero."}
+    if bool(draft.quantity) != (draft.instrument_id is not None):
+        return {"instrument": "A transfer of units needs both the instrument and the quantity; of cash, neither."}
+    if not draft.quantity and not draft.cash:
+        return {"cash": f"A {draft.kind} moves cash or units: give one of them, {direction} zero."}
+    return {}
+
+
+def _problems_of_cash(draft: EntryDraft) -> dict[str, str]:
+    """Return what is wrong with the cash beside the figures it follows from."""
+    expected = expected_cash(draft)
+    if draft.kind in TAKES_CASH and draft.cash > 0:
+        return {"cash": f"A {draft.kind} takes cash: it must be zero or below."}
+    if draft.kind in GIVES_CASH and draft.cash < -(draft.fee + draft.tax):
+        return {"cash": f"A {draft.kind} gives cash: it can't fall below minus its fee and tax."}
+    if expected is not None and abs(draft.cash - expected) > HALF_A_CENT and not draft.data.get("rounding"):
+        return {
+            "cash": f"The cash contradicts the other figures: {expected.normalize():f} follows from them. "
+            "Correct it, leave it out, or say why in data.rounding."
+        }
+    return {}
