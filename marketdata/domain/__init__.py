@@ -1,0 +1,1 @@
+"""What prices, rates and instruments are, and the rules they keep; pure."""
