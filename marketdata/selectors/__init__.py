@@ -1,0 +1,1 @@
+"""Questions to market data; nothing here writes."""
