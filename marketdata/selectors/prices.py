@@ -1,0 +1,195 @@
+"""Prices and rates over a period: for people as rows, for those who compute as arrays in one query."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from functools import cache
+from itertools import pairwise
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from marketdata.domain.bars import Timeframe
+from marketdata.domain.fx import Pair, legs_of, rates_of
+from marketdata.models.fx import FxHistory
+from marketdata.models.instruments import Instrument
+from marketdata.models.prices import Bar, PriceHistory, Quote
+
+UNIX_DAY = date(1970, 1, 1).toordinal()
+
+# One string per instrument instead of one row per day: a quarter of a million closes arrive in a tenth of the time.
+# The index hands each series over in order; the one row before the period is the price to carry into it.
+CLOSES = """
+    SELECT wanted.id, series.days, series.closes
+    FROM unnest(%(ids)s::uuid[]) AS wanted (id)
+    CROSS JOIN LATERAL (
+        SELECT string_agg(((bar.timestamp AT TIME ZONE 'UTC')::date - DATE '1970-01-01')::text, ',') AS days,
+               string_agg(trim_scale(bar.close)::text, ',') AS closes
+        FROM (
+            (SELECT timestamp, close FROM marketdata_bar
+             WHERE instrument_id = wanted.id AND timeframe = '1d' AND timestamp < %(start)s
+             ORDER BY timestamp DESC LIMIT 1)
+            UNION ALL
+            (SELECT timestamp, close FROM marketdata_bar
+             WHERE instrument_id = wanted.id AND timeframe = '1d' AND timestamp >= %(start)s AND timestamp < %(end)s
+             ORDER BY timestamp)
+        ) AS bar
+    ) AS series
+    WHERE series.days IS NOT NULL
+"""
+LATEST_CLOSES = """
+    SELECT wanted.id, bar.timestamp, bar.close
+    FROM unnest(%(ids)s::uuid[]) AS wanted (id)
+    CROSS JOIN LATERAL (
+        SELECT timestamp, close FROM marketdata_bar
+        WHERE instrument_id = wanted.id AND timeframe = '1d' AND timestamp < %(end)s
+        ORDER BY timestamp DESC LIMIT 1
+    ) AS bar
+"""
+LATEST_QUOTES = """
+    SELECT quote.* FROM unnest(%(ids)s::uuid[]) AS wanted (id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM marketdata_quote WHERE instrument_id = wanted.id ORDER BY timestamp DESC LIMIT 1
+    ) AS quote
+"""
+RATES = """
+    SELECT rate.base, rate.quote,
+           string_agg((rate.date - DATE '1970-01-01')::text, ',' ORDER BY rate.date),
+           string_agg(trim_scale(rate.rate)::text, ',' ORDER BY rate.date)
+    FROM marketdata_fxrate AS rate
+    JOIN unnest(%(bases)s::text[], %(quotes)s::text[]) AS wanted (base, quote) USING (base, quote)
+    WHERE rate.date < %(end)s
+    GROUP BY rate.base, rate.quote
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Values by day, oldest first; both lists have the same length."""
+
+    days: tuple[date, ...]
+    values: tuple[Decimal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """The last close known on a day, and the day it is of."""
+
+    day: date
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a series reaches and how often its past has changed; nothing stored yet is revision 0."""
+
+    revision: int = 0
+    first: date | None = None
+    last: date | None = None
+
+
+def bars(
+    *, instrument: Instrument, timeframe: Timeframe, start: datetime | None = None, end: datetime | None = None
+) -> QuerySet[Bar]:
+    """Return the bars of an instrument that start in [start, end), oldest first."""
+    found = Bar.objects.filter(instrument=instrument, timeframe=timeframe).order_by("timestamp")
+    if start is not None:
+        found = found.filter(timestamp__gte=start)
+    return found if end is None else found.filter(timestamp__lt=end)
+
+
+def closes(*, instrument_ids: Iterable[UUID], start: date, end: date) -> dict[UUID, Series]:
+    """Return the daily closes of instruments in [start, end), preceded by the last close before it, if there is one.
+
+    An instrument without any is left out. One query, however many instruments and days.
+    """
+    days = cache(_days)  # instruments of one exchange share their days
+    with connection.cursor() as cursor:
+        cursor.execute(CLOSES, {"ids": list(set(instrument_ids)), "start": _midnight(start), "end": _midnight(end)})
+        return {row[0]: Series(days(row[1]), _decimals(row[2])) for row in cursor.fetchall()}
+
+
+def latest_closes(*, instrument_ids: Iterable[UUID], day: date) -> dict[UUID, Close]:
+    """Return the last close of each instrument on a day or before it; one that has none is left out."""
+    tomorrow = date.fromordinal(day.toordinal() + 1)
+    with connection.cursor() as cursor:
+        cursor.execute(LATEST_CLOSES, {"ids": list(set(instrument_ids)), "end": _midnight(tomorrow)})
+        return {row[0]: Close(row[1].astimezone(UTC).date(), row[2]) for row in cursor.fetchall()}
+
+
+def latest_quotes(*, instrument_ids: Iterable[UUID]) -> list[Quote]:
+    """Return the last quote of each instrument that has one."""
+    return list(Quote.objects.raw(LATEST_QUOTES, {"ids": list(set(instrument_ids))}).prefetch_related("instrument"))
+
+
+def fx_rates(*, pairs: Iterable[Pair], start: date, end: date) -> dict[Pair, Series]:
+    """Return the rates of currency pairs in [start, end), preceded by the last rate before it, if there is one.
+
+    A pair that is not stored is answered by its inverse or across EUR or USD; one without any rate is left out.
+    """
+    wanted = set(pairs)
+    stored = _stored_rates(legs_of(wanted), end=end)
+    found = {}
+    for pair in wanted:
+        rates = rates_of(pair, stored)
+        days = tuple(rates)
+        before = sum(1 for _, following in pairwise(days) if following < start)
+        if days:
+            found[pair] = Series(days[before:], tuple(rates.values())[before:])
+    return found
+
+
+def price_reach(*, instrument_ids: Iterable[UUID], timeframe: Timeframe = Timeframe.DAY) -> dict[UUID, Reach]:
+    """Return how far the bars of each instrument reach, and their revision; every instrument gets an answer."""
+    wanted = set(instrument_ids)
+    known = PriceHistory.objects.filter(instrument__in=wanted, timeframe=timeframe)
+    found = {
+        history.instrument_id: Reach(history.revision, _day(history.first_at), _day(history.last_at))
+        for history in known
+    }
+    return {instrument_id: found.get(instrument_id, Reach()) for instrument_id in wanted}
+
+
+def fx_reach(*, pairs: Iterable[Pair]) -> dict[Pair, Reach]:
+    """Return how far the rates behind each pair reach, and a revision that grows whenever one changes in its past."""
+    wanted = set(pairs)
+    known = {(history.base, history.quote): history for history in FxHistory.objects.filter(revision__gt=0)}
+    found = {}
+    for pair in wanted:
+        legs = [known[leg] for leg in legs_of([pair]) if leg in known]
+        days = [day for leg in legs for day in (leg.first_date, leg.last_date) if day]
+        found[pair] = Reach(sum(leg.revision for leg in legs), min(days, default=None), max(days, default=None))
+    return found
+
+
+def _stored_rates(legs: Iterable[Pair], *, end: date) -> Mapping[Pair, dict[date, Decimal]]:
+    """Return the stored rates of pairs before a day."""
+    bases, quotes = zip(*legs, strict=True) if legs else ((), ())
+    with connection.cursor() as cursor:
+        cursor.execute(RATES, {"bases": list(bases), "quotes": list(quotes), "end": end})
+        return {
+            (base, quote): dict(zip(_days(days), _decimals(rates), strict=True))
+            for base, quote, days, rates in cursor.fetchall()
+        }
+
+
+def _days(text: str) -> tuple[date, ...]:
+    """Return the days of a list of day numbers."""
+    return tuple([date.fromordinal(UNIX_DAY + number) for number in map(int, text.split(","))])
+
+
+def _decimals(text: str) -> tuple[Decimal, ...]:
+    """Return the numbers of a list of numbers."""
+    return tuple(map(Decimal, text.split(",")))
+
+
+def _midnight(day: date) -> datetime:
+    """Return the instant a day starts."""
+    return datetime.combine(day, time(), UTC)
+
+
+def _day(instant: datetime | None) -> date | None:
+    """Return the day an instant falls on."""
+    return None if instant is None else instant.astimezone(UTC).date()
