@@ -1,0 +1,33 @@
+"""The tables of people, accounts and the ledger."""
+
+from accounts.models.accounts import Account, AccountKind, CostBasisMethod, ExecutionMode, Membership
+from accounts.models.imports import ImportBatch, ImportStatus
+from accounts.models.jobs import Job, JobKind, JobRun, RunOutcome
+from accounts.models.ledger import Appended, LedgerEntry, LedgerHead, Link
+from accounts.models.mailbox import IdempotencyKey, Level, Notification, Watchlist
+from accounts.models.users import ApiToken, Scope, User
+
+__all__ = [
+    "Account",
+    "AccountKind",
+    "ApiToken",
+    "Appended",
+    "CostBasisMethod",
+    "ExecutionMode",
+    "IdempotencyKey",
+    "ImportBatch",
+    "ImportStatus",
+    "Job",
+    "JobKind",
+    "JobRun",
+    "LedgerEntry",
+    "LedgerHead",
+    "Level",
+    "Link",
+    "Membership",
+    "Notification",
+    "RunOutcome",
+    "Scope",
+    "User",
+    "Watchlist",
+]

@@ -1,0 +1,77 @@
+"""The suite runs on real PostgreSQL and Redis, as the runtime roles; tests commit, and each makes its own people.
+
+Nothing is rolled back or emptied between tests: three connections must see each other's rows, and the ledger refuses to be
+truncated. Tenancy keeps tests apart as it keeps people apart.
+"""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.db import connections
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from pytest_django.plugin import DjangoDbBlocker
+
+from accounts.models import Account, User
+from tests import factories
+
+hypothesis_settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+hypothesis_settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Make the test database as the owner and point all three connections at it."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    name = os.environ.get("TEST_DATABASE", f"test_bedrock_{os.getppid() if worker else os.getpid()}") + (f"_{worker}" if worker else "")
+    keep = request.config.getvalue("reuse_db") and not request.config.getvalue("create_db")
+    owner = connections["owner"]
+    owner.settings_dict["TEST"]["NAME"] = name
+    with django_db_blocker.unblock():
+        owner.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False, keepdb=keep)
+        for connection in connections.all():
+            connection.close()
+            connection.settings_dict["NAME"] = name
+            settings.DATABASES[connection.alias]["NAME"] = name
+    yield
+    if not keep:
+        with django_db_blocker.unblock():
+            for connection in connections.all():
+                connection.close()
+            owner.creation.destroy_test_db(name, verbosity=0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    with django_db_blocker.unblock():
+        yield
+
+
+@pytest.fixture
+def alice() -> User:
+    """Return Alice, who owns the account."""
+    return factories.make_user("alice")
+
+
+@pytest.fixture
+def account(alice: User) -> Account:
+    """Return Alice's account, in dollars."""
+    return factories.make_account(owner=alice)
+
+
+@pytest.fixture
+def bob(account: Account) -> User:
+    """Return Bob, who may look at Alice's account."""
+    return factories.share(account, factories.make_user("bob"))
+
+
+@pytest.fixture
+def charlie() -> User:
+    """Return Charlie, a stranger, who has an account of his own."""
+    charlie = factories.make_user("charlie")
+    factories.make_account(owner=charlie)
+    return charlie

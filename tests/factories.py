@@ -1,0 +1,143 @@
+"""The things tests need, each with names of its own: the database is never emptied."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from itertools import count
+from typing import Any
+
+import factory
+
+from accounts.domain.ledger import EntryDraft, EntryKind, with_cash
+from accounts.domain.roles import Role
+from accounts.models import Account, LedgerEntry, Membership, User
+from accounts.models.tenancy import acting_as
+from marketdata.models import Bar, Instrument
+
+LONG_AGO = datetime(2020, 1, 2, 15, 0, tzinfo=UTC)
+PASSWORD = "correct horse battery"
+_letters = count()
+
+
+class UserFactory(factory.django.DjangoModelFactory):
+    """A person with a password that tests know."""
+
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    class Params:
+        called = "person"
+
+    email = factory.LazyAttributeSequence(lambda user, n: f"{user.called}-{n}-{_run()}@example.com")
+    display_name = factory.LazyAttribute(lambda user: user.called.title())
+    password = factory.PostGenerationMethodCall("set_password", PASSWORD)
+
+    @classmethod
+    def _after_postgeneration(cls, instance: User, create: bool, results: Any = None) -> None:
+        if create:
+            instance.save()
+
+
+class InstrumentFactory(factory.django.DjangoModelFactory):
+    """An equity nobody else trades."""
+
+    class Meta:
+        model = Instrument
+
+    symbol = factory.LazyFunction(lambda: unique_symbol())
+    exchange = "XTST"
+    name = factory.LazyAttribute(lambda instrument: f"{instrument.symbol} Inc.")
+    asset_class = "EQUITY"
+    currency = "USD"
+
+
+def _run() -> str:
+    """Return what tells one run of the suite from another on a kept database."""
+    return f"{datetime.now(UTC).timestamp():.6f}".replace(".", "")
+
+
+def unique_symbol(prefix: str = "Z") -> str:
+    """Return a symbol that no other test uses."""
+    number = int(datetime.now(UTC).timestamp() * 1_000_000) + next(_letters)
+    letters = ""
+    while number:
+        number, digit = divmod(number, 26)
+        letters = chr(65 + digit) + letters
+    return prefix + letters
+
+
+def make_user(called: str = "person", **fields: Any) -> User:
+    """Store a user; the password is `PASSWORD`."""
+    return UserFactory(called=called, **fields)
+
+
+def make_instrument(**fields: Any) -> Instrument:
+    """Store an instrument with a symbol of its own."""
+    return InstrumentFactory(**fields)
+
+
+def make_account(*, owner: User, **fields: Any) -> Account:
+    """Store an account with its owner as a member, as the service would."""
+    account = Account(
+        **{"owner": owner, "name": "Main", "base_currency": "USD", "opened_on": date(2020, 1, 1), "created_at": LONG_AGO} | fields
+    )
+    with acting_as(owner.pk):
+        Membership.objects.create(
+            account_id=account.pk, user=owner, email=owner.email, role=Role.OWNER, invited_at=LONG_AGO, accepted_at=LONG_AGO
+        )
+        account.save(force_insert=True)
+    return account
+
+
+def share(account: Account, user: User, role: Role = Role.VIEWER) -> User:
+    """Make a user a member of an account, and return the user."""
+    with acting_as(account.owner_id):
+        Membership.objects.create(
+            account=account, user=user, email=user.email, role=role, invited_at=LONG_AGO, accepted_at=LONG_AGO
+        )
+    return user
+
+
+def draft(kind: str, **fields: Any) -> EntryDraft:
+    """Return a draft; numbers may be strings, `instrument` a row, and cash is filled in where it follows."""
+    for name in ("quantity", "price", "cash", "fee", "tax"):
+        if name in fields and fields[name] is not None:
+            fields[name] = Decimal(str(fields[name]))
+    instrument = fields.pop("instrument", None)
+    if instrument is not None:
+        fields |= {"instrument_id": instrument.pk, "multiplier": instrument.multiplier}
+    entry = EntryDraft(**{"kind": EntryKind(kind), "occurred_at": LONG_AGO, "currency": "USD"} | fields)
+    return entry if "cash" in fields else with_cash(entry)
+
+
+def post(account: Account, kind: str, *, actor: User | None = None, **fields: Any) -> LedgerEntry:
+    """Write one entry to an account's ledger as its owner, and return it."""
+    entry = draft(kind, **fields)
+    entry.check()
+    with acting_as((actor or account.owner).pk):
+        done = LedgerEntry.objects.append(account_id=account.pk, actor_id=(actor or account.owner).pk, drafts=[entry])[0]
+        return LedgerEntry.objects.get(pk=done.entry_id)
+
+
+def day(text: str | date) -> datetime:
+    """Return the start of a day in UTC."""
+    return datetime.combine(date.fromisoformat(text) if isinstance(text, str) else text, time(), UTC)
+
+
+def make_bars(instrument: Instrument, closes: Iterable[tuple[str | date, str | Decimal]], *, at: datetime = LONG_AGO) -> None:
+    """Store daily bars that open, trade and close at one price."""
+    Bar.objects.bulk_create(
+        Bar(
+            instrument=instrument,
+            timeframe="1d",
+            timestamp=day(when),
+            open=close,
+            high=close,
+            low=close,
+            close=close,
+            volume=Decimal(1000),
+            recorded_at=at,
+        )
+        for when, close in closes
+    )
