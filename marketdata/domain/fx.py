@@ -21,9 +21,7 @@ def legs_of(pairs: Iterable[Pair]) -> set[Pair]:
     """
     legs = set()
     for base, quote in pairs:
-        ends = [(base, quote)] + [
-            leg for hub in HUBS if hub not in {base, quote} for leg in ((base, hub), (hub, quote))
-        ]
+        ends = [(base, quote)] + [leg for hub in HUBS if hub not in {base, quote} for leg in ((base, hub), (hub, quote))]
         legs |= {leg for end in ends for leg in (end, end[::-1])}
     return legs
 

@@ -66,9 +66,7 @@ class Instrument(models.Model):
             models.CheckConstraint(condition=Q(currency__regex=CURRENCY), name="instrument_currency_is_iso_4217"),
             models.CheckConstraint(condition=Q(isin="") | Q(isin__regex=ISIN), name="isin_is_well_formed"),
             models.CheckConstraint(condition=Q(figi="") | Q(figi__regex=FIGI), name="figi_is_well_formed"),
-            models.CheckConstraint(
-                condition=Q(asset_class__in=[name for name, _ in ASSET_CLASSES]), name="asset_class_is_known"
-            ),
+            models.CheckConstraint(condition=Q(asset_class__in=[name for name, _ in ASSET_CLASSES]), name="asset_class_is_known"),
             models.CheckConstraint(condition=Q(multiplier__gt=0), name="multiplier_is_positive"),
             models.CheckConstraint(condition=Q(tick_size__isnull=True) | Q(tick_size__gt=0), name="tick_is_positive"),
             models.CheckConstraint(

@@ -45,9 +45,7 @@ class Bar(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["instrument", "timeframe", "timestamp"], name="bar_once"),
-            models.CheckConstraint(
-                condition=Q(timeframe__in=[name for name, _ in TIMEFRAMES]), name="bar_timeframe_is_known"
-            ),
+            models.CheckConstraint(condition=Q(timeframe__in=[name for name, _ in TIMEFRAMES]), name="bar_timeframe_is_known"),
             models.CheckConstraint(condition=STARTS_ON_ITS_GRID, name="bar_starts_on_its_grid"),
             models.CheckConstraint(
                 condition=Q(low__lte=F("open"), open__lte=F("high")) & Q(low__lte=F("close"), close__lte=F("high")),
@@ -88,12 +86,8 @@ class Quote(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["instrument", "timestamp"], name="quote_once"),
             models.CheckConstraint(condition=Q(bid__gt=0, bid__lte=F("ask")), name="bid_positive_and_not_above_ask"),
-            models.CheckConstraint(
-                condition=Q(bid_size__isnull=True) | Q(bid_size__gte=0), name="bid_size_not_negative"
-            ),
-            models.CheckConstraint(
-                condition=Q(ask_size__isnull=True) | Q(ask_size__gte=0), name="ask_size_not_negative"
-            ),
+            models.CheckConstraint(condition=Q(bid_size__isnull=True) | Q(bid_size__gte=0), name="bid_size_not_negative"),
+            models.CheckConstraint(condition=Q(ask_size__isnull=True) | Q(ask_size__gte=0), name="ask_size_not_negative"),
         ]
 
     def __str__(self) -> str:

@@ -26,18 +26,14 @@ class ProviderState(models.Model):
     timeframe = models.CharField(max_length=3, choices=TIMEFRAMES)
     resume_from = models.DateTimeField(null=True, blank=True, help_text="The first bar not stored yet starts here.")
     last_run_at = models.DateTimeField(null=True, blank=True)
-    last_outcome = models.CharField(
-        max_length=11, blank=True, choices=[(outcome.value, outcome.value) for outcome in Outcome]
-    )
+    last_outcome = models.CharField(max_length=11, blank=True, choices=[(outcome.value, outcome.value) for outcome in Outcome])
     last_detail = models.CharField(max_length=300, blank=True)
     failures = models.PositiveIntegerField(default=0, help_text="Runs that failed since the last good one.")
     not_before = models.DateTimeField(null=True, blank=True, help_text="After failures: asked again from here on.")
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["provider", "instrument", "timeframe"], name="provider_state_once_per_series"
-            ),
+            models.UniqueConstraint(fields=["provider", "instrument", "timeframe"], name="provider_state_once_per_series"),
             models.CheckConstraint(
                 condition=Q(last_outcome__in=["", *(outcome.value for outcome in Outcome)]),
                 name="provider_outcome_is_known",

@@ -43,9 +43,7 @@ def find_instruments(texts: Iterable[str]) -> dict[str, Instrument]:
     wanted = {text: _split(text) for text in texts}
     if not wanted:
         return {}
-    meant = [
-        Q(symbol=symbol, exchange=exchange) if exchange else Q(symbol=symbol) for symbol, exchange in wanted.values()
-    ]
+    meant = [Q(symbol=symbol, exchange=exchange) if exchange else Q(symbol=symbol) for symbol, exchange in wanted.values()]
     found = Instrument.objects.filter(reduce(or_, meant)).order_by("exchange")
     candidates: dict[str, list[Instrument]] = {}
     for instrument in found:
@@ -68,7 +66,5 @@ def _the_one(text: str, candidates: list[Instrument]) -> Instrument:
         raise UnknownInstrument(f"No instrument is called {text}.", code="unknown_instrument")
     if len(candidates) > 1:
         keys = ", ".join(instrument.key for instrument in candidates)
-        raise AmbiguousInstrument(
-            f"{text} means several instruments; write one of {keys}.", code="ambiguous_instrument"
-        )
+        raise AmbiguousInstrument(f"{text} means several instruments; write one of {keys}.", code="ambiguous_instrument")
     return candidates[0]

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -53,6 +54,24 @@ LATEST_QUOTES = """
     CROSS JOIN LATERAL (
         SELECT * FROM marketdata_quote WHERE instrument_id = wanted.id ORDER BY timestamp DESC LIMIT 1
     ) AS quote
+"""
+CLOSES_BEFORE = """
+    SELECT wanted.id, wanted.timeframe, wanted.start, bar.close::float8
+    FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[]) AS wanted (id, timeframe, start)
+    CROSS JOIN LATERAL (
+        SELECT close FROM marketdata_bar
+        WHERE instrument_id = wanted.id AND timeframe = wanted.timeframe AND timestamp < wanted.start
+        ORDER BY timestamp DESC LIMIT 1
+    ) AS bar
+"""
+RATES_BEFORE = """
+    SELECT wanted.base, wanted.quote, wanted.start, known.rate::float8
+    FROM unnest(%s::text[], %s::text[], %s::date[]) AS wanted (base, quote, start)
+    CROSS JOIN LATERAL (
+        SELECT rate FROM marketdata_fxrate
+        WHERE base = wanted.base AND quote = wanted.quote AND date < wanted.start
+        ORDER BY date DESC LIMIT 1
+    ) AS known
 """
 RATES = """
     SELECT rate.base, rate.quote,
@@ -119,6 +138,16 @@ def latest_closes(*, instrument_ids: Iterable[UUID], day: date) -> dict[UUID, Cl
         return {row[0]: Close(row[1].astimezone(UTC).date(), row[2]) for row in cursor.fetchall()}
 
 
+def closes_before(keys: Iterable[tuple[UUID, str, datetime]]) -> dict[tuple[UUID, str, datetime], float]:
+    """Return the close before each bar, as a float to compare with; a bar that is the first has none."""
+    return _before(CLOSES_BEFORE, keys)
+
+
+def rates_before(keys: Iterable[tuple[str, str, date]]) -> dict[tuple[str, str, date], float]:
+    """Return the rate before each day of a pair, as a float to compare with; the first has none."""
+    return _before(RATES_BEFORE, keys)
+
+
 def latest_quotes(*, instrument_ids: Iterable[UUID]) -> list[Quote]:
     """Return the last quote of each instrument that has one."""
     return list(Quote.objects.raw(LATEST_QUOTES, {"ids": list(set(instrument_ids))}).prefetch_related("instrument"))
@@ -145,10 +174,7 @@ def price_reach(*, instrument_ids: Iterable[UUID], timeframe: Timeframe = Timefr
     """Return how far the bars of each instrument reach, and their revision; every instrument gets an answer."""
     wanted = set(instrument_ids)
     known = PriceHistory.objects.filter(instrument__in=wanted, timeframe=timeframe)
-    found = {
-        history.instrument_id: Reach(history.revision, _day(history.first_at), _day(history.last_at))
-        for history in known
-    }
+    found = {history.instrument_id: Reach(history.revision, _day(history.first_at), _day(history.last_at)) for history in known}
     return {instrument_id: found.get(instrument_id, Reach()) for instrument_id in wanted}
 
 
@@ -164,14 +190,23 @@ def fx_reach(*, pairs: Iterable[Pair]) -> dict[Pair, Reach]:
     return found
 
 
+def _before(query: str, keys: Iterable[tuple[Any, Any, Any]]) -> dict[tuple[Any, Any, Any], float]:
+    """Return what was before each key."""
+    columns = [list(column) for column in zip(*keys, strict=True)]
+    if not columns:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(query, columns)
+        return {row[:3]: row[3] for row in cursor.fetchall()}
+
+
 def _stored_rates(legs: Iterable[Pair], *, end: date) -> Mapping[Pair, dict[date, Decimal]]:
     """Return the stored rates of pairs before a day."""
     bases, quotes = zip(*legs, strict=True) if legs else ((), ())
     with connection.cursor() as cursor:
         cursor.execute(RATES, {"bases": list(bases), "quotes": list(quotes), "end": end})
         return {
-            (base, quote): dict(zip(_days(days), _decimals(rates), strict=True))
-            for base, quote, days, rates in cursor.fetchall()
+            (base, quote): dict(zip(_days(days), _decimals(rates), strict=True)) for base, quote, days, rates in cursor.fetchall()
         }
 
 

@@ -1,0 +1,88 @@
+"""Say how far each series reaches and notice when its past changes, in the transaction that writes it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db.models import Q
+
+from marketdata.domain.quality import Dataset
+from marketdata.domain.rows import Values
+from marketdata.models.fx import FxHistory
+from marketdata.models.prices import PriceHistory
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """The table that keeps the histories of one kind of rows, and what its columns are called."""
+
+    model: type[PriceHistory | FxHistory]
+    series: tuple[str, str]
+    first: str
+    last: str
+
+    def series_of(self, history: PriceHistory | FxHistory) -> Values:
+        """Return the series a history is of."""
+        return tuple(getattr(history, name) for name in self.series)
+
+
+KEEPERS = {
+    Dataset.BARS: Keeper(PriceHistory, ("instrument_id", "timeframe"), "first_at", "last_at"),
+    Dataset.FX_RATES: Keeper(FxHistory, ("base", "quote"), "first_date", "last_date"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row that was written: its series, its time there, and whether it is a new one."""
+
+    series: Values
+    time: datetime | date
+    new: bool
+
+
+Histories = Mapping[Values, PriceHistory | FxHistory]
+
+
+def lock_histories(*, dataset: Dataset, series: Iterable[Values]) -> Histories:
+    """Return the histories of series, made where there were none, and hold them until the transaction ends.
+
+    They are taken in one order by everybody, so that two batches wait for each other but never both at once.
+    """
+    keeper = KEEPERS.get(dataset)
+    names = [dict(zip(keeper.series, each, strict=True)) for each in sorted(series)] if keeper else []
+    if keeper is None or not names:
+        return {}
+    keeper.model.objects.bulk_create([keeper.model(**each) for each in names], ignore_conflicts=True)
+    wanted = reduce(or_, [Q(**each) for each in names])
+    held = keeper.model.objects.select_for_update().filter(wanted).order_by(*keeper.series)
+    return {keeper.series_of(history): history for history in held}
+
+
+def note_changes(*, dataset: Dataset, histories: Histories, changes: Iterable[Change]) -> None:
+    """Extend the histories by the rows written; one whose past has changed gets its next revision."""
+    by_series: dict[Values, list[Change]] = {}
+    for change in changes:
+        by_series.setdefault(change.series, []).append(change)
+    keeper = KEEPERS.get(dataset)
+    if keeper is None or not by_series:
+        return
+    for series, written in by_series.items():
+        _extend(histories[series], written, keeper)
+    touched = [histories[series] for series in by_series]
+    keeper.model.objects.bulk_update(touched, [keeper.first, keeper.last, "rows", "revision"])
+
+
+def _extend(history: Any, written: list[Change], keeper: Keeper) -> None:
+    """Extend one history by the rows written to its series."""
+    known_last = getattr(history, keeper.last)
+    times = [change.time for change in written]
+    if known_last is None or min(times) <= known_last:  # type: ignore[type-var]
+        history.revision += 1
+    reached = times if known_last is None else [*times, known_last, getattr(history, keeper.first)]
+    setattr(history, keeper.first, min(reached))  # type: ignore[type-var]
+    setattr(history, keeper.last, max(reached))  # type: ignore[type-var]
+    history.rows += sum(change.new for change in written)
