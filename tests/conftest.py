@@ -4,7 +4,19 @@ Nothing is rolled back or emptied between tests: three connections must see each
 truncated. Tenancy keeps tests apart as it keeps people apart.
 """
 
+# The servers must be there before the settings are read, and the settings before any model is imported.
+# ruff: noqa: E402, I001
 import os
+
+from config import embedded
+
+embedded.provide()
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+import django
+
+django.setup()
+
 from collections.abc import Iterator
 
 import pytest
