@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line, with the embedded servers provided where no URL is given."""
+"""Bedrock's commands, the embedded servers started for those that need them."""
 
 import os
 import sys
@@ -8,11 +8,18 @@ from django.core.management import execute_from_command_line
 
 from config import embedded
 
+WITHOUT_SERVERS = {"", "help", "version", "collectstatic", "findstatic", "diffsettings", "--help", "-h", "--version"}
+
 
 def main() -> None:
-    """Run one management command."""
+    """Run the command that the arguments name."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    embedded.provide()
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command in WITHOUT_SERVERS or {"--help", "-h"} & set(sys.argv):
+        os.environ.setdefault("DATABASE_URL", "postgres://127.0.0.1:1/none")  # settings want an address; nobody calls there
+        os.environ.setdefault("REDIS_URL", "redis://127.0.0.1:1")
+    else:
+        embedded.provide()
     execute_from_command_line(sys.argv)
 
 

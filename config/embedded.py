@@ -1,25 +1,30 @@
-"""PostgreSQL and Redis under var/ for whoever has no servers of their own: shared, started on demand, stopped by the last one out.
+"""PostgreSQL and Redis under var/ for whoever has none of their own: shared, started on demand, stopped by the last one out.
 
 Every process that asks for the servers holds a shared lock for as long as it lives; the kernel lets go of it even after
 `kill -9`. Who leaves and finds no other holder stops both servers.
 
-    python -m config.embedded start     keep them up until `stop`, and print what to export
+    python -m config.embedded start              keep them up until `stop`, and print what to export
     python -m config.embedded stop | status
+    python -m config.embedded run COMMAND ...    run a command that finds them in its environment
 """
 
 import atexit
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import environ
 
 from config.servers import Postgres, Server, ServerError, Valkey, say
 
+ROOT = Path(__file__).resolve().parent.parent
 DATABASE_VARIABLES = {"DATABASE_URL": "database", "DATABASE_OWNER_URL": "owner", "DATABASE_SYSTEM_URL": "system"}
 REDIS_VARIABLES = {"REDIS_URL": "redis"}
 
@@ -36,19 +41,24 @@ class Urls:
 
 @dataclass
 class Hold:
-    """This process's share in the servers."""
+    """This process's share in the servers: the lock that says so, and the variables they gave a value to."""
 
-    file: int
-    process: int
-    variables: dict[str, str]
+    process: int = 0
+    file: int = -1
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is this process's own, not one that a parent had when it forked."""
+        return self.process == os.getpid()
 
 
-_hold: Hold | None = None
+_hold = Hold()
 
 
 def var() -> Path:
     """Return the folder of everything that is made while running."""
-    return Path(os.environ.get("BEDROCK_VAR") or Path(__file__).resolve().parent.parent / "var").resolve()
+    return Path(os.environ.get("BEDROCK_VAR") or ROOT / "var").resolve()
 
 
 def servers(*, postgres: bool = True, redis: bool = True) -> list[Server]:
@@ -65,7 +75,7 @@ def ensure_running(*, postgres: bool = True, redis: bool = True) -> Urls:
         hold()
         for server in servers(postgres=postgres, redis=redis):
             server.start()
-    return urls()
+        return urls()
 
 
 def urls() -> Urls:
@@ -75,7 +85,9 @@ def urls() -> Urls:
 
 
 def provide() -> None:
-    """Set the variables of the servers that the environment does not name; do nothing where it names both, or in production."""
+    """Set the variables of the servers that neither the environment nor .env names; do nothing in production."""
+    if (ROOT / ".env").exists():  # as the settings will, so that both see the same
+        environ.Env.read_env(ROOT / ".env")
     if os.environ.get("BEDROCK_ENV") == "production":
         return
     postgres, redis = not os.environ.get("DATABASE_URL"), not os.environ.get("REDIS_URL")
@@ -84,16 +96,15 @@ def provide() -> None:
     wanted = (DATABASE_VARIABLES if postgres else {}) | (REDIS_VARIABLES if redis else {})
     try:
         found = ensure_running(postgres=postgres, redis=redis)
-    except (ServerError, RuntimeError, PermissionError) as error:
+    except (RuntimeError, OSError) as error:
         sys.exit(f"bedrock: {error}")
     os.environ.update({variable: getattr(found, name) for variable, name in wanted.items()})
-    if _hold:
-        _hold.variables = wanted
+    _hold.variables = wanted
 
 
 def revive() -> bool:
     """Start again what died of the servers this process provides; return whether an address changed."""
-    if not _hold or not _hold.variables:
+    if not _hold.ours or not _hold.variables:
         return False
     before = {variable: os.environ[variable] for variable in _hold.variables}
     wanted = {"postgres": "DATABASE_URL" in before, "redis": "REDIS_URL" in before}
@@ -120,12 +131,11 @@ def alone() -> Iterator[None]:
 
 def hold() -> None:
     """Register this process as one that needs the servers, once."""
-    global _hold
-    if _hold and _hold.process == os.getpid():
+    if _hold.ours:
         return
-    file = os.open(var() / "embedded" / "holders.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(file, fcntl.LOCK_SH)
-    _hold = Hold(file, os.getpid(), {})
+    _hold.process = os.getpid()
+    _hold.file = os.open(var() / "embedded" / "holders.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(_hold.file, fcntl.LOCK_SH)
     atexit.register(release)
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -135,16 +145,14 @@ def hold() -> None:
 
 def release() -> None:
     """Give up this process's share; the last one out turns off the lights."""
-    global _hold
-    mine, _hold = _hold, None
-    if mine is None or mine.process != os.getpid():  # a forked child leaves its parent's share alone
+    if not _hold.ours:
         return
     with alone():
-        fcntl.flock(mine.file, fcntl.LOCK_UN)
+        os.close(_hold.file)
+        _hold.process = 0
         if not held() and not (var() / "embedded" / "keep").exists():
             for server in servers():
                 server.stop()
-    os.close(mine.file)
 
 
 def held() -> bool:
@@ -189,17 +197,26 @@ def status() -> int:
     return int(down > 0)
 
 
+def run(command: list[str]) -> int:
+    """Run a command with the servers in its environment and return its exit code."""
+    provide()
+    return subprocess.run(command, check=False).returncode
+
+
 def main(arguments: list[str]) -> int:
     """Run the command named in the arguments."""
     commands = {"start": start, "stop": stop, "status": status}
-    if len(arguments) != 1 or arguments[0] not in commands:
-        sys.stderr.write("usage: python -m config.embedded start|stop|status\n")
-        return 2
     try:
-        return commands[arguments[0]]()
-    except (ServerError, RuntimeError) as error:
+        match arguments:
+            case ["run", program, *rest]:
+                return run([program, *rest])
+            case [name] if name in commands:
+                return commands[name]()
+    except (RuntimeError, OSError) as error:
         sys.stderr.write(f"bedrock: {error}\n")
         return 1
+    sys.stderr.write("usage: python -m config.embedded start|stop|status|run COMMAND ...\n")
+    return 2
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ GROUP_OF = {"bedrock_web": "bedrock_app", "bedrock_jobs": "bedrock_system"}
 MAJOR = "18"
 LOG_LIMIT = 10_000_000
 ATTEMPTS = 3
-PATIENCE = {"answer": 300.0, "leave": 60.0, "orphans": 5.0}  # seconds; a crash recovery may read gigabytes of log
+PATIENCE = {"silence": 2.0, "answer": 300.0, "leave": 60.0, "orphans": 5.0}  # seconds; a crash recovery may read gigabytes of log
 
 
 class ServerError(RuntimeError):
@@ -114,7 +114,7 @@ def wait_until(done: Callable[[], bool], *, seconds: float, notice: str = "") ->
         waited = time.monotonic() - started
         if waited > seconds:
             return False
-        if waited > 2 and not told:
+        if waited > PATIENCE["silence"] and not told:
             say(notice)
             told = True
         time.sleep(0.02 if waited < 1 else 0.1)
@@ -249,6 +249,7 @@ class Valkey(Server):
     """The broker and cache."""
 
     key, name, farewell = "valkey", "Valkey", signal.SIGTERM
+    mended = False
 
     @property
     def url(self) -> str:
@@ -291,8 +292,9 @@ class Valkey(Server):
 
     def mend(self) -> None:
         """Put damaged data aside: queue and cache hold nothing that the database cannot give again."""
-        if "Address already in use" not in self.tail() and self.link.exists():
-            aside = self.link.with_suffix(".damaged")
+        aside = self.link.with_suffix(".damaged")
+        if "Address already in use" not in self.tail() and not self.mended:
+            self.mended = True  # a second failure has another cause, and must not cost the copy
             shutil.rmtree(aside, ignore_errors=True)
             self.link.rename(aside)
             self.prepare()
@@ -313,7 +315,7 @@ class Postgres(Server):
         """Connect as the superuser; only to a server that proves to know the password."""
         return psycopg.connect(
             host="127.0.0.1", port=self.port, user="postgres", password=self.memory.password("postgres"), dbname=database,
-            connect_timeout=5, require_auth="scram-sha-256", autocommit=True,
+            connect_timeout=5, require_auth="scram-sha-256", sslmode="disable", gssencmode="disable", autocommit=True,
         )  # fmt: skip
 
     def knows_us(self) -> bool:

@@ -1,0 +1,74 @@
+"""The Celery application: a message only wakes a worker up, the row it finds is the truth."""
+
+import os
+from functools import partial
+from typing import Any
+
+from celery import Celery
+from celery.contrib.django.task import DjangoTask
+from celery.signals import heartbeat_sent
+from django.db import transaction
+
+from config import embedded, pulse
+
+embedded.provide()
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+VISIBILITY = 300  # seconds until Redis hands a message that was not acknowledged to another worker
+
+
+class WakeUp(DjangoTask):
+    """A task whose message may be lost: what it would do is found in the database anyway."""
+
+    abstract = True
+
+    def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:
+        """Send the message once the transaction is committed; if the broker is away, log that and carry on."""
+        transaction.on_commit(partial(self.delay, *args, **kwargs), robust=True)
+
+    def apply_async_on_commit(self, *args: Any, **kwargs: Any) -> None:
+        """Send the message with options once the transaction is committed; if the broker is away, log that and carry on."""
+        transaction.on_commit(partial(self.apply_async, *args, **kwargs), robust=True)
+
+
+app = Celery("bedrock", task_cls=WakeUp)
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.update(
+    accept_content=["json"],
+    task_serializer="json",
+    result_serializer="json",
+    task_ignore_result=True,
+    timezone="UTC",
+    # a worker that dies hands its message to the next one; a task that hangs is ended before Redis would run it twice
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    worker_cancel_long_running_tasks_on_connection_loss=True,
+    task_soft_time_limit=VISIBILITY - 60,
+    task_time_limit=VISIBILITY - 30,
+    broker_transport_options={
+        "visibility_timeout": VISIBILITY,
+        "socket_connect_timeout": 2,
+        "socket_timeout": 10,
+        "retry_on_timeout": False,
+    },
+    # the worker waits for the broker for as long as it takes, a request does not
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2},
+    worker_hijack_root_logger=False,
+    beat_scheduler="config.beat:Scheduler",
+    beat_max_loop_interval=5,
+    beat_schedule={
+        "claim due jobs": {"task": "accounts.tasks.claim_due_jobs", "schedule": 10.0, "options": {"expires": 10}},
+        "refresh watched prices": {"task": "marketdata.tasks.refresh_watched", "schedule": 3600.0},
+        "catch up accounts that lag": {"task": "portfolio.tasks.catch_up_lagging", "schedule": 60.0, "options": {"expires": 60}},
+    },
+)
+app.autodiscover_tasks()
+
+
+@heartbeat_sent.connect
+def show_life(**_signal: Any) -> None:
+    """Leave the worker's sign of life, as often as Celery sends its own."""
+    pulse.note("worker")

@@ -1,0 +1,11 @@
+"""The door of the site and the API for a WSGI server."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+from config import embedded
+
+embedded.provide()
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+application = get_wsgi_application()
