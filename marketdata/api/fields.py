@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +21,7 @@ MAX_OFFSET = timedelta(hours=15, minutes=59)
 CLOCK_SKEW = timedelta(minutes=5)
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(?P<offset>Z|[+-]\d{2}:\d{2})?", re.ASCII)
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 MAX_NAME = 100
 
 
@@ -120,6 +121,33 @@ class UtcDateTimeField(serializers.Field):
         hours, minutes = int(offset[1:3]), int(offset[4:6])
         if minutes >= 60 or timedelta(hours=hours, minutes=minutes) > MAX_OFFSET:  # noqa: PLR2004
             self.fail("bad_offset")
+
+
+class DayField(serializers.DateField):
+    """A day, written YYYY-MM-DD and no other way."""
+
+    default_error_messages = {"bad_day": "Write the day as YYYY-MM-DD, such as 2024-01-31."}
+
+    def to_internal_value(self, data: object) -> date:
+        """Return the day that the client wrote."""
+        if not isinstance(data, str) or not DAY.fullmatch(data):
+            self.fail("bad_day")
+        try:
+            return date.fromisoformat(data)
+        except ValueError:
+            self.fail("bad_day")
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A whole number; a text, a fraction or a truth value is none."""
+
+    default_error_messages = {"not_a_number": "Write a whole number, without quotes."}
+
+    def to_internal_value(self, data: object) -> int:
+        """Return the number that the client wrote."""
+        if type(data) is not int:
+            self.fail("not_a_number")
+        return data
 
 
 class InstrumentField(serializers.Field):
