@@ -151,53 +151,6 @@ class WholeNumberField(serializers.IntegerField):
         return data
 
 
-class DayField(serializers.Field):
-    """A calendar day, YYYY-MM-DD, in no time zone."""
-
-    default_error_messages = {"bad_day": "Write the day as YYYY-MM-DD, such as 2024-01-02."}
-
-    def to_internal_value(self, data: object) -> date:
-        """Return the day that the client wrote."""
-        if not isinstance(data, str) or not DAY.fullmatch(data):
-            self.fail("bad_day")
-        try:
-            return date.fromisoformat(data)
-        except ValueError:
-            self.fail("bad_day")
-
-    def to_representation(self, value: date) -> str:
-        """Return the day as it is written."""
-        return value.isoformat()
-
-
-class WholeNumberField(serializers.Field):
-    """A whole number, written as a JSON number; a string, a fraction or a flag is none."""
-
-    default_error_messages = {
-        "not_a_whole_number": "Write a whole number, such as 12.",
-        "too_small": "The number must be {min_value} or above.",
-        "too_large": "The number must be {max_value} or below.",
-    }
-
-    def __init__(self, *, min_value: int = -(2**63), max_value: int = 2**63 - 1, **kwargs: Any) -> None:
-        self.min_value, self.max_value = min_value, max_value
-        super().__init__(**kwargs)
-
-    def to_internal_value(self, data: object) -> int:
-        """Return the number that the client wrote."""
-        if not isinstance(data, int) or isinstance(data, bool):
-            self.fail("not_a_whole_number")
-        if data < self.min_value:
-            self.fail("too_small", min_value=self.min_value)
-        if data > self.max_value:
-            self.fail("too_large", max_value=self.max_value)
-        return data
-
-    def to_representation(self, value: int) -> int:
-        """Return the number."""
-        return value
-
-
 class InstrumentField(serializers.Field):
     """An instrument, written SYMBOL:MIC or as a bare symbol where only one is meant."""
 
@@ -260,27 +213,6 @@ class UtcDateTimeSchema(OpenApiSerializerFieldExtension):
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         """Return the type."""
         return {"type": "string", "format": "date-time"}
-
-
-class DaySchema(OpenApiSerializerFieldExtension):
-    """What the OpenAPI document says of a DayField."""
-
-    target_class = "marketdata.api.fields.DayField"
-
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        """Return the type."""
-        return {"type": "string", "format": "date"}
-
-
-class WholeNumberSchema(OpenApiSerializerFieldExtension):
-    """What the OpenAPI document says of a WholeNumberField."""
-
-    target_class = "marketdata.api.fields.WholeNumberField"
-
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
-        """Return the type and its bounds."""
-        bounds = {"minimum": self.target.min_value, "maximum": self.target.max_value}
-        return {"type": "integer", "format": "int64"} | (bounds if direction == "request" else {})
 
 
 class InstrumentSchema(OpenApiSerializerFieldExtension):

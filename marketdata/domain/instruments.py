@@ -3,6 +3,7 @@
 import enum
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 MAX_SYMBOL = 24
 SYMBOL = r"^[A-Z0-9][A-Z0-9.\-/^]{0,23}$"
@@ -39,6 +40,22 @@ class OptionRight(enum.StrEnum):
 
     CALL = "CALL"
     PUT = "PUT"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a source of prices needs to know of an instrument to find it, and a new one starts with."""
+
+    symbol: str
+    exchange: str
+    name: str = ""
+    asset_class: AssetClass = AssetClass.EQUITY
+    currency: str = "USD"
+
+    @property
+    def key(self) -> str:
+        """The name that means this instrument alone: SYMBOL:MIC."""
+        return f"{self.symbol}:{self.exchange}"
 
 
 class BadSymbol(ValueError):

@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
-from marketdata.domain.instruments import EXCHANGE, FIGI, ISIN, SYMBOL, AssetClass, OptionRight, problems_of
+from marketdata.domain.instruments import EXCHANGE, FIGI, ISIN, SYMBOL, AssetClass, Listing, OptionRight, problems_of
 from marketdata.domain.money import CURRENCY, UnknownCurrency, check_currency
 from marketdata.models.fields import PriceField, QuantityField, UUIDv7Field
 
@@ -88,6 +88,11 @@ class Instrument(models.Model):
     def key(self) -> str:
         """The name that means this instrument alone: SYMBOL:MIC."""
         return f"{self.symbol}:{self.exchange}"
+
+    @property
+    def listing(self) -> Listing:
+        """What a source of prices is told about it."""
+        return Listing(self.symbol, self.exchange, self.name, AssetClass(self.asset_class), self.currency)
 
     def clean(self) -> None:
         """Refuse an instrument whose fields break their rules, naming each field.
