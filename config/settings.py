@@ -206,6 +206,9 @@ MARKETDATA_PROVIDERS: dict[str, dict[str, Any]] = {
     "files": {"class": "marketdata.adapters.files.FolderProvider", "folder": env.str("PRICES_FOLDER", default=str(VAR / "prices"))},
 }
 
+# --- scheduled jobs: the task that does each kind (by name: floors below don't know those above) ---
+JOB_TASKS = {"SNAPSHOT": "portfolio.tasks.run_snapshots", "REFRESH": "accounts.tasks.run_refreshes"}
+
 # --- the admin ----------------------------------------------------------------------------------
 UNFOLD = {
     "SITE_TITLE": "Bedrock",

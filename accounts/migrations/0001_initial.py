@@ -252,7 +252,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(condition=models.Q(('enabled', True)), fields=['next_run_at'], name='job_due'),
+            index=models.Index(condition=models.Q(('next_run_at__isnull', False)), fields=['next_run_at'], name='job_due'),
         ),
         migrations.AddConstraint(
             model_name='job',

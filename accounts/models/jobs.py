@@ -60,7 +60,7 @@ class Job(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "kind"], name="job_once_per_account")]
         indexes = [
-            models.Index(fields=["next_run_at"], condition=models.Q(enabled=True), name="job_due")  # claims
+            models.Index(fields=["next_run_at"], condition=models.Q(next_run_at__isnull=False), name="job_due")  # claims
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,36 @@
+"""What the clock starts for accounts: claims of due jobs, and refreshes of their prices."""
+
+import logging
+from uuid import UUID
+
+from celery import current_app, shared_task
+from django.conf import settings
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from accounts.services import jobs, prices
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(ignore_result=True)
+def claim_due_jobs(**_later: object) -> None:
+    """Claim the jobs that are due and wake a worker for each chunk of them."""
+    for kind, chunks in jobs.claim_due(at=timezone.now()).items():
+        for run_ids in chunks:
+            try:
+                current_app.send_task(settings.JOB_TASKS[kind], kwargs={"run_ids": [str(run_id) for run_id in run_ids]})
+            except OperationalError:  # the rows stay claimed; when their lease runs out they are sent again
+                log.warning("No broker: %s runs of %s wait for their lease to end", len(run_ids), kind)
+
+
+@shared_task(ignore_result=True)
+def run_refreshes(*, run_ids: list[str], **_later: object) -> None:
+    """Do the price refreshes of a chunk of accounts; what the time does not reach is sent on."""
+    left = jobs.perform(
+        run_ids=[UUID(run_id) for run_id in run_ids],
+        work=lambda account_id: prices.refresh_account(account_id=account_id, at=timezone.now()),
+        clock=timezone.now,
+    )
+    if left:
+        run_refreshes.delay(run_ids=[str(run_id) for run_id in left])
