@@ -22,7 +22,8 @@ from pathlib import Path
 
 import environ
 
-from config.servers import Postgres, Server, ServerError, Valkey, say
+from config.processes import Server, ServerError, say
+from config.servers import Postgres, Valkey
 
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE_VARIABLES = {"DATABASE_URL": "database", "DATABASE_OWNER_URL": "owner", "DATABASE_SYSTEM_URL": "system"}

@@ -1,6 +1,11 @@
-"""Signs of life of the worker and of beat: a key in Redis that expires when nobody renews it."""
+"""Signs of life of the worker and of beat: a key in Redis that expires when nobody renews it.
+
+`python -m config.pulse worker` (or `beat`) exits 0 if there is one.
+"""
 
 import logging
+import os
+import sys
 from datetime import UTC, datetime
 
 from django.core.cache import cache
@@ -23,3 +28,13 @@ def heartbeats() -> dict[str, datetime | None]:
     found = cache.get_many([f"health:{process}" for process in PROCESSES])
     times = {process: found.get(f"health:{process}") for process in PROCESSES}
     return {process: datetime.fromisoformat(time) if time else None for process, time in times.items()}
+
+
+def main(process: str) -> int:
+    """Fail unless a process has shown life lately; what a container's health check asks."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    return int(heartbeats()[process] is None)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
