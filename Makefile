@@ -6,7 +6,7 @@ RUN := $(ENV)/bin/python
 BROKEN := $(shell test ! -e $(ENV) || $(RUN) -c "" 2>/dev/null || echo broken)
 # Where the home folder cannot be written, the downloads are not kept.
 CACHE := $(shell test -w "$${XDG_CACHE_HOME:-$$HOME}" || echo --no-cache)
-UV := UV_PYTHON_DOWNLOADS=never UV_LINK_MODE=copy $(RUN) -m uv --quiet $(CACHE)
+UV := UV_PYTHON_DOWNLOADS=never $(RUN) -m uv --quiet $(CACHE)
 INSTALL := $(UV) pip install --python $(RUN) --require-hashes -r
 PRODUCTION := BEDROCK_ENV=production DEBUG=false ALLOWED_HOSTS=bedrock.example.org
 LOCK := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
