@@ -15,6 +15,10 @@ class ProviderFailed(Exception):
     """The source can't answer: it is away, it refuses, or what it says makes no sense as a whole."""
 
 
+class ProviderStalled(Exception):
+    """The source has not answered in the time it is given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Rows as they came: mappings with the names of a bar's columns, or anything else where the source is broken.

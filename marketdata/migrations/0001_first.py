@@ -197,12 +197,8 @@ class Migration(migrations.Migration):
                 "verbose_name": "FX rate",
                 "constraints": [
                     models.UniqueConstraint(fields=("base", "quote", "date"), name="fx_rate_once"),
-                    models.CheckConstraint(
-                        condition=models.Q(("base__regex", "^[A-Z]{3}$")), name="fx_base_is_iso_4217"
-                    ),
-                    models.CheckConstraint(
-                        condition=models.Q(("quote__regex", "^[A-Z]{3}$")), name="fx_quote_is_iso_4217"
-                    ),
+                    models.CheckConstraint(condition=models.Q(("base__regex", "^[A-Z]{3}$")), name="fx_base_is_iso_4217"),
+                    models.CheckConstraint(condition=models.Q(("quote__regex", "^[A-Z]{3}$")), name="fx_quote_is_iso_4217"),
                     models.CheckConstraint(
                         condition=models.Q(("base", models.F("quote")), _negated=True), name="fx_currencies_differ"
                     ),
@@ -293,15 +289,11 @@ class Migration(migrations.Migration):
                 ("rule", models.CharField(max_length=40)),
                 (
                     "severity",
-                    models.CharField(
-                        choices=[("ERROR", "ERROR"), ("WARNING", "WARNING"), ("INFO", "INFO")], max_length=7
-                    ),
+                    models.CharField(choices=[("ERROR", "ERROR"), ("WARNING", "WARNING"), ("INFO", "INFO")], max_length=7),
                 ),
                 (
                     "dataset",
-                    models.CharField(
-                        choices=[("bars", "bars"), ("quotes", "quotes"), ("fx_rates", "fx_rates")], max_length=8
-                    ),
+                    models.CharField(choices=[("bars", "bars"), ("quotes", "quotes"), ("fx_rates", "fx_rates")], max_length=8),
                 ),
                 ("source", models.CharField(max_length=100)),
                 ("record", models.JSONField(help_text="The row as it came, every value as text.")),
@@ -314,9 +306,7 @@ class Migration(migrations.Migration):
                 ("fingerprint", models.CharField(editable=False, max_length=64, unique=True)),
                 (
                     "times",
-                    models.PositiveIntegerField(
-                        default=1, help_text="How often the same row came with the same fault."
-                    ),
+                    models.PositiveIntegerField(default=1, help_text="How often the same row came with the same fault."),
                 ),
                 ("found_at", models.DateTimeField()),
                 ("last_found_at", models.DateTimeField()),
@@ -431,9 +421,7 @@ class Migration(migrations.Migration):
                         ("right__in", ["CALL", "PUT"]),
                         ("strike__gt", 0),
                     ),
-                    models.Q(
-                        models.Q(("asset_class", "OPTION"), _negated=True), ("right", ""), ("strike__isnull", True)
-                    ),
+                    models.Q(models.Q(("asset_class", "OPTION"), _negated=True), ("right", ""), ("strike__isnull", True)),
                     _connector="OR",
                 ),
                 name="option_has_expiry_strike_and_right",
@@ -501,9 +489,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="pricehistory",
-            constraint=models.UniqueConstraint(
-                fields=("instrument", "timeframe"), name="price_history_once_per_series"
-            ),
+            constraint=models.UniqueConstraint(fields=("instrument", "timeframe"), name="price_history_once_per_series"),
         ),
         migrations.AddConstraint(
             model_name="pricehistory",
@@ -527,9 +513,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="qualityissue",
-            index=models.Index(
-                condition=models.Q(("resolved_at", None)), fields=["-found_at", "-id"], name="issues_open"
-            ),
+            index=models.Index(condition=models.Q(("resolved_at", None)), fields=["-found_at", "-id"], name="issues_open"),
         ),
         migrations.AddConstraint(
             model_name="qualityissue",

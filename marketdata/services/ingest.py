@@ -14,7 +14,7 @@ batches that overlap nothing is lost and nothing doubled, whoever sends them at 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from types import MappingProxyType
 from uuid import UUID
 
@@ -51,13 +51,17 @@ class Delivery:
 
 @dataclass(slots=True)
 class IngestReport:
-    """What became of the rows of a batch; findings name the row by its index among those that came."""
+    """What became of the rows of a batch; findings name the row by its index among those that came.
+
+    `last` is the time of the latest row that was not refused by a rule.
+    """
 
     stored: int = 0
     known: int = 0
     corrected: int = 0
     refused: list[Finding] = field(default_factory=list)
     warned: list[Finding] = field(default_factory=list)
+    last: datetime | date | None = None
 
     def __add__(self, other: "IngestReport") -> "IngestReport":
         return IngestReport(
@@ -66,6 +70,7 @@ class IngestReport:
             self.corrected + other.corrected,
             self.refused + other.refused,
             self.warned + other.warned,
+            other.last or self.last,
         )
 
 
@@ -184,6 +189,7 @@ def _write(target: Target, delivery: Delivery, read: Mapping[int, Values], repor
     report.corrected += len(corrected)
     report.known += len(read) - len(stored) - len(differing)
     report.refused += [_conflict(shape, index, read[index]) for index in sorted(differing - corrected)]
+    report.last = max(map(shape.time_of, read.values()))
     written = stored | corrected
     changes = [Change(shape.series_of(read[each]), shape.time_of(read[each]), each in stored) for each in written]
     note_changes(dataset=shape.dataset, histories=histories, changes=changes)

@@ -1,0 +1,229 @@
+"""Fetch what is new from the sources of prices, whatever they do meanwhile.
+
+A provider that raises is passed over for that series and asked again later, after a pause that doubles each time. One that
+stalls is not asked again in this run (its thread can't be ended, so at most one is left behind for each provider). Pages are
+stored as they come, each in one transaction with the place to resume from: a run that is killed goes on where it stopped.
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Max, QuerySet
+
+from marketdata.adapters import providers as configured_providers
+from marketdata.adapters.base import Page, PriceProvider, ProviderFailed, ProviderStalled
+from marketdata.adapters.patience import in_time
+from marketdata.domain.bars import Timeframe
+from marketdata.domain.quality import as_text
+from marketdata.domain.rows import Unreadable, read_start
+from marketdata.models.instruments import Instrument
+from marketdata.models.providers import Outcome, ProviderState
+from marketdata.services.ingest import IngestReport, store_bars
+
+log = logging.getLogger(__name__)
+
+BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
+PAGE_SECONDS = 20.0
+RUN_SECONDS = 180.0
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
+MOST_DOUBLINGS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRun:
+    """What came of asking one provider for one series."""
+
+    instrument: Instrument
+    provider: str
+    outcome: Outcome
+    report: IngestReport
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class RefreshReport:
+    """What came of a refresh; `left` are the instruments it had no time for, which come first the next time."""
+
+    runs: list[SeriesRun] = field(default_factory=list)
+    left: list[Instrument] = field(default_factory=list)
+
+    @property
+    def stored(self) -> int:
+        """How many bars are new."""
+        return sum(run.report.stored for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series that a provider is asked for at a time; bars that are not over by then are left for later."""
+
+    provider: PriceProvider
+    instrument: Instrument
+    timeframe: Timeframe
+    at: datetime
+    page_seconds: float = PAGE_SECONDS
+
+    @property
+    def end(self) -> datetime:
+        """The start of the first bar that is not over yet."""
+        return self.timeframe.start_of(self.at)
+
+    def is_covered(self) -> bool:
+        """Say whether the provider has the series."""
+        return all(in_time(lambda: [self.provider.covers(self.instrument.listing, self.timeframe)], self.page_seconds))
+
+    def pages(self, start: datetime) -> Iterator[Page]:
+        """Yield what the provider has from a time on."""
+        listing = self.instrument.listing
+        for page in in_time(lambda: self.provider.bars(listing, self.timeframe, start, self.end), self.page_seconds):
+            if not isinstance(page, Page):
+                raise ProviderFailed(f"Handed out a {type(page).__name__} instead of a page.")
+            yield _without_open_bars(page, self.end)
+
+    def store(self, page: Page, *, correct: bool = False) -> IngestReport:
+        """Store the rows of a page."""
+        return store_bars(
+            source=self.provider.name,
+            rows=page.rows,
+            common={"instrument": self.instrument, "timeframe": self.timeframe.value},
+            recorded_at=self.at,
+            correct=correct,
+        )
+
+
+def refresh(
+    *,
+    instruments: Iterable[Instrument],
+    at: datetime,
+    timeframe: Timeframe = Timeframe.DAY,
+    providers: Sequence[PriceProvider] | None = None,
+    page_seconds: float = PAGE_SECONDS,
+    run_seconds: float = RUN_SECONDS,
+) -> RefreshReport:
+    """Store the bars that are over since the last run; the instruments longest not looked at come first.
+
+    For each instrument the providers are asked in their order until one answers.
+    """
+    asked = list(configured_providers() if providers is None else providers)
+    waiting = _longest_waiting_first(list(instruments), timeframe)
+    report, started = RefreshReport(), time.monotonic()
+    while waiting and time.monotonic() - started < run_seconds:
+        instrument = waiting.pop(0)
+        runs = _ask_in_turn([Series(provider, instrument, timeframe, at, page_seconds) for provider in asked])
+        report.runs += runs
+        stalled = {run.provider for run in runs if run.outcome is Outcome.STALLED}
+        asked = [provider for provider in asked if provider.name not in stalled]
+    report.left = waiting
+    return report
+
+
+def load_series(*, series: Series, start: datetime = BEGINNING, correct: bool = False) -> Iterator[tuple[Page, IngestReport]]:
+    """Store all that a provider has of a series from a time on, and yield each page beside what came of it.
+
+    :raises ProviderFailed: if the provider raises
+    :raises ProviderStalled: if it does not answer in time
+    """
+    for page in series.pages(start):
+        yield page, series.store(page, correct=correct)
+
+
+def _ask_in_turn(choices: Iterable[Series]) -> list[SeriesRun]:
+    """Ask one provider after the other for the same series until one answers."""
+    runs: list[SeriesRun] = []
+    for series in choices:
+        run = _run(series)
+        runs += [run] if run else []
+        if run and run.outcome in {Outcome.STORED, Outcome.NOTHING_NEW}:
+            break
+    return runs
+
+
+def _run(series: Series) -> SeriesRun | None:
+    """Fetch what is new of a series; None if the provider does not have it or is given a rest."""
+    known = _state_of(series).first() or ProviderState()
+    if known.not_before is not None and series.at < known.not_before:
+        return None
+    start = known.resume_from or BEGINNING
+    total, outcome, detail = IngestReport(), Outcome.NOTHING_NEW, ""
+    try:
+        if not series.is_covered():
+            return None
+        for page in series.pages(start) if start < series.end else ():
+            total += _store_and_mark(series, page)
+    except ProviderStalled as stall:
+        outcome, detail = Outcome.STALLED, as_text(stall)
+    except ProviderFailed as failure:
+        outcome, detail = Outcome.FAILED, as_text(failure)
+    if outcome is Outcome.NOTHING_NEW and total.stored:
+        outcome = Outcome.STORED
+    _note_outcome(series, outcome, detail)
+    return SeriesRun(series.instrument, series.provider.name, outcome, total, detail)
+
+
+@transaction.atomic
+def _store_and_mark(series: Series, page: Page) -> IngestReport:
+    """Store a page and where to resume after it, both or neither."""
+    report = series.store(page)
+    if isinstance(report.last, datetime):
+        state = _locked_state(series)
+        resume_from = report.last + series.timeframe.duration
+        state.resume_from = max(resume_from, state.resume_from or resume_from)
+        state.save(update_fields=["resume_from"])
+    return report
+
+
+@transaction.atomic
+def _note_outcome(series: Series, outcome: Outcome, detail: str) -> None:
+    """Write down how a run went and, after a failure, when to ask again."""
+    state = _locked_state(series)
+    state.last_run_at, state.last_outcome, state.last_detail = series.at, outcome.value, detail
+    if outcome in {Outcome.FAILED, Outcome.STALLED}:
+        log.warning("Provider %s, %s: %s", series.provider.name, series.instrument, detail)
+        pause = FIRST_PAUSE * 2 ** min(state.failures, MOST_DOUBLINGS)
+        state.failures += 1
+        state.not_before = series.at + min(pause, LONGEST_PAUSE)
+    else:
+        state.failures, state.not_before = 0, None
+    state.save()
+
+
+def _state_of(series: Series) -> QuerySet[ProviderState]:
+    """Return the row that says where the refresh of a series stopped."""
+    return ProviderState.objects.filter(
+        provider=series.provider.name, instrument=series.instrument, timeframe=series.timeframe.value
+    )
+
+
+def _locked_state(series: Series) -> ProviderState:
+    """Return that row, made if there is none, and hold it until the transaction ends."""
+    name, instrument, timeframe = series.provider.name, series.instrument, series.timeframe.value
+    row = ProviderState(provider=name, instrument=instrument, timeframe=timeframe)
+    ProviderState.objects.bulk_create([row], ignore_conflicts=True)
+    return _state_of(series).select_for_update().get()
+
+
+def _longest_waiting_first(instruments: Sequence[Instrument], timeframe: Timeframe) -> list[Instrument]:
+    """Return instruments in the order of their last runs, those never looked at first."""
+    states = ProviderState.objects.filter(instrument__in=instruments, timeframe=timeframe.value)
+    last = dict(states.values_list("instrument").annotate(last=Max("last_run_at")))
+    return sorted(instruments, key=lambda instrument: last.get(instrument.pk) or BEGINNING)
+
+
+def _without_open_bars(page: Page, end: datetime) -> Page:
+    """Return a page without the bars that are not over: their figures will change. Broken rows stay, to be recorded."""
+    kept = [index for index, row in enumerate(page.rows) if not _starts_at_or_after(row, end)]
+    if len(kept) == len(page.rows):
+        return page
+    return Page(tuple(page.rows[index] for index in kept), tuple(page.lines[index] for index in kept if index < len(page.lines)))
+
+
+def _starts_at_or_after(row: object, end: datetime) -> bool:
+    """Say whether a row can be read as a bar that starts at a time or later."""
+    try:
+        return isinstance(row, Mapping) and read_start(row.get("timestamp")) >= end
+    except Unreadable:
+        return False
