@@ -151,6 +151,18 @@ class WholeNumberField(serializers.IntegerField):
         return data
 
 
+class TextField(serializers.CharField):
+    """A text; a number is none, though it could be written as one."""
+
+    default_error_messages = {"not_a_string": "Write a text, in quotes."}
+
+    def to_internal_value(self, data: object) -> str:
+        """Return the text that the client wrote."""
+        if not isinstance(data, str):
+            self.fail("not_a_string")
+        return super().to_internal_value(data)
+
+
 class InstrumentField(serializers.Field):
     """An instrument, written SYMBOL:MIC or as a bare symbol where only one is meant."""
 
