@@ -90,6 +90,11 @@ class Instrument(models.Model):
         return f"{self.symbol}:{self.exchange}"
 
     @property
+    def option(self) -> "Instrument | None":
+        """The instrument itself where it is an option, for those who show what only an option has."""
+        return self if self.asset_class == AssetClass.OPTION else None
+
+    @property
     def listing(self) -> Listing:
         """What a source of prices is told about it."""
         return Listing(self.symbol, self.exchange, self.name, AssetClass(self.asset_class), self.currency)

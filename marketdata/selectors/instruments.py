@@ -14,13 +14,19 @@ from marketdata.models.instruments import Instrument
 class BadInstrument(ValidationError):
     """The text can't be the name of an instrument."""
 
+    status = 400
+
 
 class UnknownInstrument(ValidationError):
     """No instrument has that name."""
 
+    status = 400
+
 
 class AmbiguousInstrument(ValidationError):
     """The symbol is traded on several exchanges and the text does not say which one is meant."""
+
+    status = 400
 
 
 def find_instrument(text: str) -> Instrument:

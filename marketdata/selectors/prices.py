@@ -119,6 +119,14 @@ def bars(
     return found if end is None else found.filter(timestamp__lt=end)
 
 
+def quotes(*, instrument: Instrument, start: datetime | None = None, end: datetime | None = None) -> QuerySet[Quote]:
+    """Return the quotes of an instrument in [start, end), oldest first."""
+    found = Quote.objects.filter(instrument=instrument).select_related("instrument").order_by("timestamp")
+    if start is not None:
+        found = found.filter(timestamp__gte=start)
+    return found if end is None else found.filter(timestamp__lt=end)
+
+
 def closes(*, instrument_ids: Iterable[UUID], start: date, end: date) -> dict[UUID, Series]:
     """Return the daily closes of instruments in [start, end), preceded by the last close before it, if there is one.
 

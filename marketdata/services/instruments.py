@@ -1,11 +1,13 @@
 """Write instruments down, and mark those that somebody follows."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
 
+from marketdata.domain.instruments import Listing
 from marketdata.models.instruments import FollowedInstrument, Instrument
 
 FOLLOW = """
@@ -25,6 +27,15 @@ def create_instrument(*, fields: Mapping[str, object]) -> Instrument:
     instrument.full_clean()
     instrument.save(force_insert=True)
     return instrument
+
+
+def list_instrument(*, listing: Listing) -> Instrument:
+    """Return the instrument of a listing, written down if it is not known yet.
+
+    :raises ValidationError: by field, if the listing breaks the rules of an instrument
+    """
+    known = Instrument.objects.filter(symbol=listing.symbol, exchange=listing.exchange).first()
+    return known or create_instrument(fields=asdict(listing))
 
 
 @transaction.atomic

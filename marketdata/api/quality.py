@@ -1,0 +1,91 @@
+"""What was wrong with rows that came in, and what became of it; how the sources of prices are doing."""
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from marketdata.api.fields import InstrumentField, StrictSerializer, TextField, UtcDateTimeField
+from marketdata.api.permissions import StaffWritesMixin
+from marketdata.models.quality import QualityIssue
+from marketdata.selectors.providers import provider_summaries
+from marketdata.services.quality import resolve_issue
+
+
+class QualityIssueSerializer(StrictSerializer):
+    """A row that broke a rule; `resolution` is written by who deals with it."""
+
+    id = serializers.IntegerField(read_only=True)
+    rule = serializers.CharField(read_only=True)
+    severity = serializers.CharField(read_only=True)
+    dataset = serializers.CharField(read_only=True)
+    source = serializers.CharField(read_only=True)
+    instrument = InstrumentField(read_only=True, allow_null=True)
+    record = serializers.DictField(read_only=True)
+    field = serializers.CharField(read_only=True)
+    value = serializers.CharField(read_only=True)
+    detail = serializers.CharField(read_only=True)
+    times = serializers.IntegerField(read_only=True)
+    found_at = UtcDateTimeField(read_only=True)
+    last_found_at = UtcDateTimeField(read_only=True)
+    resolved_at = UtcDateTimeField(read_only=True, allow_null=True)
+    resolved_by = serializers.CharField(read_only=True)
+    resolution = TextField(max_length=2000)
+
+
+class QualityIssueViewSet(
+    StaffWritesMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[QualityIssue]
+):
+    """What was wrong with rows that came in."""
+
+    queryset = QualityIssue.objects.select_related("instrument")
+    serializer_class = QualityIssueSerializer
+    lookup_value_regex = r"\d{1,18}"
+    ordering = "-found_at"
+    ordering_fields = ("found_at",)
+    filterset_fields = {
+        "rule": ["exact", "in"],
+        "severity": ["exact", "in"],
+        "dataset": ["exact"],
+        "source": ["exact"],
+        "instrument": ["exact"],
+        "found_at": ["gte", "lt"],
+        "resolved_at": ["isnull"],
+    }
+
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Note that the issue has been dealt with, and how."""
+        issue = self.get_object()
+        serializer = self.get_serializer(issue, data=request.data)
+        serializer.is_valid(raise_exception=True)
+        by = str(request.user)
+        resolved = resolve_issue(issue=issue, by=by, at=timezone.now(), **serializer.validated_data)
+        return Response(self.get_serializer(resolved).data)
+
+
+class ProviderSerializer(serializers.Serializer[Any]):
+    """A source of prices and how it has been doing."""
+
+    name = serializers.CharField()
+    timeframes = serializers.ListField(child=serializers.CharField())
+    series = serializers.IntegerField()
+    failing = serializers.IntegerField()
+    last_run_at = UtcDateTimeField(allow_null=True)
+    last_failure = serializers.CharField()
+
+
+class ProviderViewSet(viewsets.GenericViewSet[Any]):
+    """The sources of prices, in the order in which they are asked."""
+
+    queryset = QualityIssue.objects.none()
+    serializer_class = ProviderSerializer
+    filter_backends = ()
+
+    @extend_schema(responses=ProviderSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Return every source and how it has been doing."""
+        page = self.paginate_queryset(provider_summaries())
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)

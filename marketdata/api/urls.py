@@ -1,0 +1,17 @@
+"""The routes of market data, relative to /api/v1/."""
+
+from rest_framework.routers import SimpleRouter
+
+from marketdata.api.instruments import InstrumentViewSet
+from marketdata.api.prices import BarViewSet, FxRateViewSet, QuoteViewSet
+from marketdata.api.quality import ProviderViewSet, QualityIssueViewSet
+
+router = SimpleRouter()
+router.register("instruments", InstrumentViewSet, basename="instrument")
+router.register("bars", BarViewSet, basename="bar")
+router.register("quotes", QuoteViewSet, basename="quote")
+router.register("fx-rates", FxRateViewSet, basename="fx-rate")
+router.register("quality-issues", QualityIssueViewSet, basename="quality-issue")
+router.register("providers", ProviderViewSet, basename="provider")
+
+urlpatterns = router.urls

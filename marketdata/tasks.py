@@ -1,0 +1,28 @@
+"""What workers do for market data; a message only wakes one up."""
+
+import logging
+
+from celery import shared_task
+from django.utils import timezone
+
+from marketdata.models.instruments import Instrument
+from marketdata.services import providers
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(ignore_result=True)
+def refresh_watched(**_later: object) -> None:
+    """Fetch new prices of the instruments that somebody holds or watches."""
+    _refresh(list(Instrument.objects.followed().order_by("symbol", "exchange")))
+
+
+@shared_task(ignore_result=True)
+def refresh_instruments(*, instrument_ids: list[str], **_later: object) -> None:
+    """Fetch new prices of some instruments, such as those an account has just begun to hold."""
+    _refresh(list(Instrument.objects.filter(pk__in=instrument_ids, active=True).order_by("symbol", "exchange")))
+
+
+def _refresh(instruments: list[Instrument]) -> None:
+    report = providers.refresh(instruments=instruments, at=timezone.now())
+    log.info("Prices: %d series asked, %d bars stored, %d left for next time", len(report.runs), report.stored, len(report.left))
