@@ -45,7 +45,8 @@ CREATE FUNCTION app_accept_invitation(p_membership uuid, p_at timestamptz) RETUR
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
 BEGIN
   UPDATE accounts_membership SET user_id = app_user(), accepted_at = p_at
-  WHERE id = p_membership AND accepted_at IS NULL AND lower(email) = app_email();
+  WHERE id = p_membership AND accepted_at IS NULL AND lower(email) = app_email()
+    AND EXISTS (SELECT FROM accounts_account a WHERE a.id = account_id AND a.closed_on IS NULL);
   RETURN FOUND;
 END $$;
 

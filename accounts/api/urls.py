@@ -1,0 +1,29 @@
+"""The routes of people, accounts and what happened to them."""
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from accounts.api.accounts import AccountViewSet
+from accounts.api.jobs import JobRunViewSet, JobViewSet
+from accounts.api.memberships import InvitationViewSet, MembershipViewSet
+from accounts.api.notifications import NotificationViewSet
+from accounts.api.tokens import LoginView, TokenViewSet
+from accounts.api.users import MeView
+from accounts.api.watchlists import WatchlistViewSet
+
+# paths are written as Django's, so a malformed id matches no route
+router = SimpleRouter(use_regex_path=False)
+router.register("tokens", TokenViewSet, "token")
+router.register("invitations", InvitationViewSet, "invitation")
+router.register("watchlists", WatchlistViewSet, "watchlist")
+router.register("notifications", NotificationViewSet, "notification")
+router.register("accounts", AccountViewSet, "account")
+router.register("accounts/<uuid:account_id>/members", MembershipViewSet, "member")
+router.register("accounts/<uuid:account_id>/jobs/<uuid:job_id>/runs", JobRunViewSet, "job-run")
+router.register("accounts/<uuid:account_id>/jobs", JobViewSet, "job")
+
+urlpatterns = [
+    path("auth/token/", LoginView.as_view(), name="login"),
+    path("me/", MeView.as_view(), name="me"),
+    *router.urls,
+]

@@ -1,0 +1,31 @@
+"""The mailbox that every higher floor may write to."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import Level, Notification, User
+
+
+def notify(
+    *, user: User, title: str, at: datetime, level: Level = Level.INFO, body: str = "", link: str = "", using: str = "default"
+) -> Notification:
+    """Write to a person; jobs over many accounts name their own connection in `using`."""
+    with transaction.atomic(using=using):
+        return Notification.objects.using(using).create(
+            user=user, level=level, title=title[:200], body=body, link=link, created_at=at
+        )
+
+
+@transaction.atomic
+def mark_read(*, notification: Notification, read_at: datetime | None) -> Notification:
+    """Note when a message was read; None makes it new again."""
+    notification.read_at = read_at
+    notification.save(update_fields=["read_at"])
+    return notification
+
+
+@transaction.atomic
+def delete_notification(*, notification: Notification) -> None:
+    """Throw a message away."""
+    notification.delete()

@@ -1,0 +1,19 @@
+"""The project itself as an app, for its checks, and the admin with a site of our own."""
+
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
+
+from config import checks  # noqa: F401  importing them registers them
+
+
+class ConfigConfig(AppConfig):
+    """How it runs."""
+
+    name = "config"
+    verbose_name = "Bedrock"
+
+
+class AdminConfig(DjangoAdminConfig):
+    """The admin, on the site of `config.site`."""
+
+    default_site = "config.site.Site"

@@ -1,0 +1,107 @@
+"""What happens around every request: it gets an id, and the database learns who asks."""
+
+import re
+from collections.abc import Callable
+from uuid import uuid4
+
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from rest_framework.exceptions import AuthenticationFailed
+
+from accounts.api.idempotency import answer_once
+from accounts.models import ApiToken, User
+from accounts.models.tenancy import acting_as
+from accounts.selectors.users import find_token
+from accounts.services.tokens import note_use
+from config.api import is_api, problem_of
+from config.logs import request_id
+
+Answer = Callable[[HttpRequest], HttpResponse]
+
+# these ask for nobody's rows: a probe, and the door where a password is shown for a token
+NOBODY_ASKS = ("/health/", "/api/v1/auth/token/")
+READABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
+SERVER_FAULT = 500
+
+
+class RequestId:
+    """Gives each request an id (the caller's own, where it is readable) that logs, problems and the answer carry."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer with the id."""
+        given = request.headers.get("X-Request-ID", "")
+        name = given if READABLE.fullmatch(given) else uuid4().hex
+        before = request_id.set(name)
+        try:
+            response = self.get_response(request)
+        finally:
+            request_id.reset(before)
+        response["X-Request-ID"] = name
+        return response
+
+
+class ActingUser:
+    """Finds the caller and opens the one transaction that shows their rows; an answer of 5xx undoes it.
+
+    It stands around the whole answer, templates included. A token outweighs a session, and counts under /api/ alone.
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer as the caller."""
+        if request.path_info.startswith(NOBODY_ASKS):
+            return self.get_response(request)
+        if not is_api(request):
+            return self.get_response(request) if request.user.is_anonymous else self.act(request, request.user, None)
+        try:
+            response = self.answer_api(request)
+        except Exception as error:
+            problem = problem_of(error)  # refused at commit, or before any view was asked
+            if problem is None:
+                raise
+            response = problem.response()
+        patch_vary_headers(response, ("Authorization", "Cookie"))
+        patch_cache_control(response, private=True, no_cache=True)
+        return response
+
+    def answer_api(self, request: HttpRequest) -> HttpResponse:
+        """Answer a call of the API."""
+        token = token_of(request)
+        if token is None and request.user.is_anonymous:
+            return self.get_response(request)
+        if token is not None:
+            request.user, request.token = token.user, token  # type: ignore[attr-defined]
+        return self.act(request, request.user, token)
+
+    def act(self, request: HttpRequest, user: User, token: ApiToken | None) -> HttpResponse:
+        """Answer inside the user's transaction."""
+        with acting_as(user.pk, accounts=token.accounts if token else None):
+            response = answer_once(request, user, str(token.pk) if token else "session", self.get_response)
+            if response.status_code >= SERVER_FAULT:
+                transaction.set_rollback(True)
+            elif token is not None and not connection.needs_rollback:
+                note_use(token=token, at=timezone.now())  # last, so that the row is locked for a moment only
+        return response
+
+
+def token_of(request: HttpRequest) -> ApiToken | None:
+    """Return the token a request shows, or None if it shows none.
+
+    :raises AuthenticationFailed: if it shows one that is not, or no longer, good
+    """
+    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer":
+        return None
+    token = find_token(secret=secret.strip(), at=timezone.now())
+    if token is None:
+        refusal = AuthenticationFailed("The token is unknown, expired or revoked.", code="invalid_token")
+        refusal.auth_header = 'Bearer realm="api", error="invalid_token"'  # type: ignore[attr-defined]
+        raise refusal
+    return token
