@@ -1,0 +1,1 @@
+"""The arithmetic of holdings: values in, values out."""

@@ -1,0 +1,231 @@
+"""The book of one account: what it holds, lot by lot, and what each posting changes in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from portfolio.domain.daybook import Day, Flow
+from portfolio.domain.entries import Entry, Listing
+from portfolio.domain.exact import EXACT, ZERO, money, share, spread
+from portfolio.domain.lots import Closure, Lot, Method, Part, insert, leveled, scaled, take
+from portfolio.domain.pricing import NOTHING, Hand, Market, Points, Split
+
+
+@dataclass(slots=True)
+class Holding:
+    """What is held of one instrument and what it brought so far, all in the instrument's currency.
+
+    `quantity` and `cost` are the sums over the lots. `income` is before fees and taxes; `fees` and `taxes` count those inside
+    the cost and proceeds of trades, too.
+    """
+
+    listing: Listing
+    lots: list[Lot] = field(default_factory=list)
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    realized: Decimal = ZERO
+    income: Decimal = ZERO
+    fees: Decimal = ZERO
+    taxes: Decimal = ZERO
+    since: int | None = None  # the first day on which it moved
+
+    def open(self, lot: Lot) -> None:
+        """Add a lot."""
+        insert(self.lots, lot)
+        self.quantity += lot.quantity
+        self.cost += lot.cost
+
+    def take(self, quantity: Decimal, method: Method, named: Mapping[int, Decimal | None]) -> list[Part]:
+        """Take units out, lot by lot; what is taken and what is left add up."""
+        parts, self.lots = take(self.lots, quantity, method, cost=self.cost, named=named)
+        for part in parts:
+            self.quantity -= part.quantity
+            self.cost -= part.cost
+        return parts
+
+    def level(self) -> None:
+        """Write into each lot its share of the average cost."""
+        self.lots = leveled(self.lots, self.cost)
+
+    def scale(self, quantity: Decimal) -> None:
+        """Change the units of all lots to a new total, as a split does."""
+        self.lots = scaled(self.lots, quantity)
+        self.quantity = quantity
+
+    def lower_cost(self, amount: Decimal) -> None:
+        """Take an amount out of the cost, the same from each unit; what a lot's cost can't bear is a gain."""
+        shares = spread(amount, [lot.quantity for lot in self.lots])
+        self.lots, before = (
+            [lot._replace(cost=lot.cost - min(own, max(lot.cost, ZERO))) for lot, own in zip(self.lots, shares, strict=True)],
+            self.cost,
+        )
+        self.cost = sum((lot.cost for lot in self.lots), ZERO)
+        self.realized += amount - (before - self.cost)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Income, fees and taxes of the account itself, in one currency."""
+
+    income: Decimal = ZERO
+    fees: Decimal = ZERO
+    taxes: Decimal = ZERO
+
+
+@dataclass(slots=True)
+class Book:
+    """Holdings, balances and lists that entries are posted to one after another, and what the postings left to report."""
+
+    base: str
+    method: Method
+    listings: Mapping[UUID, Listing]
+    market: Market
+    named: Mapping[str, UUID] = field(default_factory=dict)  # instruments that entries name by their key
+    # the state
+    holdings: dict[UUID, Holding] = field(default_factory=dict)
+    cash: dict[str, Decimal] = field(default_factory=dict)
+    owed: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    parked: dict[UUID, list[tuple[Lot, str]]] = field(default_factory=dict)
+    hands: dict[UUID, list[Hand]] = field(default_factory=dict)
+    splits: dict[UUID, list[Split]] = field(default_factory=dict)
+    gaps: dict[str, int] = field(default_factory=dict)  # what had no price or rate when it was needed, since which day
+    awaited: set[str] = field(default_factory=set)  # series that may yet say more about a day that was looked up
+    # the report
+    days: dict[int, Day] = field(default_factory=dict)
+    closures: list[Closure] = field(default_factory=list)
+    touched: set[UUID] = field(default_factory=set)
+
+    def day_of(self, entry: Entry) -> Day:
+        """Return the page of the day on which an entry happened."""
+        number = entry.day
+        if number not in self.days:
+            self.days[number] = Day()
+        return self.days[number]
+
+    def holding(self, instrument: UUID) -> Holding:
+        """Return what is held of an instrument, a fresh page if nothing ever was."""
+        self.touched.add(instrument)
+        if instrument not in self.holdings:
+            self.holdings[instrument] = Holding(self.listings[instrument])
+        return self.holdings[instrument]
+
+    def moved(self, entry: Entry, instrument: UUID, holding: Holding) -> None:
+        """Note on the page of the day how much is held now."""
+        if holding.since is None:
+            holding.since = entry.day
+        self.day_of(entry).units[instrument] = holding.quantity
+
+    def into(self, currency: str, entry: Entry, amount: Decimal) -> Decimal:
+        """Return an amount of an entry in another currency; nothing, and a note of the gap, where no rate is known."""
+        if entry.currency == currency or not amount:
+            return amount
+        rate = rate_on(entry) if currency == self.base else None
+        if rate is None:
+            points = self.market.rates.get((entry.currency, currency), NOTHING)
+            rate = points.value_at(entry.day)
+            self._await(f"{entry.currency}/{currency}", points, entry.day)
+        if rate is None:
+            self.gaps.setdefault(f"{entry.currency}/{currency}", entry.day)
+            return ZERO
+        return money(EXACT.multiply(amount, rate))
+
+    def price_on(self, instrument: UUID, entry: Entry) -> Decimal | None:
+        """Return the price of an instrument on the day of an entry, or none."""
+        closes = self.market.closes.get(instrument, NOTHING)
+        self._await(str(instrument), closes, entry.day)
+        moves = closes.with_moves(self.hands.get(instrument, ()), self.splits.get(instrument, ()))
+        price = moves.value_at(entry.day)
+        if price is None:
+            self.gaps.setdefault(str(instrument), entry.day)
+        return price
+
+    def trade(self, entry: Entry, instrument: UUID, cash: Decimal, *, missing: bool = False) -> None:
+        """Post units bought or sold for cash: those of the other sign are closed first, the rest opens a lot.
+
+        `cash` is in the instrument's currency, signed. `missing`: what can't be closed should have been held.
+        """
+        holding, quantity = self.holding(instrument), entry.quantity
+        if holding.quantity and (holding.quantity > 0) is not (quantity > 0):
+            closing = min(abs(quantity), abs(holding.quantity))
+            brought = share(cash, closing, abs(quantity))
+            self.close(entry, instrument, closing, brought)
+            cash -= brought
+            quantity += closing if quantity < 0 else -closing
+        if quantity:
+            holding.open(Lot(entry.occurred_at, entry.sequence, quantity, -cash, quantity, missing))
+        self.moved(entry, instrument, holding)
+
+    def close(self, entry: Entry, instrument: UUID, quantity: Decimal, cash: Decimal) -> None:
+        """Close units against their lots: each part gets its share of the cash, and leaves a closure behind."""
+        holding = self.holding(instrument)
+        parts = holding.take(quantity, self.method, self.named_by(entry))
+        shares = spread(cash, [part.quantity for part in parts])
+        for part, brought in zip(parts, shares, strict=True):
+            long = part.quantity > 0
+            closure = Closure(
+                instrument,
+                part.lot.opened_at,
+                entry.occurred_at,
+                part.lot.sequence,
+                entry.sequence,
+                part.quantity,
+                part.cost if long else -brought,
+                brought if long else -part.cost,
+                part.lot.missing,
+            )
+            holding.realized += brought - part.cost
+            self.closures.append(closure)
+
+    def named_by(self, entry: Entry) -> Mapping[int, Decimal | None]:
+        """Return the lots that an entry names to be closed, if the method lets it choose."""
+        return lots_named(entry) if self.method is Method.SPECIFIC else {}
+
+    def flow(self, entry: Entry, amount: Decimal) -> None:
+        """Note money that came from outside, or went there."""
+        self.day_of(entry).flows.append(Flow(entry.currency, amount, rate_on(entry)))
+
+    def tally(self, currency: str) -> Tally:
+        """Return what the account itself earned and paid in a currency."""
+        if currency not in self.tallies:
+            self.tallies[currency] = Tally()
+        return self.tallies[currency]
+
+    def level(self) -> None:
+        """Write the average cost into the lots that were touched, if that is the method."""
+        if self.method is Method.AVERAGE:
+            for instrument in self.touched:
+                self.holdings[instrument].level()
+
+    def _await(self, series: str, points: Points, day: int) -> None:
+        """Remember a series that does not reach the day it was asked for: what it says later changes what followed."""
+        if not len(points.days) or points.days[-1] < day:
+            self.awaited.add(series)
+
+
+def rate_on(entry: Entry) -> Decimal | None:
+    """Return the rate recorded on an entry: units of the account's currency for one unit of the entry's."""
+    return number_in(entry.data, "fx_rate")
+
+
+def number_in(data: Mapping[str, Any], name: str) -> Decimal | None:
+    """Return a positive number, or zero, that an entry's data states as text; none if it states nothing of use."""
+    try:
+        number = Decimal(str(data[name]))
+    except (KeyError, ArithmeticError):
+        return None
+    return number if number.is_finite() and number >= 0 else None
+
+
+def lots_named(entry: Entry) -> dict[int, Decimal | None]:
+    """Return the lots an entry names to be closed: sequences of the entries that opened them, and how much of each."""
+    rows = entry.data.get("lots", ()) if entry.data else ()
+    named: dict[int, Decimal | None] = {}
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict) and isinstance(row.get("sequence"), int):
+            named[row["sequence"]] = number_in(row, "quantity")
+    return named

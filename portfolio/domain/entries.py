@@ -1,0 +1,103 @@
+"""What the fold reads: entries as values, the instruments they name, and the order in which they count."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from accounts.domain.ledger import EntryKind
+
+
+class Entry(NamedTuple):
+    """One entry of a ledger, as far as figures follow from it; the field order is that of the query that reads it."""
+
+    id: UUID
+    sequence: int
+    kind: str
+    occurred_at: datetime
+    instrument: UUID | None
+    quantity: Decimal
+    price: Decimal | None
+    cash: Decimal
+    currency: str
+    fee: Decimal
+    tax: Decimal
+    data: Mapping[str, Any]
+    group: UUID | None
+    reverses: UUID | None
+
+    @property
+    def day(self) -> int:
+        """The day in UTC on which it happened, as an ordinal."""
+        return self.occurred_at.astimezone(UTC).toordinal()
+
+
+class Listing(NamedTuple):
+    """What the fold knows of an instrument: the currency of its price, and the units of account a unit stands for."""
+
+    currency: str
+    multiplier: Decimal = Decimal(1)
+
+
+class Place(NamedTuple):
+    """Where an entry stands in the order of happening: time, then kind, then sequence."""
+
+    at: datetime
+    rank: int
+    sequence: int
+
+
+FIRST, ARRIVAL, EXCHANGE, DEPARTURE = range(4)
+
+_RANKS = {
+    EntryKind.SPLIT: FIRST,
+    EntryKind.SELL: DEPARTURE,
+    EntryKind.COVER: DEPARTURE,
+    EntryKind.TRANSFER_OUT: DEPARTURE,
+    EntryKind.WITHDRAWAL: DEPARTURE,
+    EntryKind.OPTION_EXERCISE: DEPARTURE,
+    EntryKind.OPTION_ASSIGNMENT: DEPARTURE,
+    EntryKind.OPTION_EXPIRATION: DEPARTURE,
+}
+
+
+def place_of(entry: Entry) -> Place:
+    """Return where an entry stands: what arrives comes before what leaves at the same instant.
+
+    A split counts from the start of its day: trades of that day are in new units already. Of a merger, the units that go
+    come before those that arrive for them.
+    """
+    if entry.kind == EntryKind.SPLIT:
+        start = entry.occurred_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return Place(start, FIRST, entry.sequence)
+    if entry.kind == EntryKind.MERGER and entry.quantity > 0:
+        return Place(entry.occurred_at, EXCHANGE, entry.sequence)
+    return Place(entry.occurred_at, _RANKS.get(entry.kind, ARRIVAL), entry.sequence)  # type: ignore[call-overload]
+
+
+def in_order(entries: Iterable[Entry]) -> list[Entry]:
+    """Return the entries that count, in the order in which they do: notes, reversals and what those took back are left out."""
+    found = list(entries)
+    gone = taken_back(found)
+    counted = [entry for entry in found if entry.reverses is None and entry.kind != EntryKind.NOTE and entry.id not in gone]
+    counted.sort(key=place_of)
+    return counted
+
+
+def taken_back(entries: Collection[Entry]) -> set[UUID]:
+    """Return the ids of entries that a reversal took back; one that was taken back itself takes nothing back."""
+    reversals = [entry for entry in entries if entry.reverses is not None]
+    gone: set[UUID] = set()
+    for reversal in sorted(reversals, key=lambda entry: entry.sequence, reverse=True):
+        if reversal.id not in gone and reversal.reverses is not None:
+            gone.add(reversal.reverses)
+    return gone
+
+
+def takes_back_others(entries: Collection[Entry]) -> bool:
+    """Say whether one of the entries takes back an entry that is not among them."""
+    known = {entry.id for entry in entries}
+    return any(entry.reverses is not None and entry.reverses not in known for entry in entries)

@@ -1,0 +1,207 @@
+"""Tax lots: what was opened when and for how much, and which of it a closing trade takes.
+
+Quantities and costs of a lot carry the same sign: a long lot cost money, a short lot brought it (its cost is minus what was
+received). So the unrealized gain is market value less cost on both sides. Fees and taxes of a trade are part of its cash and
+therefore of cost and proceeds.
+"""
+
+from __future__ import annotations
+
+import enum
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from portfolio.domain.exact import EXACT, UNIT, ZERO, share, spread
+
+
+class Method(enum.StrEnum):
+    """Which lots a closing trade takes first."""
+
+    FIFO = "FIFO"
+    LIFO = "LIFO"
+    HIFO = "HIFO"
+    AVERAGE = "AVERAGE"
+    SPECIFIC = "SPECIFIC"
+
+
+class Lot(NamedTuple):
+    """Units opened together: `quantity` and `cost` are of what is left, `opened` is the quantity there once was."""
+
+    opened_at: datetime
+    sequence: int
+    quantity: Decimal
+    cost: Decimal
+    opened: Decimal
+    missing: bool = False  # the trade closed more than was held: how the units were come by is not known
+
+
+class Part(NamedTuple):
+    """Units a closing trade takes out of one lot, and the cost that goes with them."""
+
+    lot: Lot
+    quantity: Decimal
+    cost: Decimal
+
+
+class Closure(NamedTuple):
+    """Units closed against one lot: what they cost, what they brought, and when."""
+
+    instrument: object
+    opened_at: datetime
+    closed_at: datetime
+    opening: int
+    closing: int
+    quantity: Decimal
+    cost: Decimal
+    proceeds: Decimal
+    missing: bool
+
+    @property
+    def gain(self) -> Decimal:
+        """What was won, or lost where below zero."""
+        return self.proceeds - self.cost
+
+    @property
+    def holding_days(self) -> int:
+        """The days from the day of opening to the day of closing."""
+        return (self.closed_at.date() - self.opened_at.date()).days
+
+    @property
+    def long_term(self) -> bool:
+        """Whether the units were held for more than a year: closed after the day of opening came round again."""
+        opened, closed = self.opened_at.date(), self.closed_at.date()
+        return (closed.year - 1, closed.month, closed.day) > (opened.year, opened.month, opened.day)
+
+
+def take(
+    lots: Sequence[Lot],
+    quantity: Decimal,
+    method: Method,
+    *,
+    cost: Decimal = ZERO,
+    named: Mapping[int, Decimal | None] | None = None,
+) -> tuple[list[Part], list[Lot]]:
+    """Return the parts that close a quantity, and the lots left; both sides of the split add up to what was there.
+
+    `lots` are of one sign and in the order of opening; `quantity` is positive, at most what they hold. AVERAGE closes in
+    the order of opening, each unit at `cost` (that of all lots) over the quantity held: the costs written in its lots don't
+    matter. `named` maps the sequences of lots to close first (SPECIFIC) to how much of each, None for all of it.
+
+    >>> day = datetime(2024, 1, 2)
+    >>> lots = [Lot(day, n, Decimal(10), Decimal(cost), Decimal(10)) for n, cost in ((1, 100), (2, 130), (3, 120))]
+    >>> [(part.lot.sequence, part.quantity, part.cost) for part in take(lots, Decimal(15), Method.HIFO)[0]]
+    [(2, Decimal('10'), Decimal('130')), (3, Decimal('5'), Decimal('60.0000000000'))]
+    """
+    if method is Method.AVERAGE:
+        return _take_average(lots, quantity, cost)
+    if method is Method.FIFO:
+        return _take_first(lots, quantity)
+    order = list(range(len(lots)))
+    if method is Method.LIFO:
+        order.reverse()
+    elif method is Method.HIFO:
+        order.sort(key=lambda index: EXACT.divide(-lots[index].cost, abs(lots[index].quantity)))
+    chosen = [(index, named[lots[index].sequence]) for index in order if named and lots[index].sequence in named]
+    return _take_in([*chosen, *((index, None) for index in order)], lots, quantity)
+
+
+def _take_first(lots: Sequence[Lot], quantity: Decimal) -> tuple[list[Part], list[Lot]]:
+    """Return parts and rest in the order of opening; the usual case, without a detour."""
+    parts: list[Part] = []
+    for index, lot in enumerate(lots):
+        held = abs(lot.quantity)
+        if held > quantity:
+            part, rest = _split(lot, quantity)
+            return [*parts, part], [rest, *lots[index + 1 :]]
+        parts.append(Part(lot, lot.quantity, lot.cost))
+        quantity -= held
+        if not quantity:
+            return parts, list(lots[index + 1 :])
+    return parts, []
+
+
+def _take_in(steps: Sequence[tuple[int, Decimal | None]], lots: Sequence[Lot], quantity: Decimal) -> tuple[list[Part], list[Lot]]:
+    """Return parts and rest, taking lots step by step: the index of each, and at most how much of it."""
+    parts: list[Part] = []
+    left: dict[int, Lot] = dict(enumerate(lots))
+    for index, limit in steps:
+        if not quantity:
+            break
+        if index not in left:
+            continue
+        lot = left[index]
+        held = abs(lot.quantity)
+        wanted = min(quantity, held if limit is None else limit, held)
+        quantity -= wanted
+        if wanted == held:
+            parts.append(Part(lot, lot.quantity, lot.cost))
+            del left[index]
+        elif wanted > 0:
+            part, left[index] = _split(lot, wanted)
+            parts.append(part)
+    return parts, list(left.values())
+
+
+def _split(lot: Lot, quantity: Decimal) -> tuple[Part, Lot]:
+    """Return a part of a lot and the lot that is left; the last part of a lot takes whatever cost remains."""
+    signed = quantity if lot.quantity > 0 else -quantity
+    cost = share(lot.cost, signed, lot.quantity)
+    return Part(lot, signed, cost), lot._replace(quantity=lot.quantity - signed, cost=lot.cost - cost)
+
+
+def _take_average(lots: Sequence[Lot], quantity: Decimal, cost: Decimal) -> tuple[list[Part], list[Lot]]:
+    """Return parts and rest where every unit has the same cost; closing everything takes all of it."""
+    bare, left = _take_first(lots, quantity)
+    held = sum((abs(part.quantity) for part in bare), ZERO) + sum((abs(lot.quantity) for lot in left), ZERO)
+    reached = taken = ZERO
+    parts = []
+    for part in bare:
+        reached += abs(part.quantity)
+        upto = share(cost, reached, held)
+        parts.append(part._replace(cost=upto - taken))
+        taken = upto
+    return parts, left
+
+
+def leveled(lots: Sequence[Lot], cost: Decimal) -> list[Lot]:
+    """Return lots that share a cost by their quantities, as average cost has it."""
+    costs = spread(cost, [lot.quantity for lot in lots]) if lots else []
+    return [lot._replace(cost=own) for lot, own in zip(lots, costs, strict=True)]
+
+
+def scaled(lots: Sequence[Lot], quantity: Decimal) -> list[Lot]:
+    """Return the lots after a split that makes their quantities add up to another one; costs stay, none is invented.
+
+    >>> lot = Lot(datetime(2024, 1, 2), 1, Decimal(3), Decimal(90), Decimal(5))
+    >>> scaled([lot], Decimal(6))[0][2:5]
+    (Decimal('6'), Decimal('90'), Decimal('10.000000000000'))
+    """
+    before = sum((lot.quantity for lot in lots), ZERO)
+    quantities = spread(quantity, [lot.quantity for lot in lots], UNIT)
+    after: list[Lot] = []
+    homeless = ZERO  # the cost of a lot too small to be left with a unit goes to its neighbor
+    for lot, own in zip(lots, quantities, strict=True):
+        cost, homeless = lot.cost + homeless, ZERO
+        if own:
+            after.append(lot._replace(quantity=own, cost=cost, opened=share(lot.opened, quantity, before, UNIT)))
+        elif after:
+            after[-1] = after[-1]._replace(cost=after[-1].cost + cost)
+        else:
+            homeless = cost
+    return after
+
+
+def arrived(lots: Sequence[Lot], quantity: Decimal, sequence: int) -> list[Lot]:
+    """Return the lots that other ones turn into: new units, the same costs and dates; `sequence` is of the entry that says so."""
+    return [lot._replace(opened=lot.quantity, sequence=sequence) for lot in scaled(lots, quantity)]
+
+
+def insert(lots: list[Lot], lot: Lot) -> None:
+    """Put a lot among others in the order of opening; a transfer may bring one older than those held."""
+    if lots and (lot.opened_at, lot.sequence) < (lots[-1].opened_at, lots[-1].sequence):
+        lots.insert(bisect_right(lots, (lot.opened_at, lot.sequence), key=lambda known: (known.opened_at, known.sequence)), lot)
+    else:
+        lots.append(lot)

@@ -1,0 +1,113 @@
+"""What is known of prices and rates on a day: the last close or rate up to it, never a later one.
+
+A price that an owner gave by hand (VALUATION) counts like a close, and beats the close of its day. A close from before a split
+is divided by the split's ratio from the day of the split on, until the next close comes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from portfolio.domain.exact import EXACT, MONEY_PLACES, RATE_PLACES, Fixed, divided
+
+Days = NDArray[np.int64]
+
+
+class Hand(NamedTuple):
+    """A price given by hand."""
+
+    day: int
+    price: Decimal
+
+
+class Split(NamedTuple):
+    """So many new units for so many old ones."""
+
+    day: int
+    new: Decimal
+    old: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Prices or rates, each from its day on: days in order, values, and the day on which each value was seen."""
+
+    days: Days
+    values: Fixed
+    seen: Days
+    closed: Days  # the days with a close of their own; a price given by hand is none
+
+    @classmethod
+    def of(cls, values: Mapping[int, Decimal]) -> Points:
+        """Return points from values by day."""
+        days = np.array(sorted(values), dtype=np.int64)
+        return cls(days, Fixed.of([values[day] for day in days.tolist()], RATE_PLACES), days, days)
+
+    def index_at(self, day: int) -> int:
+        """Return the index of the last point up to a day, below zero where there is none."""
+        return int(np.searchsorted(self.days, day, side="right")) - 1
+
+    def value_at(self, day: int) -> Decimal | None:
+        """Return the last value known on a day, or none."""
+        index = self.index_at(day)
+        return None if index < 0 else self.values.decimal(index)
+
+    def seen_at(self, day: int) -> int | None:
+        """Return the day on which the value of a day was seen, or none."""
+        index = self.index_at(day)
+        return None if index < 0 else int(self.seen[index])
+
+    def upto(self, day: int) -> Points:
+        """Return the points that were there on a day."""
+        stop = self.index_at(day) + 1
+        closed = self.closed[self.closed <= day]
+        return Points(self.days[:stop], self.values.between(0, stop), self.seen[:stop], closed)
+
+    def with_moves(self, hands: Sequence[Hand], splits: Sequence[Split]) -> Points:
+        """Return the points with prices given by hand set in, and splits applied to closes from before them."""
+        if not hands and not splits:
+            return self
+        values = dict(zip(self.days.tolist(), self.values.integers(MONEY_PLACES), strict=True))
+        values |= {hand.day: int(hand.price.scaleb(MONEY_PLACES, EXACT)) for hand in hands}
+        seen = {day: day for day in values}
+        for split in sorted(splits):
+            days = sorted(values)
+            index = bisect_right(days, split.day) - 1
+            if index >= 0 and days[index] != split.day:
+                last = days[index]
+                old, new = split.old.as_integer_ratio(), split.new.as_integer_ratio()
+                values[split.day] = divided(values[last] * old[0] * new[1], old[1] * new[0])
+                seen[split.day] = seen[last]
+        order = sorted(values)
+        return Points(
+            np.array(order, dtype=np.int64),
+            Fixed.whole([values[day] for day in order], MONEY_PLACES),
+            np.array([seen[day] for day in order], dtype=np.int64),
+            self.closed,
+        )
+
+
+NOTHING = Points.of({})
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """The closes of instruments and the rates of pairs, as far as they are known."""
+
+    closes: Mapping[UUID, Points] = field(default_factory=dict)
+    rates: Mapping[tuple[str, str], Points] = field(default_factory=dict)
+
+    def upto(self, day: int) -> Market:
+        """Return what was known on a day."""
+        return Market(
+            {key: points.upto(day) for key, points in self.closes.items()},
+            {pair: points.upto(day) for pair, points in self.rates.items()},
+        )

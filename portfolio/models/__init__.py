@@ -1,0 +1,9 @@
+"""The tables of derived figures: one command may empty and rebuild them all."""
+
+from portfolio.models.lots import Closure, Lot
+from portfolio.models.performance import Performance
+from portfolio.models.positions import Position
+from portfolio.models.projections import Projection
+from portfolio.models.snapshots import Snapshot
+
+__all__ = ["Closure", "Lot", "Performance", "Position", "Projection", "Snapshot"]

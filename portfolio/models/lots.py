@@ -1,0 +1,62 @@
+"""Open tax lots, and what was closed against them."""
+
+from django.db import models
+
+from accounts.models import Account
+from accounts.models.tenancy import AccountScoped
+from marketdata.models import Instrument
+from portfolio.models.fields import AmountField, UnitsField
+
+
+class Lot(models.Model):
+    """Units opened together that are still held; short lots have quantities and costs below zero."""
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="lots", db_index=False)
+    instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="+", db_index=False)
+    number = models.PositiveIntegerField(help_text="The place among the lots of the instrument, oldest first.")
+    opened_at = models.DateTimeField()
+    sequence = models.BigIntegerField(help_text="The ledger entry that opened it.")
+    quantity = UnitsField(help_text="What was opened, in today's units.")
+    remaining = UnitsField()
+    cost = AmountField(help_text="Of what remains.")
+    missing = models.BooleanField(default=False, help_text="More was closed than held: how it was come by is not known.")
+
+    objects = AccountScoped.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "instrument", "number"], name="lot_once")]
+
+    def __str__(self) -> str:
+        return f"{self.remaining.normalize():f} of {self.instrument_id} since {self.opened_at:%Y-%m-%d}"
+
+
+class Closure(models.Model):
+    """Units closed against one lot: quantities of short lots are below zero, cost and proceeds are what was paid and received."""
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="closures", db_index=False)
+    instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="+", db_index=False)
+    number = models.BigIntegerField(help_text="The place among the closures of the account, oldest first.")
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField()
+    opening = models.BigIntegerField(help_text="The ledger entry that opened the lot.")
+    closing = models.BigIntegerField(help_text="The ledger entry that closed it.")
+    quantity = UnitsField()
+    cost = AmountField()
+    proceeds = AmountField()
+    gain = AmountField()
+    holding_days = models.IntegerField()
+    long_term = models.BooleanField(help_text="Held for more than a year.")
+    missing = models.BooleanField(default=False, help_text="The lot had no acquisition.")
+
+    objects = AccountScoped.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "number"], name="closure_once")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity.normalize():f} of {self.instrument_id} closed {self.closed_at:%Y-%m-%d}"
+
+    @property
+    def term(self) -> str:
+        """Whether it counts as held for long or for short."""
+        return "LONG" if self.long_term else "SHORT"

@@ -1,0 +1,44 @@
+"""What an account was worth at the end of each day."""
+
+from datetime import UTC, datetime, time, timedelta
+
+from django.db import models
+
+from accounts.models import Account
+from accounts.models.tenancy import AccountScoped
+from portfolio.models.fields import AmountField, IndexField
+
+
+class Snapshot(models.Model):
+    """The figures of an account at the end of a day (UTC), in its own currency, with what moved on that day.
+
+    `moves` holds the quantities and balances that changed and the day's flows; `held`, on the first of each month, all
+    that was held. Together they give the positions of any day without the ledger.
+    """
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="snapshots", db_index=False)
+    date = models.DateField()
+    total_value = AmountField()
+    cash = AmountField()
+    positions_value = AmountField()
+    buying_power = AmountField()
+    net_flow = AmountField()
+    day_gain = AmountField()
+    total_gain = AmountField()
+    twr_index = IndexField()
+    priced = models.BooleanField(help_text="A price of the day came in for something held, now or before.")
+    moves = models.JSONField(null=True)
+    held = models.JSONField(null=True)
+
+    objects = AccountScoped.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "date"], name="snapshot_once_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} on {self.date}"
+
+    @property
+    def at(self) -> datetime:
+        """The instant at which the day ends."""
+        return datetime.combine(self.date, time(), UTC) + timedelta(days=1)
