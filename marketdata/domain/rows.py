@@ -14,8 +14,8 @@ from marketdata.domain.quality import Dataset, Finding, as_text, finding
 
 NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?", re.ASCII)
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-COUNT = re.compile(r"\d{1,18}(\.0*)?", re.ASCII)
-MAX_COUNT = 10**18
+COUNT = re.compile(r"-?\d{1,18}(\.0*)?", re.ASCII)
+MAX_COUNT_DIGITS = 18
 PLACES, SIZE_PLACES = 10, 12
 DIGITS, SIZE_DIGITS = 15, 12
 
@@ -67,11 +67,12 @@ def read_count(value: object) -> int:
     :raises Unreadable: if it is not a whole number
     """
     if isinstance(value, str) and COUNT.fullmatch(value):
-        return int(Decimal(value))
-    whole = isinstance(value, int | Decimal) and not isinstance(value, bool)
-    if not whole or not abs(value) < MAX_COUNT or value != int(value):  # type: ignore[operator, call-overload]
+        value = Decimal(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = Decimal(value)
+    if not isinstance(value, Decimal) or not value.is_finite() or value.adjusted() >= MAX_COUNT_DIGITS or value % 1:
         raise Unreadable("not_a_number", "A count is a whole number.")
-    return int(value)  # type: ignore[call-overload,no-any-return]
+    return int(value)
 
 
 def read_instant(value: object) -> datetime:
