@@ -420,6 +420,7 @@ class Migration(migrations.Migration):
                         ("expiry__isnull", False),
                         ("right__in", ["CALL", "PUT"]),
                         ("strike__gt", 0),
+                        ("strike__isnull", False),
                     ),
                     models.Q(models.Q(("asset_class", "OPTION"), _negated=True), ("right", ""), ("strike__isnull", True)),
                     _connector="OR",

@@ -74,6 +74,7 @@ class Instrument(models.Model):
                     asset_class=AssetClass.OPTION.value,
                     expiry__isnull=False,
                     strike__gt=0,
+                    strike__isnull=False,
                     right__in=[name for name, _ in RIGHTS],
                 )
                 | (~Q(asset_class=AssetClass.OPTION.value) & Q(strike__isnull=True, right="")),

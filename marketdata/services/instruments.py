@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from marketdata.domain.instruments import Listing
@@ -17,14 +18,19 @@ FOLLOW = """
 """
 
 
+class InstrumentExists(ValidationError):
+    """There is an instrument with that symbol on that exchange."""
+
+
 @transaction.atomic
 def create_instrument(*, fields: Mapping[str, object]) -> Instrument:
     """Write a new instrument down.
 
-    :raises ValidationError: by field, if one breaks its rules or the instrument is known
+    :raises InstrumentExists: if its symbol is taken on its exchange
+    :raises ValidationError: by field, if one breaks its rules
     """
     instrument = Instrument(**fields)
-    instrument.full_clean()
+    _check(instrument)
     instrument.save(force_insert=True)
     return instrument
 
@@ -42,13 +48,15 @@ def list_instrument(*, listing: Listing) -> Instrument:
 def update_instrument(*, instrument: Instrument, changes: Mapping[str, object]) -> Instrument:
     """Change fields of an instrument.
 
+    :raises InstrumentExists: if its new symbol is taken on its exchange
     :raises ValidationError: by field, if one breaks its rules
     """
     current = Instrument.objects.select_for_update().get(pk=instrument.pk)
     for name, value in changes.items():
         setattr(current, name, value)
-    current.full_clean()
-    current.save(update_fields=[*changes] or None)
+    _check(current)
+    if changes:
+        current.save(update_fields=[*changes])
     return current
 
 
@@ -65,9 +73,16 @@ def follow(*, instrument_ids: Iterable[UUID], at: datetime) -> int:
         return cursor.rowcount
 
 
-@transaction.atomic
-def follow_only(*, instrument_ids: Iterable[UUID], at: datetime) -> int:
-    """Mark exactly these instruments as followed and take the mark from all others; return how many changed."""
-    wanted = set(instrument_ids)
-    dropped, _ = FollowedInstrument.objects.exclude(instrument__in=wanted).delete()
-    return follow(instrument_ids=wanted, at=at) + dropped
+def unfollow(*, instrument_ids: Iterable[UUID]) -> int:
+    """Take the mark from instruments that nobody holds or watches any more; return how many had it."""
+    dropped, _ = FollowedInstrument.objects.filter(instrument__in=list(instrument_ids)).delete()
+    return dropped
+
+
+def _check(instrument: Instrument) -> None:
+    """Refuse an instrument that breaks a rule, or that is there already."""
+    instrument.full_clean(validate_unique=False, validate_constraints=False)
+    namesakes = Instrument.objects.filter(symbol=instrument.symbol, exchange=instrument.exchange)
+    if namesakes.exclude(pk=instrument.pk).exists():
+        raise InstrumentExists(f"{instrument.key} is there already.", code="instrument_exists")
+    instrument.validate_constraints()
