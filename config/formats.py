@@ -2,20 +2,25 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import IO, Any, NoReturn
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 import orjson
-from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpRequest
 from django.utils.functional import Promise
 from rest_framework.exceptions import ParseError
+from rest_framework.metadata import BaseMetadata
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 from marketdata.domain.money import plain
+
+if TYPE_CHECKING:  # the views' own module reads this one through the settings
+    from rest_framework.views import APIView
 
 MAX_DEPTH = 20
 INT64 = 2**63
@@ -38,9 +43,8 @@ class StrictJSONParser(BaseParser):
 
         :raises ParseError: saying what is wrong with it
         """
-        raw = stream.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
-        if len(raw) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            raise RequestDataTooBig("The body is too large.")
+        # a request keeps the body it gives out, for who has to see the bytes later; Django bounds its size
+        raw = stream.body if isinstance(stream, HttpRequest) else stream.read()
         try:
             text = raw.decode("utf-8")
             value = json.loads(
@@ -77,6 +81,14 @@ class JSONRenderer(BaseRenderer):
             return json.dumps(data, cls=DjangoJSONEncoder, ensure_ascii=False).encode()
 
 
+class NoMetadata(BaseMetadata):
+    """What OPTIONS tells: nothing but the methods, in the Allow header; the OpenAPI document has the rest."""
+
+    def determine_metadata(self, request: Request, view: "APIView") -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the pairs as a dictionary; which of two values of one key is meant, nobody can know."""
     found = dict(pairs)
@@ -103,32 +115,21 @@ def _finite(digits: str) -> float:
     return number
 
 
-def _check_levels(value: Any, *, look_at_text: bool) -> None:
+def _check_levels(value: dict[str, Any], *, look_at_text: bool) -> None:
     """Refuse a value nested too deeply, or (escaped) characters that no UTF-8 text may hold or PostgreSQL can't store."""
     level: list[Any] = [value]
-    for _ in range(MAX_DEPTH + 1):
-        if look_at_text and not all(map(_storable, _texts(level))):
+    for _ in range(MAX_DEPTH):
+        inner = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
+        if look_at_text and not all(map(_storable, chain(inner, *(node for node in level if isinstance(node, dict))))):
             raise ParseError("The body holds a character that can't be stored: NUL or half a surrogate pair.")
-        level = [child for node in level if isinstance(node, dict | list) for child in _children(node)]
+        level = [node for node in inner if isinstance(node, dict | list)]
         if not level:
             return
     raise ParseError(f"The body is nested deeper than {MAX_DEPTH} levels.")
 
 
-def _children(node: dict[str, Any] | list[Any]) -> Iterable[Any]:
-    return node.values() if isinstance(node, dict) else node
-
-
-def _texts(level: Iterable[Any]) -> Iterable[str]:
-    for node in level:
-        if isinstance(node, dict):
-            yield from node
-        elif isinstance(node, str):
-            yield node
-
-
-def _storable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+def _storable(text: Any) -> bool:
+    return not isinstance(text, str) or ("\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text))
 
 
 def _as_text(value: Any) -> str:

@@ -36,11 +36,8 @@ class RequestId:
         """Answer with the id."""
         given = request.headers.get("X-Request-ID", "")
         name = given if READABLE.fullmatch(given) else uuid4().hex
-        before = request_id.set(name)
-        try:
-            response = self.get_response(request)
-        finally:
-            request_id.reset(before)
+        request_id.set(name)  # for good: Django logs refusals after the last middleware, and the next request sets its own
+        response = self.get_response(request)
         response["X-Request-ID"] = name
         return response
 

@@ -185,7 +185,7 @@ REST_FRAMEWORK = {
         "nobody": env.str("API_RATE_ANONYMOUS", default="60/min"),
         "login": env.str("API_RATE_LOGIN", default="10/min"),
     },
-    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_METADATA_CLASS": "config.formats.NoMetadata",
     "URL_FORMAT_OVERRIDE": None,
     "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
     "EXCEPTION_HANDLER": "config.api.handle_exception",

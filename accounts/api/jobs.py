@@ -26,7 +26,7 @@ class JobSerializer(StrictSerializer):
     enabled = serializers.BooleanField(required=False)
     next_run_at = UtcDateTimeField(read_only=True, allow_null=True)
     last_run_at = UtcDateTimeField(read_only=True, allow_null=True)
-    last_outcome = serializers.ChoiceField([*RunOutcome.choices, ""], read_only=True)
+    last_outcome = serializers.ChoiceField(RunOutcome.choices, allow_blank=True, read_only=True)
     last_duration_ms = serializers.IntegerField(read_only=True, allow_null=True)
 
 
