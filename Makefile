@@ -9,6 +9,8 @@ CACHE := $(shell test -w "$${XDG_CACHE_HOME:-$$HOME}" || echo --no-cache)
 UV := UV_PYTHON_DOWNLOADS=never $(RUN) -m uv --quiet $(CACHE)
 INSTALL := $(UV) pip install --python $(RUN) --require-hashes -r
 PRODUCTION := BEDROCK_ENV=production DEBUG=false ALLOWED_HOSTS=bedrock.example.org
+# mypy's plugin reads the settings, which want addresses; nobody calls there.
+NOWHERE := DATABASE_URL=postgres://127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1
 LOCK := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 MAKEFLAGS += --no-print-directory
@@ -41,7 +43,7 @@ check: $(ENV)/.dev  ## run every gate: format, lint, import contracts, types, mi
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(ENV)/bin/lint-imports
-	$(RUN) -m mypy .
+	$(NOWHERE) $(RUN) -m mypy
 	$(RUN) manage.py makemigrations --check --dry-run
 	$(RUN) -m config.embedded run env $(PRODUCTION) SECRET_KEY="$$($(RUN) -c 'import secrets; print(secrets.token_urlsafe(64))')" \
 		$(RUN) manage.py check --deploy --fail-level WARNING
