@@ -143,7 +143,7 @@ def examine(batch: Batch, *, level: Level, severity: Severity) -> list[Finding]:
     for each in RULES.values():
         if each.check is None or batch.dataset not in each.datasets or each.severity_at(level) is not severity:
             continue
-        for place in np.flatnonzero(each.check(batch)):
+        for place in np.flatnonzero(each.check(batch)).tolist():
             breach = finding(each.name, index=batch.indices[place], value=batch.columns[each.field][place])
             found.append(replace(breach, severity=severity))
     return found

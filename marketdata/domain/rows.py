@@ -135,7 +135,7 @@ def read_timeframe(value: object) -> str:
     :raises Unreadable: if it is none
     """
     try:
-        return Timeframe(value).value
+        return Timeframe(str(value)).value
     except ValueError as error:
         raise Unreadable("unknown_timeframe") from error
 
@@ -214,7 +214,7 @@ def read_rows(shape: Shape, rows: Iterable[object]) -> tuple[dict[int, Values], 
         if not isinstance(row, Mapping):
             refused.append(finding("not_a_row", index=index, value=row))
             continue
-        faults = []
+        faults: list[Finding] = []
         values = tuple(_read(shape, name, row, index, faults) for name in shape.columns)
         refused += faults
         if not faults:

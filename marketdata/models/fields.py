@@ -13,7 +13,7 @@ class UUIDv7Field(models.UUIDField):
     """A primary key made by us, in the order of creation, so that it may be known before the row is written."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"primary_key": True, "default": uuid7, "editable": False} | kwargs)
+        super().__init__(*args, **dict[str, Any](primary_key=True, default=uuid7, editable=False) | kwargs)
 
 
 class FiniteDecimalField(models.DecimalField):
@@ -37,7 +37,7 @@ class FiniteDecimalField(models.DecimalField):
 
     def db_check(self, connection: BaseDatabaseWrapper) -> str:
         """Return the check that every such column carries: a numeric column would store NaN."""
-        return f"{connection.ops.quote_name(self.column)} <> 'NaN'"
+        return f"{connection.ops.quote_name(str(self.column))} <> 'NaN'"
 
 
 class QuantityField(FiniteDecimalField):

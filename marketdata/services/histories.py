@@ -19,7 +19,7 @@ from marketdata.models.prices import PriceHistory
 class Keeper:
     """The table that keeps the histories of one kind of rows, and what its columns are called."""
 
-    model: type[PriceHistory | FxHistory]
+    model: type[Any]  # one or the other: mypy has no manager for a union
     series: tuple[str, str]
     first: str
     last: str
@@ -80,9 +80,9 @@ def _extend(history: Any, written: list[Change], keeper: Keeper) -> None:
     """Extend one history by the rows written to its series."""
     known_last = getattr(history, keeper.last)
     times = [change.time for change in written]
-    if known_last is None or min(times) <= known_last:  # type: ignore[type-var]
+    if known_last is None or min(times) <= known_last:
         history.revision += 1
     reached = times if known_last is None else [*times, known_last, getattr(history, keeper.first)]
-    setattr(history, keeper.first, min(reached))  # type: ignore[type-var]
-    setattr(history, keeper.last, max(reached))  # type: ignore[type-var]
+    setattr(history, keeper.first, min(reached))
+    setattr(history, keeper.last, max(reached))
     history.rows += sum(change.new for change in written)

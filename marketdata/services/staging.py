@@ -80,7 +80,7 @@ def staged(target: Target, rows: Mapping[int, Values]) -> Iterator[Callable[...,
         with cursor.copy(copy) as stream:
             stream.write("".join(_line(index, values) for index, values in rows.items()))
 
-        def run(template: str, *parameters: object) -> list[tuple[Any, ...]]:
+        def run(template: str, *parameters: Any) -> list[tuple[Any, ...]]:
             cursor.execute(target.statement(template), parameters)
             return cursor.fetchall() if cursor.description else []
 
