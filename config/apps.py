@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
 
-from config import checks  # noqa: F401  importing them registers them
+from config import celery, checks  # noqa: F401  importing them registers them: the checks, and the app that tasks are sent through
 
 
 class ConfigConfig(AppConfig):

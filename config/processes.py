@@ -29,7 +29,7 @@ def say(line: str) -> None:
 
 def open_log(path: Path) -> IO[bytes]:
     """Open a log to append to; one that has grown large is put aside first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > LOG_LIMIT:
         path.replace(path.with_suffix(".log.1"))
     return path.open("ab")

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from config.guise import Guise, guise_for, package
 from config.processes import Server, ServerError, say, tail
+from config.roles import Login, has_database, make_database, make_roles
 
-LOGINS = ("postgres", "bedrock_owner", "bedrock_web", "bedrock_jobs")
-GROUP_OF = {"bedrock_web": "bedrock_app", "bedrock_jobs": "bedrock_system"}
+DATABASE = "bedrock"
 MAJOR = "18"
 
 
@@ -89,14 +88,13 @@ class Postgres(Server):
 
     def url(self, login: str) -> str:
         """Return the address of the project's database for a login, password included."""
-        return f"postgres://{login}:{self.memory.password(login)}@127.0.0.1:{self.port}/bedrock"
+        return f"postgres://{login}:{self.memory.password(login)}@127.0.0.1:{self.port}/{DATABASE}"
 
-    def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
+    def connect(self) -> psycopg.Connection[Any]:
         """Connect as the superuser; only to a server that proves to know the password."""
-        return psycopg.connect(
-            host="127.0.0.1", port=self.port, user="postgres", password=self.memory.password("postgres"), dbname=database,
-            connect_timeout=5, require_auth="scram-sha-256", sslmode="disable", gssencmode="disable", autocommit=True,
-        )  # fmt: skip
+        how = {"require_auth": "scram-sha-256", "sslmode": "disable", "gssencmode": "disable", "options": "-c log_statement=none"}
+        who = {"user": "postgres", "password": self.memory.password("postgres"), "dbname": "postgres"}
+        return psycopg.connect(host="127.0.0.1", port=self.port, connect_timeout=5, autocommit=True, **who, **how)
 
     def knows_us(self) -> bool:
         """Return whether the superuser's password is still known."""
@@ -170,25 +168,8 @@ class Postgres(Server):
 
     def furnish(self, *, fresh: bool) -> None:
         """Make sure of the roles and the database; the database comes last, so where it is everything is."""
+        web, jobs, owner = (Login(name, self.memory.password(name)) for name in ("bedrock_web", "bedrock_jobs", "bedrock_owner"))
         with self.connect() as connection:
-            known = connection.execute("select 1 from pg_database where datname = 'bedrock'").fetchone()
-            if fresh or not known:
-                with connection.transaction():
-                    self.make_roles(connection)
-            if not known:
-                connection.execute("create database bedrock owner bedrock_owner")
-
-    def make_roles(self, connection: psycopg.Connection[Any]) -> None:
-        """Make the groups that own privileges and the logins that use them."""
-        connection.execute("set local log_statement = 'none'")
-        existing = {name for (name,) in connection.execute("select rolname from pg_roles")}
-        for role in {*GROUP_OF.values(), *LOGINS} - existing:
-            connection.execute(sql.SQL("create role {}").format(sql.Identifier(role)))
-        for login in LOGINS:
-            secret = connection.pgconn.encrypt_password(self.memory.password(login).encode(), login.encode(), b"scram-sha-256")
-            order = sql.SQL("alter role {} login password {}")
-            connection.execute(order.format(sql.Identifier(login), sql.Literal(secret.decode())))
-        connection.execute("alter role bedrock_owner createdb createrole")
-        for login, group in GROUP_OF.items():
-            connection.execute(f"grant {group} to {login}")
-            connection.execute(f"grant {group} to bedrock_owner with admin true, inherit false")
+            if fresh or not has_database(connection, DATABASE):
+                make_roles(connection, web=web, jobs=jobs, owner=owner)
+                make_database(connection, DATABASE, owner)
