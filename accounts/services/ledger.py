@@ -1,0 +1,199 @@
+"""Write to an account's ledger: post, reverse, correct. Nothing else writes there, and nothing there is ever changed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import DatabaseError, transaction
+
+from accounts.domain.ledger import EntryDraft, EntryKind
+from accounts.models import Account, Appended, LedgerEntry, Link, User
+from accounts.services.accounts import AccountClosed
+from marketdata.models import FollowedInstrument
+from marketdata.services.instruments import follow
+
+FIGURES = ("kind", "occurred_at", "instrument_id", "quantity", "price", "cash", "currency", "fee", "tax", "data")
+CLOSED = "BR001"  # raised by ledger_append
+
+
+class ConflictingEntry(ValidationError):
+    """The source's id is known with other figures: one of the two is wrong."""
+
+
+class AlreadyReversed(ValidationError):
+    """The entry has been taken back once; taking it back twice would pay twice."""
+
+
+class NotReversible(ValidationError):
+    """The entry is a reversal itself, or not in this account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What became of a draft: `created`, `known`, `conflicting`, or `skipped` because another of its batch was refused."""
+
+    outcome: str
+    entry_id: UUID | None
+    sequence: int | None
+
+
+def post_entry(*, account: Account, draft: EntryDraft, actor: User) -> LedgerEntry:
+    """Write one entry at the head of the account's ledger; the same source and external id are written once.
+
+    :raises EntryRefused: if the draft breaks the rules of its kind, by field
+    :raises ConflictingEntry: if that id is known with other figures
+    :raises AccountClosed: if the account is closed
+    """
+    done = write(account=account, drafts=[draft], actor=actor)[0]
+    if done.outcome == "conflicting":
+        raise conflict(account=account, draft=draft)
+    return LedgerEntry.objects.select_related("instrument").get(pk=done.entry_id)
+
+
+def post_entries(*, account: Account, drafts: Sequence[EntryDraft], actor: User, partial: bool = False) -> list[Posted]:
+    """Write many entries in their order under one lock: all or none, or with `partial` the good ones.
+
+    :raises EntryRefused: if a draft breaks the rules of its kind; check the drafts one by one to go on without it
+    :raises AccountClosed: if the account is closed
+    """
+    fresh, repeats = _without_repeats(drafts)
+    done = iter(write(account=account, drafts=fresh, actor=actor, partial=partial))
+    posted: list[Posted] = []
+    for draft, first in zip(drafts, repeats, strict=True):
+        if first is None:
+            posted.append(next(done))
+        elif _same_figures(draft, drafts[first]):
+            posted.append(replace(posted[first], outcome="known" if posted[first].outcome == "created" else posted[first].outcome))
+        else:
+            posted.append(Posted("conflicting", None, None))
+    return posted
+
+
+@transaction.atomic
+def reverse_entry(*, entry: LedgerEntry, actor: User, reason: str = "", explanation: str = "") -> LedgerEntry:
+    """Take an entry back by posting its mirror image, at the time it is said to have happened.
+
+    :raises AlreadyReversed: if it was taken back before
+    :raises NotReversible: if it is a reversal
+    """
+    mirror = mirrored(entry, reason=reason, explanation=explanation)
+    done = _append(account_id=entry.account_id, actor=actor, drafts=[mirror], links=[Link(reverses=entry.pk)])[0]
+    _refuse_outcome(done, entry)
+    return LedgerEntry.objects.select_related("instrument").get(pk=done.entry_id)
+
+
+@transaction.atomic
+def correct_entry(
+    *, entry: LedgerEntry, draft: EntryDraft, actor: User, reason: str = "", explanation: str = ""
+) -> tuple[LedgerEntry, LedgerEntry]:
+    """Take an entry back and post another in its place, linked to it; return the reversal and the replacement.
+
+    :raises EntryRefused: if the new entry breaks the rules of its kind, by field
+    :raises AlreadyReversed: if the entry was taken back before
+    :raises NotReversible: if it is a reversal
+    :raises ConflictingEntry: if the new entry's id is known
+    """
+    draft.check()
+    draft = replace(draft, reason_primary=draft.reason_primary or reason, reason_explanation=draft.reason_explanation or explanation)
+    drafts = [mirrored(entry, reason=reason, explanation=explanation), draft]
+    links = [Link(reverses=entry.pk), Link(corrects=entry.pk)]
+    taken_back, replaced = _append(account_id=entry.account_id, actor=actor, drafts=drafts, links=links)
+    _refuse_outcome(taken_back, entry)
+    if replaced.outcome in {"conflicting", "known"}:
+        raise conflict(account=entry.account, draft=draft)
+    _follow([draft])
+    entries = LedgerEntry.objects.select_related("instrument").in_bulk([taken_back.entry_id, replaced.entry_id])
+    return entries[taken_back.entry_id], entries[replaced.entry_id]
+
+
+def write(*, account: Account, drafts: Sequence[EntryDraft], actor: User, partial: bool = False) -> list[Posted]:
+    """Check drafts and append them, in one round trip where their instruments are known to be followed."""
+    for draft in drafts:
+        draft.check()
+    if not drafts:
+        return []
+    done = _append(account_id=account.pk, actor=actor, drafts=drafts, partial=partial)
+    _follow(draft for draft, row in zip(drafts, done, strict=True) if row.outcome == "created")
+    return [Posted(row.outcome, row.entry_id, row.sequence) for row in done]
+
+
+def mirrored(entry: LedgerEntry, *, reason: str, explanation: str) -> EntryDraft:
+    """Return the mirror image of an entry: the same happening with every sign turned round."""
+    return EntryDraft(
+        kind=EntryKind(entry.kind),
+        occurred_at=entry.occurred_at,
+        currency=entry.currency,
+        instrument_id=entry.instrument_id,
+        quantity=-entry.quantity,
+        price=entry.price,
+        cash=-entry.cash,
+        fee=-entry.fee,
+        tax=-entry.tax,
+        data=entry.data,
+        reason_primary=reason,
+        reason_explanation=explanation,
+        tags=tuple(entry.tags),
+        source="reversal",
+        group=entry.group,
+    )
+
+
+def conflict(*, account: Account, draft: EntryDraft) -> ConflictingEntry:
+    """Return the refusal of a draft whose id is known with other figures, naming those that differ."""
+    known = LedgerEntry.objects.get(account=account, source=draft.source, external_id=draft.external_id)
+    names = [name.removesuffix("_id") for name in FIGURES if getattr(known, name) != getattr(draft, name)] or ["nothing"]
+    return ConflictingEntry(
+        f"{draft.external_id} of {draft.source} is entry #{known.sequence} already, with another {', '.join(names)}. "
+        "Correct that entry, or give this one an id of its own.",
+        code="conflicting_entry",
+    )
+
+
+def _append(
+    *, account_id: UUID, actor: User, drafts: Sequence[EntryDraft], links: Sequence[Link] = (), partial: bool = False
+) -> list[Appended]:
+    """Call the ledger's one writer and turn its refusals into ours."""
+    try:
+        return LedgerEntry.objects.append(account_id=account_id, actor_id=actor.pk, drafts=drafts, links=links, partial=partial)
+    except DatabaseError as error:
+        if getattr(error.__cause__, "sqlstate", None) == CLOSED:
+            raise AccountClosed("The account is closed; its ledger takes no more entries.", code="account_closed") from error
+        raise
+
+
+def _refuse_outcome(done: Appended, entry: LedgerEntry) -> None:
+    if done.outcome == "reversed":
+        raise AlreadyReversed(f"Entry #{entry.sequence} was taken back before.", code="already_reversed")
+    if done.outcome == "unknown":
+        raise NotReversible(
+            f"Entry #{entry.sequence} is a reversal itself; post the entry anew instead.", code="not_reversible"
+        )
+
+
+def _follow(drafts: Iterable[EntryDraft]) -> None:
+    """Have the prices of newly held instruments fetched from now on."""
+    wanted: dict[UUID, datetime] = {draft.instrument_id: draft.occurred_at for draft in drafts if draft.instrument_id}
+    if wanted:
+        known = set(FollowedInstrument.objects.filter(instrument__in=wanted).values_list("instrument", flat=True))
+        fresh = wanted.keys() - known
+        if fresh:
+            follow(instrument_ids=fresh, at=min(wanted[instrument_id] for instrument_id in fresh))
+
+
+def _without_repeats(drafts: Sequence[EntryDraft]) -> tuple[list[EntryDraft], list[int | None]]:
+    """Return the drafts whose id comes for the first time, and for each draft the place of the one it repeats."""
+    first: dict[tuple[str, str], int] = {}
+    fresh, repeats = [], []
+    for index, draft in enumerate(drafts):
+        key = (draft.source, draft.external_id)
+        known = first.setdefault(key, index) if draft.external_id else index
+        repeats.append(None if known == index else known)
+        if known == index:
+            fresh.append(draft)
+    return fresh, repeats
+
+
+def _same_figures(one: EntryDraft, other: EntryDraft) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in FIGURES)
