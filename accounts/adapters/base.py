@@ -1,0 +1,1 @@
+"""What a reader of statements is: it takes a file apart into drafts of entries, line by line."""

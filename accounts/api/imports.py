@@ -1,0 +1,1 @@
+"""Files brought into a ledger, and the ledger taken out as a file."""

@@ -1,0 +1,1 @@
+"""Write an account's ledger as an event log."""

@@ -1,0 +1,1 @@
+"""Bring an event log into an account's ledger."""

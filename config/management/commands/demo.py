@@ -1,0 +1,1 @@
+"""Load the demo and print the figures of its account."""
