@@ -172,7 +172,8 @@ class InstrumentField(serializers.Field):
         """Return the instrument the client means; within one request each name is looked up once."""
         if not isinstance(data, str):
             self.fail("not_a_string")
-        known: dict[str, Instrument] = self.context.setdefault("instruments_by_name", {})
+        context: Any = self.context
+        known: dict[str, Instrument] = context.setdefault("instruments_by_name", {})
         if data not in known:
             try:
                 known[data] = find_instrument(data)

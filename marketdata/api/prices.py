@@ -136,7 +136,7 @@ class RowsField(serializers.ListField):
 
     def _told(self, code: str) -> list[ErrorDetail]:
         """Return the error of a code."""
-        return [ErrorDetail(self.error_messages[code], code=code)]
+        return [ErrorDetail(str(self.error_messages[code]), code=code)]
 
 
 class BarRowsSerializer(StrictSerializer):

@@ -22,7 +22,7 @@ class QualityIssueSerializer(StrictSerializer):
     rule = serializers.CharField(read_only=True)
     severity = serializers.CharField(read_only=True)
     dataset = serializers.CharField(read_only=True)
-    source = serializers.CharField(read_only=True)
+    source = serializers.CharField(read_only=True)  # type: ignore[assignment]  # fields have one of their own
     instrument = InstrumentField(read_only=True, allow_null=True)
     record = serializers.DictField(read_only=True)
     field = serializers.CharField(read_only=True)

@@ -27,7 +27,7 @@ def provider_summaries() -> list[ProviderSummary]:
     counted = ProviderState.objects.values("provider").annotate(
         series=Count("pk"), failing=Count("pk", filter=Q(failures__gt=0)), last=Max("last_run_at")
     )
-    counts: dict[str, dict[str, Any]] = {row["provider"]: row for row in counted}
+    counts: dict[str, Any] = {row["provider"]: row for row in counted}
     failures = dict(
         ProviderState.objects.filter(failures__gt=0)
         .order_by("provider", "-last_run_at")

@@ -12,7 +12,7 @@ Refused and warned rows are kept as quality issues. Writers of one series wait f
 batches that overlap nothing is lost and nothing doubled, whoever sends them at the same time.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
@@ -42,11 +42,12 @@ NOTHING: Row = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Who sent a batch, when it came, and whether it may replace what is known."""
+    """Who sent a batch, when it came, whether it may replace what is known, and what its rows share."""
 
     source: str
     recorded_at: datetime
     correct: bool
+    common: Row
 
 
 @dataclass(slots=True)
@@ -81,21 +82,21 @@ def store_bars(
 
     `common` holds values that all rows share. Numbers are decimals or their plain spelling, never floats.
     """
-    return _store(BAR_TABLE, Delivery(source, recorded_at, correct), _with_common(rows, common))
+    return _store(BAR_TABLE, Delivery(source, recorded_at, correct, common), rows)
 
 
 def store_quotes(
     *, source: str, rows: Iterable[object], recorded_at: datetime, common: Row = NOTHING, correct: bool = False
 ) -> IngestReport:
     """Store quotes: mappings of instrument, timestamp, bid, ask, bid_size, ask_size; see `store_bars`."""
-    return _store(QUOTE_TABLE, Delivery(source, recorded_at, correct), _with_common(rows, common))
+    return _store(QUOTE_TABLE, Delivery(source, recorded_at, correct, common), rows)
 
 
 def store_fx_rates(
     *, source: str, rows: Iterable[object], recorded_at: datetime, common: Row = NOTHING, correct: bool = False
 ) -> IngestReport:
     """Store rates of days: mappings of base, quote, date, rate; see `store_bars`."""
-    return _store(FX_TABLE, Delivery(source, recorded_at, correct), _with_common(rows, common))
+    return _store(FX_TABLE, Delivery(source, recorded_at, correct, common), rows)
 
 
 def level_of(source: str) -> Level:
@@ -105,9 +106,9 @@ def level_of(source: str) -> Level:
 
 
 @transaction.atomic
-def _store(target: Target, delivery: Delivery, rows: Sequence[object]) -> IngestReport:
+def _store(target: Target, delivery: Delivery, came: Iterable[object]) -> IngestReport:
     """Take a batch through reading, rules and storing, and write down what was wrong with it."""
-    shape = target.shape
+    shape, rows = target.shape, _with_common(came, delivery.common)
     read, refused = read_rows(shape, rows)
     report = IngestReport(refused=refused)
     about = _known_instruments(shape, read, report)
@@ -117,7 +118,7 @@ def _store(target: Target, delivery: Delivery, rows: Sequence[object]) -> Ingest
     report.warned = [each for each in warned if each.index in written]
     report.refused.sort(key=lambda each: each.index)
     found = [
-        Found(each, rows[each.index], _instrument_id(rows[each.index], about.get(each.index)))
+        Found(each, rows[each.index], _instrument_id(rows[each.index], about.get(each.index), delivery.common))
         for each in report.refused + report.warned
     ]
     record_findings(dataset=shape.dataset, source=delivery.source, found=found, at=delivery.recorded_at)
@@ -129,9 +130,9 @@ def _with_common(rows: Iterable[object], common: Row) -> list[object]:
     return [{**common, **row} if common and isinstance(row, Mapping) else row for row in rows]
 
 
-def _instrument_id(row: object, instrument: Instrument | None) -> UUID | None:
+def _instrument_id(row: object, instrument: Instrument | None, common: Row) -> UUID | None:
     """Return the instrument a row is about, if it names one that exists."""
-    named = instrument or (row.get("instrument") if isinstance(row, Mapping) else None)
+    named = instrument or (row if isinstance(row, Mapping) else common).get("instrument")
     return named.pk if isinstance(named, Instrument) else None
 
 

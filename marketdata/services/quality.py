@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -46,7 +47,7 @@ def record_findings(*, dataset: Dataset, source: str, found: Sequence[Found], at
     if not found:
         return
     records = [_record(each.row) for each in found]
-    columns = {
+    columns: dict[str, Any] = {
         "rules": [each.finding.rule for each in found],
         "severities": [each.finding.severity.value for each in found],
         "instruments": [each.instrument_id for each in found],

@@ -1,0 +1,115 @@
+"""The command loads a folder or a provider, tells what came of each series, and may be run again."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from marketdata.models import Bar, Instrument
+from tests.factories import make_instrument, unique_symbol
+
+HEADINGS = "date,open,high,low,close,volume"
+LINES = [f"2024-01-{day:02},10,11,9,10.5,100" for day in range(2, 12)]
+
+
+def load(*arguments, **options):
+    """Run the command and return what it said and whether it failed."""
+    out, err = StringIO(), StringIO()
+    try:
+        call_command("load_prices", *arguments, stdout=out, stderr=err, **options)
+    except CommandError as error:
+        return out.getvalue() + err.getvalue(), str(error)
+    return out.getvalue() + err.getvalue(), ""
+
+
+def file_of(folder, symbol, *lines, timeframe="1d"):
+    (folder / f"{symbol}_{timeframe}.csv").write_text("\n".join(lines))
+
+
+def test_a_folder_is_loaded_and_known_the_second_time(tmp_path):
+    instrument = make_instrument()
+    file_of(tmp_path, instrument.symbol, HEADINGS, *LINES)
+    said, failure = load(str(tmp_path))
+    assert f"{instrument.key} 1d: 10 stored" in said
+    assert failure == ""
+    assert "0 stored, 10 known" in load(str(tmp_path))[0]
+    assert Bar.objects.filter(instrument=instrument).count() == 10
+
+
+def test_bad_lines_are_told_by_number_and_the_others_go_in(tmp_path):
+    instrument = make_instrument()
+    file_of(tmp_path, instrument.symbol, HEADINGS, LINES[0], "2024-01-03,oops,11,9,10,1", LINES[2])
+    said, failure = load(str(tmp_path))
+    assert "line 3: open 'oops' refused, not_a_number" in said
+    assert "2 stored, 1 refused" in said
+    assert failure == ""
+
+
+def test_an_unknown_instrument_is_passed_over_unless_it_may_be_created(tmp_path):
+    symbol = unique_symbol()
+    file_of(tmp_path, symbol, HEADINGS, *LINES)
+    assert f"No instrument is called {symbol}" in load(str(tmp_path))[0]
+    said, _ = load(str(tmp_path), "--create", "--exchange", "XTST", "--currency", "EUR")
+    assert f"{symbol}:XTST 1d: 10 stored" in said
+    assert Instrument.objects.get(symbol=symbol).currency == "EUR"
+    assert "10 stored" not in load(str(tmp_path), "--create", "--exchange", "xtst")[0]
+
+
+def test_a_crypto_pair_gets_its_slash_back(tmp_path):
+    pair = unique_symbol("C")[:10]
+    file_of(tmp_path, f"{pair}-USD", HEADINGS, *LINES)
+    said, _ = load(str(tmp_path), "--create", "--exchange", "CRYPTO", "--asset-class", "CRYPTO")
+    assert f"{pair}/USD:CRYPTO 1d: 10 stored" in said
+
+
+def test_only_what_is_asked_for_is_loaded(tmp_path):
+    wanted, other = make_instrument(), make_instrument()
+    for instrument in (wanted, other):
+        file_of(tmp_path, instrument.symbol, HEADINGS, *LINES)
+    file_of(tmp_path, wanted.symbol, HEADINGS, *LINES, timeframe="1h")
+    said, _ = load(str(tmp_path), "--instrument", wanted.key, "--timeframe", "1d")
+    assert wanted.key in said
+    assert other.key not in said
+    assert "1h" not in said
+
+
+def test_figures_are_corrected_where_that_is_asked_for(tmp_path):
+    instrument = make_instrument()
+    file_of(tmp_path, instrument.symbol, HEADINGS, *LINES)
+    load(str(tmp_path))
+    file_of(tmp_path, instrument.symbol, HEADINGS, LINES[0].replace("10.5", "10.6"))
+    assert "conflicting_bar" in load(str(tmp_path))[0]
+    assert "1 corrected" in load(str(tmp_path), "--correct")[0]
+
+
+def test_a_file_that_makes_no_sense_fails_the_command_after_the_others(tmp_path):
+    good, bad = make_instrument(), make_instrument()
+    file_of(tmp_path, bad.symbol, "no,such,columns")
+    file_of(tmp_path, good.symbol, HEADINGS, *LINES)
+    said, failure = load(str(tmp_path))
+    assert "no column for" in said
+    assert f"{good.key} 1d: 10 stored" in said
+    assert failure == "1 series could not be read to their end."
+
+
+def test_the_sample_is_loaded_like_any_other_source():
+    said, failure = load("--provider", "sample", "--create", "--instrument", "GOOG:XNAS")
+    assert failure == ""
+    assert "GOOG:XNAS 1d:" in said
+    assert Bar.objects.filter(instrument__symbol="GOOG", instrument__exchange="XNAS", timeframe="1d").count() == 2148
+    assert "0 stored, 2,148 known" in load("--provider", "sample", "--instrument", "GOOG:XNAS")[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ([], "either a folder or a provider"),
+        (["folder", "--provider", "sample"], "either a folder or a provider"),
+        (["/no/such/folder"], "no folder"),
+        (["--provider", "nobody"], "No provider is named nobody"),
+        (["--provider", "files"], "lists no instruments"),
+        (["--provider", "sample", "--instrument", "aapl"], "capital letters"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments, why):
+    assert why in load(*arguments)[1]

@@ -1,0 +1,36 @@
+"""Workers refresh what somebody follows, and take arguments of releases to come."""
+
+from datetime import UTC, datetime
+
+from marketdata.models import Bar
+from marketdata.services.instruments import follow
+from marketdata.tasks import refresh_instruments, refresh_watched
+from tests.factories import make_instrument
+
+LINES = "date,open,high,low,close\n2024-01-02,1,1,1,1\n2024-01-03,1,1,1,1\n"
+
+
+def with_files(settings, tmp_path, *instruments):
+    for instrument in instruments:
+        (tmp_path / f"{instrument.symbol}_1d.csv").write_text(LINES)
+    settings.MARKETDATA_PROVIDERS = {"files": {"class": "marketdata.adapters.files.FolderProvider", "folder": str(tmp_path)}}
+
+
+def count(instrument):
+    return Bar.objects.filter(instrument=instrument).count()
+
+
+def test_what_is_followed_is_refreshed_and_nothing_else(settings, tmp_path):
+    followed, forgotten = make_instrument(), make_instrument()
+    with_files(settings, tmp_path, followed, forgotten)
+    follow(instrument_ids=[followed.pk], at=datetime(2024, 1, 1, tzinfo=UTC))
+    for _ in range(2):
+        refresh_watched(some_later_argument=1)
+        assert (count(followed), count(forgotten)) == (2, 0)
+
+
+def test_single_instruments_are_refreshed_by_id(settings, tmp_path):
+    wanted, inactive = make_instrument(), make_instrument(active=False)
+    with_files(settings, tmp_path, wanted, inactive)
+    refresh_instruments(instrument_ids=[str(wanted.pk), str(inactive.pk)], some_later_argument=1)
+    assert (count(wanted), count(inactive)) == (2, 0)
