@@ -7,7 +7,7 @@ misspelled filter answers the wrong rows and a misspelled `dry_run` is none.
 
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 import django_filters
@@ -46,7 +46,8 @@ class ParsedField(forms.Field):
         try:
             return self.reader.run_validation(value)
         except serializers.ValidationError as error:
-            first = error.detail[0]
+            details: Any = error.detail
+            first = details[0]
             raise forms.ValidationError(str(first), code=first.code) from error
 
 
@@ -54,6 +55,10 @@ class ParsedFilter(django_filters.Filter):
     """A filter whose value is read by a serializer field."""
 
     field_class = ParsedField
+
+
+class ChoicesFilter(django_filters.BaseInFilter, ParsedFilter):
+    """A filter by any of several choices, written with commas."""
 
 
 class NumberText(serializers.Field):
@@ -74,7 +79,7 @@ class FlagText(serializers.ChoiceField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=["true", "false"], **kwargs)
 
-    def to_internal_value(self, data: Any) -> bool:
+    def to_internal_value(self, data: Any) -> bool:  # type: ignore[override]  # a choice of texts that means a flag
         """Return the flag."""
         return bool(super().to_internal_value(data) == "true")
 
@@ -85,13 +90,16 @@ def _reads(reader: Callable[[], serializers.Field] | str) -> dict[str, Any]:
 
 def _of_relation(field: models.Field) -> dict[str, Any]:
     """Return the reader of a foreign key: instruments go by their names, all else by id."""
-    return {"reader": "InstrumentField" if field.related_model._meta.label == "marketdata.Instrument" else serializers.UUIDField}
+    named = field.related_model is not None and field.related_model._meta.label == "marketdata.Instrument"
+    return {"reader": "InstrumentField" if named else serializers.UUIDField}
 
 
 class StrictFilterSet(FilterSet):
     """Filters by field; a lookup's values are validated as the field itself is."""
 
     FILTER_DEFAULTS = FILTER_FOR_DBFIELD_DEFAULTS | {
+        models.CharField: _reads("TextField"),
+        models.EmailField: _reads("TextField"),
         models.BooleanField: _reads(FlagText),
         models.DateField: _reads("DayField"),
         models.DateTimeField: _reads("UtcDateTimeField"),
@@ -108,10 +116,12 @@ class StrictFilterSet(FilterSet):
 
     @classmethod
     def filter_for_lookup(cls, field: models.Field, lookup_type: str) -> tuple[type, dict[str, Any]]:
-        """Return the filter of a lookup; `isnull` is a flag."""
+        """Return the filter of a lookup; `isnull` is a flag, and of several choices each must be one."""
         if lookup_type == "isnull":
             return ParsedFilter, {"reader": FlagText}
-        return super().filter_for_lookup(field, lookup_type)  # type: ignore[no-any-return]
+        if lookup_type == "in" and field.choices:
+            return ChoicesFilter, {"reader": partial(serializers.ChoiceField, choices=field.choices)}
+        return super().filter_for_lookup(field, lookup_type)
 
 
 class StrictFilterBackend(DjangoFilterBackend):
@@ -159,7 +169,7 @@ def _problem(name: str, values: list[str], known: set[str]) -> ErrorDetail | Non
     return None
 
 
-def _known(request: Request, view: "APIView") -> Iterator[str]:
+def _known(request: Request, view: Any) -> Iterator[str]:
     """Name the parameters of the route at hand."""
     handler = getattr(view, (request.method or "").lower(), None)
     declared = getattr(handler, "kwargs", {}).get("schema") or getattr(view, "schema", None)

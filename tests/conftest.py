@@ -29,6 +29,8 @@ from pytest_django.plugin import DjangoDbBlocker
 from accounts.models import Account, User
 from tests import factories
 
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # people are made by the thousand here
+
 hypothesis_settings.register_profile(
     "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
