@@ -10,7 +10,7 @@ from uuid import UUID
 
 from portfolio.domain.daybook import Day, Flow
 from portfolio.domain.entries import Entry, Listing
-from portfolio.domain.exact import EXACT, ZERO, money, share, spread
+from portfolio.domain.exact import EXACT, ZERO, money, share, spread, units
 from portfolio.domain.lots import Closure, Lot, Method, Part, insert, leveled, scaled, take
 from portfolio.domain.pricing import NOTHING, Hand, Market, Points, Split
 
@@ -221,11 +221,18 @@ def number_in(data: Mapping[str, Any], name: str) -> Decimal | None:
     return number if number.is_finite() and number >= 0 else None
 
 
+def amount_in(data: Mapping[str, Any], name: str) -> Decimal | None:
+    """Return an amount of money, zero or above, that an entry's data states as text; none if it states nothing of use."""
+    amount = number_in(data, name)
+    return None if amount is None else money(amount)
+
+
 def lots_named(entry: Entry) -> dict[int, Decimal | None]:
     """Return the lots an entry names to be closed: sequences of the entries that opened them, and how much of each."""
     rows = entry.data.get("lots", ()) if entry.data else ()
     named: dict[int, Decimal | None] = {}
     for row in rows if isinstance(rows, list) else ():
         if isinstance(row, dict) and isinstance(row.get("sequence"), int):
-            named[row["sequence"]] = number_in(row, "quantity")
+            limit = number_in(row, "quantity")
+            named[row["sequence"]] = None if limit is None else units(limit)
     return named

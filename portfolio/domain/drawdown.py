@@ -34,12 +34,18 @@ def deepest(points: Sequence[tuple[date, Decimal]]) -> Drawdown | None:
     if not points:
         return None
     best = bottom = top = 0
+    below = False
     for index, (_, value) in enumerate(points):
-        if value >= points[top][1]:
-            top = index
+        # days that stand still at a peak belong to it; one that comes back to it starts anew
+        if value > points[top][1] or (below and value == points[top][1]):
+            top, below = index, False
+        elif value == points[top][1]:
+            continue
         # value / peak against the deepest so far, multiplied out so that nothing is rounded
         elif value * points[best][1] < points[bottom][1] * points[top][1]:
-            best, bottom = top, index
+            best, bottom, below = top, index, True
+        else:
+            below = True
     if best == bottom:
         return None
     peak_day, peak = points[best]

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from accounts.domain.ledger import EntryKind
 from portfolio.domain import actions
-from portfolio.domain.book import Book, number_in
+from portfolio.domain.book import Book, amount_in
 from portfolio.domain.daybook import Transfer
 from portfolio.domain.entries import Entry
 from portfolio.domain.exact import EXACT, ZERO, money
@@ -134,7 +134,7 @@ def _transfer(book: Book, entry: Entry, instrument: UUID, cash: Decimal) -> None
         holding.take(going, book.method, book.named_by(entry))
     left = entry._replace(quantity=entry.quantity + going if entry.quantity < 0 else entry.quantity)
     if left.quantity:
-        opened = number_in(entry.data, "cost")
+        opened = amount_in(entry.data, "cost")
         value = opened if opened is not None else _value(book, entry, instrument, stated)
         cost = book.into(holding.listing.currency, entry, value)
         book.trade(left, instrument, -cost if entry.quantity > 0 else cost, missing=entry.quantity < 0)
@@ -145,7 +145,7 @@ def stated_value(book: Book, entry: Entry, instrument: UUID) -> Decimal | None:
     """Return what an entry says its units are worth: by its price, else by its cost; none if it says neither."""
     if entry.price is not None:
         return money(abs(entry.quantity) * entry.price * book.listings[instrument].multiplier)
-    return number_in(entry.data, "cost")
+    return amount_in(entry.data, "cost")
 
 
 def _value(book: Book, entry: Entry, instrument: UUID, stated: Decimal | None) -> Decimal:
@@ -176,7 +176,7 @@ def _value_by_hand(book: Book, entry: Entry, instrument: UUID, cash: Decimal) ->
 
 def gross_of(entry: Entry) -> Decimal:
     """Return what an entry earned before fees and taxes: as it states, else its cash and what was held back."""
-    stated = number_in(entry.data, "gross")
+    stated = amount_in(entry.data, "gross")
     return stated if stated is not None else entry.cash + entry.fee + entry.tax
 
 

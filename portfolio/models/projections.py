@@ -25,6 +25,8 @@ class Projection(models.Model):
     stale = models.JSONField(default=dict, help_text="What is valued at a price or rate from before the last day.")
     caught_up_at = models.DateTimeField(null=True)
 
+    current: bool  # whether nothing has changed since; told by `selectors.projections.projections`
+
     objects = AccountScoped.as_manager()
 
     def __str__(self) -> str:

@@ -1,0 +1,5 @@
+"""The pages of derived figures: they are read, and rebuilt by command."""
+
+from portfolio.admin import lots, positions, snapshots
+
+__all__ = ["lots", "positions", "snapshots"]

@@ -1,0 +1,89 @@
+"""The pages of what accounts hold."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
+
+from accounts.admin.base import BY_ACCOUNT, MemberAdmin
+from accounts.models import LedgerEntry
+from marketdata.admin.base import figure, link, link_to_list
+from portfolio.models import Closure, Lot, Position
+
+OWN = "instrument__currency"
+QUANTITY = figure("quantity", "Quantity", style="quantity")
+AVERAGE = figure("average_price", "Average price", style="price")
+COST = figure("cost_basis", "Cost", currency=OWN)
+PRICE = figure("market_price", "Price", style="price")
+VALUE = figure("market_value", "Value", currency=OWN)
+UNREALIZED = figure("unrealized_gain", "Unrealized gain", signed=True, currency=OWN)
+UNREALIZED_PERCENT = figure("unrealized_gain_pct", "In percent", style="percent", signed=True)
+DAY = figure("day_gain", "Day", signed=True, currency=OWN)
+REALIZED = figure("realized_gain", "Realized gain", signed=True, currency=OWN)
+INCOME = figure("income", "Income", currency=OWN)
+FEES = figure("fees", "Fees", currency=OWN)
+TAXES = figure("taxes", "Taxes", currency=OWN)
+BASE_VALUE = figure("value_in_base", "Value in the account's currency", currency="account__base_currency")
+
+
+class HeldFilter(DropdownFilter):
+    """What is held now, or what was sold."""
+
+    title = "held"
+    parameter_name = "held"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        """Return the choices."""
+        return [("yes", "Held now"), ("no", "Sold")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Position]) -> QuerySet[Position]:
+        """Keep the positions that are meant."""
+        if self.value() == "yes":
+            return queryset.exclude(quantity=0)
+        return queryset.filter(quantity=0) if self.value() == "no" else queryset
+
+
+@admin.register(Position)
+class PositionAdmin(MemberAdmin):
+    """What the user's accounts hold and once held, in the currency of each instrument."""
+
+    list_display = (
+        link("instrument", "Instrument"),
+        link("account", "Account"),
+        QUANTITY,
+        AVERAGE,
+        COST,
+        PRICE,
+        VALUE,
+        UNREALIZED,
+        UNREALIZED_PERCENT,
+        REALIZED,
+        INCOME,
+        "detail",
+    )
+    list_display_links = ("detail",)
+    list_filter = (BY_ACCOUNT, HeldFilter, ("instrument", AutocompleteSelectFilter))
+    search_fields = ("instrument__symbol__istartswith", "instrument__name__icontains")
+    ordering = ("-account_id", "-instrument_id")
+    list_select_related = ("account", "instrument")
+    fieldsets = (
+        (None, {"fields": (("instrument", "account"), (QUANTITY, "since"))}),
+        ("Cost and value", {"fields": ((AVERAGE, COST), (PRICE, "priced_on"), (VALUE, BASE_VALUE))}),
+        ("Gain", {"fields": ((UNREALIZED, UNREALIZED_PERCENT), (DAY, REALIZED), (INCOME, FEES, TAXES))}),
+        (
+            "Where it comes from",
+            {"fields": (
+                link_to_list(Lot, "Open lots", account__id="account_id", instrument__id="instrument_id"),
+                link_to_list(Closure, "Closed lots", account__id="account_id", instrument__id="instrument_id"),
+                link_to_list(LedgerEntry, "Ledger entries", account__id="account_id", instrument__id="instrument_id"),
+            )},
+        ),
+    )  # fmt: skip
+
+    @admin.display(description="")
+    def detail(self, position: Position) -> str:
+        """Return what leads to the position's own page."""
+        return "Details"

@@ -1,0 +1,129 @@
+"""The pages of daily values, of returns since the beginning, and of how far figures have been derived."""
+
+from django.contrib import admin
+
+from accounts.admin.base import BY_ACCOUNT, MemberAdmin
+from marketdata.admin.base import figure, link, when
+from portfolio.models import Performance, Projection, Snapshot
+
+BASE = "account__base_currency"
+VALUE = figure("total_value", "Value", currency=BASE)
+CASH = figure("cash", "Cash", currency=BASE)
+POSITIONS = figure("positions_value", "Positions", currency=BASE)
+FLOW = figure("net_flow", "Net flow", signed=True, currency=BASE)
+DAY = figure("day_gain", "Day", signed=True, currency=BASE)
+GAIN = figure("total_gain", "Total gain", signed=True, currency=BASE)
+INDEX = figure("twr_index", "TWR index", style="quantity")
+READ_UP_TO = figure("read_up_to", "Read up to entry", style="quantity")
+READ_UNTIL = when("read_until", "Which happened")
+RATIOS = [
+    figure("twr", "TWR", style="percent", signed=True),
+    figure("xirr", "XIRR", style="percent", signed=True),
+    figure("volatility", "Volatility", style="percent"),
+    figure("max_drawdown", "Max drawdown", style="percent", signed=True),
+]
+
+
+@admin.register(Snapshot)
+class SnapshotAdmin(MemberAdmin):
+    """What the user's accounts were worth at the end of each day (UTC), the last first."""
+
+    list_display = ("date", link("account", "Account"), VALUE, CASH, POSITIONS, FLOW, DAY, GAIN, "priced")
+    list_filter = (BY_ACCOUNT, "priced")
+    ordering = ("-account_id", "-date")
+    list_select_related = ("account",)
+    fieldsets = (
+        (None, {"fields": (("account", "date"), (VALUE, GAIN), (CASH, POSITIONS))}),
+        ("The day", {"fields": ((FLOW, DAY), "priced")}),
+        (
+            "Behind it",
+            {
+                "fields": (
+                    INDEX,
+                    figure("buying_power", "Buying power", currency=BASE),
+                ),
+            },
+        ),
+    )
+
+
+@admin.register(Performance)
+class PerformanceAdmin(MemberAdmin):
+    """What the user's accounts achieved since their first day."""
+
+    list_display = (
+        link("account", "Account"),
+        "since",
+        "as_of",
+        figure("end_value", "Value", currency=BASE),
+        figure("net_flows", "Net deposits", currency=BASE),
+        figure("gain", "Gain", signed=True, currency=BASE),
+        *RATIOS,
+        "detail",
+    )
+    list_display_links = ("detail",)
+    list_filter = (BY_ACCOUNT,)
+    ordering = ("-account_id",)
+    list_select_related = ("account",)
+    fieldsets = (
+        (None, {"fields": ("account", ("since", "as_of"))}),
+        (
+            "Money",
+            {"fields": (
+                (figure("end_value", "Value", currency=BASE), figure("net_flows", "Net deposits", currency=BASE)),
+                figure("gain", "Gain", signed=True, currency=BASE),
+            )},
+        ),
+        (
+            "Returns and risk",
+            {"fields": (
+                (RATIOS[0], figure("twr_annualized", "TWR a year", style="percent", signed=True)),
+                (RATIOS[1], figure("simple_return", "Simple return", style="percent", signed=True)),
+                (RATIOS[2], RATIOS[3]),
+                ("drawdown_peak", "drawdown_trough", "drawdown_recovered"),
+                "reasons",
+            )},
+        ),
+    )  # fmt: skip
+
+    @admin.display(description="")
+    def detail(self, performance: Performance) -> str:
+        """Return what leads to the page of the figures."""
+        return "Details"
+
+
+@admin.register(Projection)
+class ProjectionAdmin(MemberAdmin):
+    """How far the figures of the user's accounts have been derived, and what they lack."""
+
+    list_display = (
+        link("account", "Account"),
+        READ_UP_TO,
+        READ_UNTIL,
+        "first_date",
+        "valued_until",
+        when("caught_up_at", "Caught up"),
+        "detail",
+    )
+    list_display_links = ("detail",)
+    list_filter = (BY_ACCOUNT,)
+    ordering = ("-account_id",)
+    list_select_related = ("account",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "account",
+                    (figure("read_up_to", "Read up to entry", style="quantity"), when("read_until", "Which happened")),
+                )
+            },
+        ),
+        ("Reach", {"fields": (("first_date", "valued_until"), when("caught_up_at", "Caught up"))}),
+        ("Lacking", {"fields": ("missing", "stale")}),
+    )
+
+    @admin.display(description="")
+    def detail(self, projection: Projection) -> str:
+        """Return what leads to the page of the projection."""
+        return "Details"

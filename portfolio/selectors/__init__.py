@@ -1,0 +1,1 @@
+"""Questions to derived figures and to what they are derived from; nothing here writes."""

@@ -1,0 +1,129 @@
+"""Prices and rates as the derivation reads them, and how far each series reaches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.db import connections
+
+from marketdata.domain.fx import legs_of
+from marketdata.selectors.prices import fx_rates
+from portfolio.domain.entries import Listing
+from portfolio.domain.exact import MONEY_PLACES, Fixed
+from portfolio.domain.pricing import Market, Points
+
+SYSTEM = "system"
+UNIX_DAY = date(1970, 1, 1).toordinal()
+LATEST = date(9999, 1, 1)
+_INT64_DIGITS = 18
+
+# One row per instrument, its closes as one text with all ten places: without the points it is a list of whole numbers,
+# which numpy reads fifty times faster than Python reads a quarter of a million decimals.
+CLOSES = """
+    SELECT wanted.id, series.days, series.closes
+    FROM unnest(%(ids)s::uuid[]) AS wanted (id)
+    CROSS JOIN LATERAL (
+        SELECT string_agg(((bar.timestamp AT TIME ZONE 'UTC')::date - DATE '1970-01-01')::text, ',') AS days,
+               string_agg(bar.close::text, ',') AS closes
+        FROM (
+            (SELECT timestamp, close FROM marketdata_bar
+             WHERE instrument_id = wanted.id AND timeframe = '1d' AND timestamp < %(start)s
+             ORDER BY timestamp DESC LIMIT 1)
+            UNION ALL
+            (SELECT timestamp, close FROM marketdata_bar
+             WHERE instrument_id = wanted.id AND timeframe = '1d' AND timestamp >= %(start)s AND timestamp < %(end)s
+             ORDER BY timestamp)
+        ) AS bar
+    ) AS series
+    WHERE series.days IS NOT NULL
+"""
+
+# What the figures of an instrument rest on beside the entries, as one value that can be compared.
+SERIES = """
+    SELECT coalesce(jsonb_object_agg(i.id, jsonb_build_array(
+               coalesce(h.revision, 0), (h.first_at AT TIME ZONE 'UTC')::date, (h.last_at AT TIME ZONE 'UTC')::date,
+               trim_scale(i.multiplier)::text, i.currency)), '{{}}')
+    FROM marketdata_instrument AS i
+    LEFT JOIN marketdata_pricehistory AS h ON h.instrument_id = i.id AND h.timeframe = '1d'
+    WHERE i.id = ANY ({ids})
+"""
+RATES = """
+    SELECT coalesce(jsonb_object_agg(leg, jsonb_build_array(coalesce(h.revision, 0), h.first_date, h.last_date)), '{{}}')
+    FROM unnest({legs}) AS leg
+    LEFT JOIN marketdata_fxhistory AS h ON h.base = split_part(leg, '/', 1) AND h.quote = split_part(leg, '/', 2)
+"""
+
+
+def reach_of_prices(instruments: Collection[UUID]) -> dict[str, Any]:
+    """Return how far the prices of instruments reach, with the revision of their past and what a unit is."""
+    return _reach(SERIES.format(ids="%s::uuid[]"), list(instruments)) if instruments else {}
+
+
+def reach_of_rates(pairs: Iterable[tuple[str, str]], *, legs: Iterable[str] = ()) -> dict[str, Any]:
+    """Return how far the rates behind pairs reach (and those of other legs, such as "EUR/USD"), with their revisions."""
+    wanted = {*legs, *("/".join(leg) for leg in legs_of(pairs))}
+    return _reach(RATES.format(legs="%s::text[]"), list(wanted)) if wanted else {}
+
+
+def _reach(query: str, names: list[Any]) -> dict[str, Any]:
+    """Return the answer of a query for the reach of series."""
+    with connections[SYSTEM].cursor() as cursor:
+        cursor.execute(query, [names])
+        found: dict[str, Any] = json.loads(cursor.fetchone()[0])
+    return found
+
+
+def listings_of(series: dict[str, Any]) -> dict[UUID, Listing]:
+    """Return what is known of the instruments whose series are given."""
+    return {UUID(key): Listing(currency, Decimal(multiplier)) for key, (_, _, _, multiplier, currency) in series.items()}
+
+
+def load_market(
+    *, instruments: Iterable[UUID], pairs: Iterable[tuple[str, str]], start: date, until: date | None = None
+) -> Market:
+    """Return the closes and rates from a day on (to another, included), each preceded by the last one before.
+
+    One query for all closes, and one for all rates where there are any.
+    """
+    end = LATEST if until is None else until + timedelta(days=1)
+    wanted = sorted(set(pairs))
+    rates = fx_rates(pairs=wanted, start=start, end=end) if wanted else {}
+    return Market(
+        _closes(list(instruments), start, end),
+        {
+            pair: Points.of({day.toordinal(): value for day, value in zip(series.days, series.values, strict=True)})
+            for pair, series in rates.items()
+        },
+    )
+
+
+def _closes(instruments: list[UUID], start: date, end: date) -> dict[UUID, Points]:
+    """Return the daily closes of instruments as vectors."""
+    if not instruments:
+        return {}
+    with connections[SYSTEM].cursor() as cursor:
+        cursor.execute(CLOSES, {"ids": instruments, "start": _midnight(start), "end": _midnight(end)})
+        return {instrument: _points(days, closes) for instrument, days, closes in cursor.fetchall()}
+
+
+def _points(days: str, closes: str) -> Points:
+    """Return the points of two lists of numbers, the closes with ten places each."""
+    numbers = np.fromstring(days, dtype=np.int64, sep=",") + UNIX_DAY
+    whole = closes.replace(".", "")
+    if max(map(len, whole.split(","))) <= _INT64_DIGITS:
+        digits = np.fromstring(whole, dtype=np.int64, sep=",")
+        values = Fixed.trimmed(digits, MONEY_PLACES, int(np.abs(digits).max()))
+    else:
+        values = Fixed.whole([int(number) for number in whole.split(",")], MONEY_PLACES)
+    return Points(numbers, values, numbers, numbers)
+
+
+def _midnight(day: date) -> datetime:
+    """Return the instant a day starts."""
+    return datetime.combine(day, time(), UTC)

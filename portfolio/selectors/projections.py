@@ -1,0 +1,178 @@
+"""How far an account's figures have been derived, and everything a run of the derivation starts from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connections
+from django.db.models import BooleanField, QuerySet
+from django.db.models.expressions import RawSQL
+
+from accounts.models import Account, LedgerEntry
+from marketdata.domain.instruments import BadSymbol, split_key
+from marketdata.models import Instrument
+from portfolio.domain.book import Book, Holding
+from portfolio.domain.daybook import Day
+from portfolio.domain.derivation import VERSION, Gap
+from portfolio.domain.entries import Entry
+from portfolio.domain.lots import Lot
+from portfolio.domain.returns import Opening
+from portfolio.models import Projection
+from portfolio.selectors.market import RATES, SERIES, SYSTEM, listings_of
+
+ENTRY_FIELDS = (
+    "id", "sequence", "kind", "occurred_at", "instrument_id", "quantity", "price",
+    "cash", "currency", "fee", "tax", "data", "group", "reverses_id",
+)  # fmt: skip
+
+# An account is up to date if its ledger, what its figures rest on, its prices and its rates are those that were read.
+_CURRENT = """
+    portfolio_projection.read_up_to = coalesce(
+        (SELECT sequence FROM accounts_ledgerhead AS head WHERE head.account_id = portfolio_projection.account_id), 0)
+    AND portfolio_projection.basis = (
+        SELECT concat_ws(':', {version}, a.cost_basis_method, a.kind, a.base_currency)
+        FROM accounts_account AS a WHERE a.id = portfolio_projection.account_id)
+    AND portfolio_projection.series = ({series})
+    AND portfolio_projection.rates = ({rates})
+"""
+CURRENT = _CURRENT.format(
+    version=VERSION,
+    series=SERIES.format(ids="ARRAY(SELECT jsonb_object_keys(portfolio_projection.series)::uuid)"),
+    rates=RATES.format(legs="ARRAY(SELECT jsonb_object_keys(portfolio_projection.rates))"),
+)
+LAGGING = f"""
+    SELECT head.account_id
+    FROM accounts_ledgerhead AS head
+    LEFT JOIN portfolio_projection ON portfolio_projection.account_id = head.account_id
+    WHERE head.sequence > 0 AND ({CURRENT}) IS NOT TRUE
+    ORDER BY head.account_id
+"""  # noqa: S608
+
+
+def basis_of(account: Account) -> str:
+    """Return what all figures of an account rest on beside entries, prices and rates."""
+    return ":".join([str(VERSION), account.cost_basis_method, account.kind, account.base_currency])
+
+
+def projections() -> QuerySet[Projection]:
+    """Return projections that say of themselves whether they are `current`, seen through the system role."""
+    current = RawSQL(f"({CURRENT})", [], output_field=BooleanField())  # noqa: S611
+    return Projection.objects.using(SYSTEM).annotate(current=current)
+
+
+def lagging_accounts() -> list[UUID]:
+    """Return the accounts whose figures are behind their ledger, their prices or their rates."""
+    with connections[SYSTEM].cursor() as cursor:
+        cursor.execute(LAGGING)
+        return [account_id for (account_id,) in cursor.fetchall()]
+
+
+def accounts_with_entries() -> list[UUID]:
+    """Return the accounts that have a ledger to derive something from, and those that have something derived."""
+    query = """
+        SELECT account_id FROM accounts_ledgerhead WHERE sequence > 0 UNION SELECT account_id FROM portfolio_projection ORDER BY 1
+    """
+    with connections[SYSTEM].cursor() as cursor:
+        cursor.execute(query)
+        return [account_id for (account_id,) in cursor.fetchall()]
+
+
+def entries_after(*, account_id: UUID, sequence: int = 0, using: str = SYSTEM, **conditions: object) -> list[Entry]:
+    """Return the entries of an account's ledger after a sequence, as values."""
+    found = LedgerEntry.objects.using(using).filter(account_id=account_id, sequence__gt=sequence, **conditions)
+    return list(map(Entry._make, found.order_by("sequence").values_list(*ENTRY_FIELDS)))
+
+
+def instruments_named(entries: Iterable[Entry]) -> dict[str, UUID]:
+    """Return the instruments that entries name in their data; a name that means none, or several, is left out."""
+    names = {str(entry.data["from"]) for entry in entries if entry.data and "from" in entry.data}
+    named: dict[str, list[UUID]] = {}
+    for name in names:
+        try:
+            symbol, exchange = split_key(name)
+        except BadSymbol:
+            continue
+        found = Instrument.objects.using(SYSTEM).filter(symbol=symbol)
+        named[name] = list((found.filter(exchange=exchange) if exchange else found).values_list("pk", flat=True)[:2])
+    return {name: found[0] for name, found in named.items() if len(found) == 1}
+
+
+def pairs_of(base: str, series: dict[str, Any], currencies: Iterable[str], entries: Sequence[Entry]) -> set[tuple[str, str]]:
+    """Return the currency pairs a derivation may ask for: into the account's currency, and into those of what was traded."""
+    listings = listings_of(series)
+    pairs = {(currency, base) for currency in currencies}
+    for entry in entries:
+        pairs.add((entry.currency, base))
+        if entry.instrument is not None:
+            own = listings[entry.instrument].currency
+            pairs |= {(own, base), (entry.currency, own), (own, entry.currency)}
+    pairs |= {(listing.currency, base) for listing in listings.values()}
+    return {(own, other) for own, other in pairs if own != other}
+
+
+def currencies_in(projection: Projection) -> set[str]:
+    """Return the currencies a projection remembers: of balances, of liabilities, and of what lacked a rate."""
+    memory = projection.memory
+    owed = {currency for currency, _ in memory.get("owed", {}).values()}
+    lacking = {part for name in projection.missing if "/" in name for part in name.split("/")}
+    return {*memory.get("cash", {}), *owed, *lacking}
+
+
+def recall_holdings(book: Book, *, account_id: UUID, touched: Collection[UUID]) -> None:
+    """Put the stored positions into a book, those that are about to be touched with their lots."""
+    positions = """
+        SELECT instrument_id, quantity, cost_basis, realized_gain, income, fees, taxes, since
+        FROM portfolio_position WHERE account_id = %s ORDER BY instrument_id
+    """
+    lots = """
+        SELECT instrument_id, opened_at, sequence, remaining, cost, quantity, missing
+        FROM portfolio_lot WHERE account_id = %s AND instrument_id = ANY (%s) ORDER BY instrument_id, number
+    """
+    with connections[SYSTEM].cursor() as cursor:
+        cursor.execute(positions, [account_id])
+        for instrument, quantity, cost, realized, income, fees, taxes, since in cursor.fetchall():
+            day = since.toordinal() if since else None
+            sums = (quantity, cost, realized, income, fees, taxes)
+            book.holdings[instrument] = Holding(book.listings[instrument], [], *sums, day)
+        cursor.execute(lots, [account_id, list(touched)])
+        for instrument, *fields in cursor.fetchall():
+            book.holdings[instrument].lots.append(Lot(*fields))
+
+
+def opening_before(*, account_id: UUID, day: date) -> Opening:
+    """Return the figures of the day before, or those of an account that has not begun."""
+    query = "SELECT total_value, total_gain, twr_index FROM portfolio_snapshot WHERE account_id = %s AND date = %s"
+    with connections[SYSTEM].cursor() as cursor:
+        cursor.execute(query, [account_id, day - timedelta(days=1)])
+        row = cursor.fetchone()
+    return Opening(*row) if row else Opening()
+
+
+def pages_from(*, account_id: UUID, day: date) -> dict[int, Day]:
+    """Return what moved on a day and later, and what was held before: from the first of the month on."""
+    origin = (day - timedelta(days=1)).replace(day=1)
+    query = """
+        SELECT date, moves, CASE WHEN date = %(origin)s THEN held END FROM portfolio_snapshot
+        WHERE account_id = %(account)s AND date >= %(origin)s AND (moves IS NOT NULL OR (date = %(origin)s AND held IS NOT NULL))
+    """
+    pages = {}
+    with connections[SYSTEM].cursor() as cursor:
+        cursor.execute(query, {"account": account_id, "origin": origin})
+        for when, moves, held in cursor.fetchall():
+            page = Day.of_json(json.loads(held)) if held else Day()
+            if moves:
+                page.merge(Day.of_json(json.loads(moves)))
+            pages[when.toordinal()] = page
+    return pages
+
+
+def gaps_of(missing: dict[str, list[str | None]]) -> dict[str, Gap]:
+    """Return the gaps a projection remembers."""
+    return {
+        name: Gap(date.fromisoformat(since or ""), date.fromisoformat(known) if known else None)
+        for name, (since, known) in missing.items()
+    }

@@ -1,0 +1,1 @@
+"""What writes derived figures, and nothing else."""

@@ -1,0 +1,255 @@
+"""Bring derived figures up to date: read what is new, or start over where the past has changed.
+
+All of it runs as the system role, the only one that writes here. Whoever comes second waits at the projection's row and finds
+the work done. A run that is broken off leaves what was there before.
+"""
+
+from __future__ import annotations
+
+import decimal
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import DataError, connections, transaction
+
+from accounts.models import Account, AccountKind
+from portfolio.domain.book import Book
+from portfolio.domain.derivation import Derivation, Resumption, derive
+from portfolio.domain.entries import Entry, in_order, place_of, takes_back_others
+from portfolio.domain.lots import Method
+from portfolio.domain.memory import as_json, recall
+from portfolio.domain.pricing import Market
+from portfolio.models import Projection
+from portfolio.selectors import projections as state
+from portfolio.selectors.market import SYSTEM, listings_of, load_market, reach_of_prices, reach_of_rates
+from portfolio.services import store
+from portfolio.services.performance import write_performance
+
+log = logging.getLogger(__name__)
+
+
+class FiguresBeyondLimits(ValidationError):
+    """Entries so large that their products fit no column; they are in the ledger, but nothing can be derived from them."""
+
+
+def catch_up(*, account_id: UUID, at: datetime) -> Projection:
+    """Bring an account's figures up to date with its ledger and the prices, and return how far they reach.
+
+    Nothing new costs one query. New entries and prices at the end are read from where the last run stopped; an entry that
+    happened earlier, a reversal, another cost basis method or a change in the past of a price start the account over.
+
+    :raises Account.DoesNotExist: if there is no such account
+    :raises FiguresBeyondLimits: if the entries are too large to be computed with
+    """
+    known = state.projections().filter(pk=account_id).first()
+    if known is not None and known.current:
+        return known
+    try:
+        with transaction.atomic(using=SYSTEM):
+            return _catch_up(account_id, at)
+    except (decimal.DecimalException, DataError) as error:
+        raise FiguresBeyondLimits(
+            "The entries of this account lead to numbers beyond all limits; reverse the one that is wrong.",
+            code="figures_beyond_limits",
+        ) from error
+
+
+def catch_up_many(*, account_ids: Iterable[UUID], at: datetime) -> dict[UUID, Exception]:
+    """Bring accounts up to date, each for itself; return what went wrong, by account. One that fails stops no other."""
+    failed: dict[UUID, Exception] = {}
+    for account_id in account_ids:
+        try:
+            catch_up(account_id=account_id, at=at)
+        except Account.DoesNotExist:
+            continue  # closed for good since it was listed
+        except Exception as error:  # whatever it is, it must not stop the others
+            log.exception("The figures of account %s could not be derived", account_id)
+            failed[account_id] = error
+    return failed
+
+
+def forget(*, account_id: UUID) -> None:
+    """Drop everything derived for an account; the next `catch_up` derives it again."""
+    with transaction.atomic(using=SYSTEM), connections[SYSTEM].cursor() as cursor:
+        store.forget(cursor, account_id)
+        Projection.objects.using(SYSTEM).filter(pk=account_id).delete()
+
+
+def _catch_up(account_id: UUID, at: datetime) -> Projection:
+    """Do the work under the lock of the projection's row."""
+    account = Account.objects.using(SYSTEM).get(pk=account_id)
+    Projection.objects.using(SYSTEM).bulk_create([Projection(account=account)], ignore_conflicts=True)
+    locked = state.projections().select_for_update(of=("self",)).get(pk=account_id)
+    if locked.current:
+        return locked
+    run = _plan(account, locked)
+    margin = account.kind == AccountKind.MARGIN
+    result = derive(run.book, run.reading.entries, margin=margin, resumption=run.resumption)
+    _write(account, locked, run, result, at)
+    return locked
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What there is to read: entries in the order of happening, and how far their prices and rates reach."""
+
+    entries: list[Entry]
+    read_up_to: int
+    takes_back: bool  # something that was read before
+    named: dict[str, UUID]
+    series: dict[str, Any]
+    pairs: set[tuple[str, str]]
+    rates: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run of the derivation starts from."""
+
+    book: Book
+    reading: Reading
+    resumption: Resumption
+    fresh: bool
+
+
+def _plan(account: Account, projection: Projection) -> Run:
+    """Load what a run takes: what is new, or everything where the past has changed."""
+    reading = _read(account, projection)
+    if projection.read_up_to and not _starts_over(account, projection, reading):
+        return _resumed(account, projection, reading)
+    if projection.read_up_to:
+        reading = _read(account, Projection(account=account))
+    book = _book(account, reading, min((entry.day for entry in reading.entries), default=None))
+    return Run(book, reading, Resumption(), fresh=True)
+
+
+def _read(account: Account, projection: Projection) -> Reading:
+    """Read the entries after those a projection has read, and how far the series of all its instruments reach now."""
+    entries = state.entries_after(account_id=account.pk, sequence=projection.read_up_to)
+    ordered = in_order(entries)
+    named = state.instruments_named(ordered)
+    instruments = {UUID(key) for key in projection.series} | set(named.values())
+    instruments |= {entry.instrument for entry in ordered if entry.instrument is not None}
+    series = reach_of_prices(instruments)
+    pairs = state.pairs_of(account.base_currency, series, state.currencies_in(projection), ordered)
+    return Reading(
+        ordered,
+        max((entry.sequence for entry in entries), default=projection.read_up_to),
+        takes_back_others(entries),
+        named,
+        series,
+        pairs,
+        reach_of_rates(pairs, legs=projection.rates),
+    )
+
+
+def _starts_over(account: Account, projection: Projection, reading: Reading) -> bool:
+    """Say whether something has changed before the point where the last run stopped."""
+    if projection.basis != state.basis_of(account) or reading.takes_back:
+        return True
+    if reading.entries and projection.read_until is not None:
+        first = place_of(reading.entries[0])
+        if (first.at, first.rank) < (projection.read_until, projection.read_rank):
+            return True
+    moved = {key for key, now in reading.series.items() if now != projection.series.get(key, now)}
+    if any(_rewritten(projection.series[key], reading.series[key]) for key in moved) or moved & set(projection.awaited):
+        return True
+    turned = {leg for leg, now in reading.rates.items() if now != projection.rates.get(leg, now)}
+    awaits_rates = any("/" in name for name in projection.awaited)
+    # a pair that is quoted for the first time may take the place of one turned round or crossed
+    return any(projection.rates[leg][0] != reading.rates[leg][0] for leg in turned) or bool(turned and awaits_rates)
+
+
+def _rewritten(before: list[Any], now: list[Any]) -> bool:
+    """Say whether a series was changed in its past, or its instrument in what a unit of it is."""
+    return before[3:] != now[3:] or (bool(before[0]) and before[0] != now[0])
+
+
+def _resumed(account: Account, projection: Projection, reading: Reading) -> Run:
+    """Load what was kept of the last run, as far as this one needs it."""
+    first = _first_changed(projection, reading)
+    book = _book(account, reading, first)
+    recall(book, projection.memory)
+    book.awaited = set(projection.awaited)
+    touched = {entry.instrument for entry in reading.entries if entry.instrument is not None} | set(reading.named.values())
+    state.recall_holdings(book, account_id=account.pk, touched=touched)
+    if first is None:
+        return Run(book, reading, Resumption(missing=state.gaps_of(projection.missing)), fresh=False)
+    day = date.fromordinal(first)
+    resumption = Resumption(
+        first,
+        state.opening_before(account_id=account.pk, day=day),
+        state.pages_from(account_id=account.pk, day=day),
+        state.gaps_of(projection.missing),
+        projection.last_moved_on.toordinal() if projection.last_moved_on else 0,
+    )
+    return Run(book, reading, resumption, fresh=False)
+
+
+def _first_changed(projection: Projection, reading: Reading) -> int | None:
+    """Return the first day whose figures may be other than those kept, or none."""
+    days = [entry.day for entry in reading.entries]
+    kept, now = {**projection.series, **projection.rates}, {**reading.series, **reading.rates}
+    days += [_changed_from(reach, now[name]) for name, reach in kept.items() if reach != now[name]]
+    if not days or projection.first_date is None:
+        return min(days, default=None)
+    return max(min(days), projection.first_date.toordinal())
+
+
+def _changed_from(before: list[Any], now: list[Any]) -> int:
+    """Return the first day on which a series says more than it did: after its last day, or its first if it had none."""
+    last, first = before[2], now[1]
+    return date.fromisoformat(last).toordinal() + 1 if last else date.fromisoformat(first or date.max.isoformat()).toordinal()
+
+
+def _book(account: Account, reading: Reading, first: int | None) -> Book:
+    """Return an empty book with the market it needs from a day on."""
+    listings = listings_of(reading.series)
+    market = Market() if first is None else load_market(instruments=listings, pairs=reading.pairs, start=date.fromordinal(first))
+    return Book(account.base_currency, Method(account.cost_basis_method), listings, market, reading.named)
+
+
+def _write(account: Account, projection: Projection, run: Run, result: Derivation, at: datetime) -> None:
+    """Write what a run found, and how far it has read."""
+    closures = 0 if run.fresh else projection.memory.get("closures", 0)
+    with connections[SYSTEM].cursor() as cursor:
+        if run.fresh:
+            store.forget(cursor, account.pk)
+        if result.figures:
+            store.write_snapshots(cursor, account.pk, result)
+            store.write_positions(cursor, account.pk, result)
+            store.write_lots(cursor, account.pk, result.book)
+            store.write_closures(cursor, account.pk, result.book.closures, closures)
+    if result.figures:
+        write_performance(account=account)
+    _note(account, projection, run, result, at)
+    projection.memory["closures"] = closures + len(result.book.closures)
+    projection.save(using=SYSTEM)
+
+
+def _note(account: Account, projection: Projection, run: Run, result: Derivation, at: datetime) -> None:
+    """Note in a projection what was read and found."""
+    reading = run.reading
+    projection.read_up_to, projection.basis = reading.read_up_to, state.basis_of(account)
+    projection.series, projection.rates = reading.series, reading.rates
+    projection.memory, projection.awaited = as_json(result.book), sorted(result.book.awaited)
+    projection.caught_up_at = at
+    if run.fresh:
+        projection.first_date = projection.valued_until = projection.last_moved_on = projection.read_until = None
+        projection.read_rank, projection.stale = 0, {}
+    if reading.entries:
+        last = place_of(reading.entries[-1])
+        projection.read_until, projection.read_rank = last.at, last.rank
+        projection.last_moved_on = date.fromordinal(max(result.book.days))
+    if result.figures:
+        projection.valued_until = date.fromordinal(result.figures[-1].day)
+        projection.first_date = projection.first_date or date.fromordinal(result.figures[0].day)
+        projection.stale = {name: seen.isoformat() for name, seen in sorted(result.stale.items())}
+    projection.missing = {
+        name: [gap.since.isoformat(), gap.known and gap.known.isoformat()] for name, gap in sorted(result.missing.items())
+    }

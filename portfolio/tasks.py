@@ -1,0 +1,50 @@
+"""What the clock starts for derived figures: catching up with the ledger and the prices, and the snapshot jobs of accounts."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from celery import shared_task
+from django.utils import timezone
+
+from accounts.services import jobs
+from portfolio.selectors.projections import lagging_accounts
+from portfolio.services import projections
+
+CHUNK = 500
+BUDGET = timedelta(minutes=3)  # well below a task's time limit
+
+
+@shared_task(ignore_result=True)
+def catch_up_lagging(**_later: object) -> None:
+    """Find the accounts whose figures are behind and wake a worker for each chunk of them."""
+    lagging = [str(account_id) for account_id in lagging_accounts()]
+    for start in range(0, len(lagging), CHUNK):
+        catch_up_accounts.delay(account_ids=lagging[start : start + CHUNK])
+
+
+@shared_task(ignore_result=True)
+def catch_up_accounts(*, account_ids: list[str], **_later: object) -> None:
+    """Bring a chunk of accounts up to date; what the time does not reach is found again by the next look."""
+    started = timezone.now()
+    for account_id in account_ids:
+        if timezone.now() - started > BUDGET:
+            break
+        projections.catch_up_many(account_ids=[UUID(account_id)], at=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def run_snapshots(*, run_ids: list[str], **_later: object) -> None:
+    """Do the snapshot jobs of a chunk of accounts; what the time does not reach is sent on."""
+    left = jobs.perform(
+        run_ids=[UUID(run_id) for run_id in run_ids],
+        work=lambda account_id: _snapshot(account_id),
+        clock=timezone.now,
+    )
+    if left:
+        run_snapshots.delay(run_ids=[str(run_id) for run_id in left])
+
+
+def _snapshot(account_id: UUID) -> str:
+    """Bring one account up to date and say how far it is."""
+    projection = projections.catch_up(account_id=account_id, at=timezone.now())
+    return f"valued until {projection.valued_until or 'the first entry'}"
