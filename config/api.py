@@ -82,14 +82,14 @@ def problem_of(error: Exception) -> Problem | None:
 @problem_of.register
 def _(error: rest.APIException) -> Problem:
     headers = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
-    if isinstance(error, rest.Throttled) and error.wait is not None:
-        headers["Retry-After"] = str(max(1, round(error.wait)))
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if (seconds := getattr(error, "wait", None)) is not None:
+        headers["Retry-After"] = str(max(1, round(seconds)))
     detail = error.detail
     if isinstance(detail, list | dict):
         return of_errors(list(flatten(detail)), status=error.status_code)
-    return Problem(error.status_code, detail.code, str(detail), headers=headers)
+    return Problem(error.status_code, detail.code or "invalid", str(detail), headers=headers)
 
 
 @problem_of.register

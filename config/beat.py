@@ -8,7 +8,7 @@ from django.conf import settings
 from config import pulse
 
 
-class Scheduler(PersistentScheduler):  # type: ignore[misc]  # Celery has no types
+class Scheduler(PersistentScheduler):
     """Keeps the few global schedules; what single accounts want is rows, claimed by one of its tasks."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

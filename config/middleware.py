@@ -71,10 +71,10 @@ class ActingUser:
     def answer_api(self, request: HttpRequest) -> HttpResponse:
         """Answer a call of the API."""
         token = token_of(request)
-        if token is None and request.user.is_anonymous:
-            return self.get_response(request)
         if token is not None:
             request.user, request.token = token.user, token  # type: ignore[attr-defined]
+        if request.user.is_anonymous:
+            return self.get_response(request)
         return self.act(request, request.user, token)
 
     def act(self, request: HttpRequest, user: User, token: ApiToken | None) -> HttpResponse:

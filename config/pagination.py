@@ -123,7 +123,7 @@ def _ordering(request: Request, view: "APIView | None", queryset: Any) -> tuple[
     """Return the order asked for, or the usual one."""
     asked = request.query_params.get("ordering")
     if asked is None:
-        usual = getattr(view, "ordering", None) or (isinstance(queryset, QuerySet) and queryset.query.order_by) or ("pk",)
+        usual: Any = getattr(view, "ordering", None) or (isinstance(queryset, QuerySet) and queryset.query.order_by) or ("pk",)
         return (usual,) if isinstance(usual, str) else tuple(usual)
     allowed = getattr(view, "ordering_fields", ())
     if asked.removeprefix("-") not in allowed:

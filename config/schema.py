@@ -1,6 +1,6 @@
 """What the OpenAPI document says beyond the views: who may call, what every route may refuse, and how to retry."""
 
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
@@ -44,7 +44,7 @@ IDEMPOTENCY_KEY = {
 }
 
 
-class Schema(AutoSchema):  # type: ignore[misc]  # drf-spectacular has no types
+class Schema(AutoSchema):
     """The document of one route, with the manners that all routes share."""
 
     def _get_parameters(self) -> list[dict[str, Any]]:
@@ -52,7 +52,7 @@ class Schema(AutoSchema):  # type: ignore[misc]  # drf-spectacular has no types
         parameters: list[dict[str, Any]] = super()._get_parameters()
         return [*parameters, IDEMPOTENCY_KEY] if self.method == "POST" else parameters
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         """Return the route's answers, its refusals among them."""
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         problem = ResolvedComponent("Problem", ResolvedComponent.SCHEMA, PROBLEM, "Problem")
@@ -73,7 +73,7 @@ class Schema(AutoSchema):  # type: ignore[misc]  # drf-spectacular has no types
         return possible | ({"401"} if self.method == "POST" else set())
 
 
-class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class BearerScheme(OpenApiAuthenticationExtension):
     """A token in the `Authorization` header."""
 
     target_class = "config.authentication.BearerAuthentication"
@@ -84,7 +84,7 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
         return {"type": "http", "scheme": "bearer", "description": "A token made at /api/v1/auth/token/ or in the admin."}
 
 
-class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class SessionScheme(OpenApiAuthenticationExtension):
     """The browser's session."""
 
     target_class = "config.authentication.SessionAuthentication"

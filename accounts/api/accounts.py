@@ -9,7 +9,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.scoping import AccountScopedViewSet, refuse_limited_token
+from accounts.api.scoping import AccountScopedViewSet, caller, refuse_limited_token
 from accounts.domain.roles import Role
 from accounts.models import Account, AccountKind, CostBasisMethod, ExecutionMode, LedgerHead, Scope
 from accounts.selectors.accounts import accounts_of
@@ -76,7 +76,7 @@ class AccountViewSet(AccountScopedViewSet):
 
     def get_queryset(self) -> QuerySet[Account]:
         """Return the caller's accounts."""
-        return Account.objects.none() if getattr(self, "swagger_fake_view", False) else accounts_of(self.request.user)
+        return Account.objects.none() if getattr(self, "swagger_fake_view", False) else accounts_of(caller(self.request))
 
     def list(self, request: Request) -> Response:
         """List the caller's accounts."""
@@ -88,7 +88,7 @@ class AccountViewSet(AccountScopedViewSet):
         refuse_limited_token(request)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        account = open_account(owner=request.user, at=timezone.now(), **serializer.validated_data)
+        account = open_account(owner=caller(request), at=timezone.now(), **serializer.validated_data)
         return self.show(account, status.HTTP_201_CREATED)
 
     def retrieve(self, request: Request, account_id: str) -> Response:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -47,7 +48,8 @@ def fingerprint(request: HttpRequest) -> str:
     )
     if request.content_type == "multipart/form-data":
         digest.update(repr(sorted(request.POST.lists())).encode())
-        for name, file in sorted(request.FILES.items()):
+        files: dict[str, Any] = dict(request.FILES.items())
+        for name, file in sorted(files.items()):
             digest.update(f"\n{name} {file.name} {file.size} ".encode())
             for chunk in file.chunks():
                 digest.update(chunk)

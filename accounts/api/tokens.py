@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.api.idempotency import answer_once
-from accounts.api.scoping import PersonalViewSet
-from accounts.models import ApiToken, Scope, User
+from accounts.api.scoping import PersonalViewSet, caller, token_of
+from accounts.models import ApiToken, Scope
 from accounts.models.tenancy import acting_as
 from accounts.services.tokens import Issued, issue_token, revoke_token
 from accounts.services.users import authenticate_user
@@ -118,8 +118,7 @@ class TokenViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PersonalVie
         """Make a token; one that is made by a token is no wider than that."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        user: User = request.user  # type: ignore[assignment]
-        issued = issue_token(user=user, at=timezone.now(), by=request.auth, **serializer.validated_data)
+        issued = issue_token(user=caller(request), at=timezone.now(), by=token_of(request), **serializer.validated_data)
         return Response(IssuedSerializer(issued).data, status.HTTP_201_CREATED)
 
     def destroy(self, request: Request, pk: str) -> Response:

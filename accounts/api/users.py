@@ -5,6 +5,7 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api.scoping import caller
 from accounts.models.users import check_time_zone
 from accounts.services.users import change_profile
 from marketdata.api.fields import StrictSerializer, TextField
@@ -34,4 +35,4 @@ class MeView(GenericAPIView):
         """Change the caller's name, time zone or currency."""
         serializer = self.get_serializer(data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        return Response(self.get_serializer(change_profile(user=request.user, changes=serializer.validated_data)).data)
+        return Response(self.get_serializer(change_profile(user=caller(request), changes=serializer.validated_data)).data)

@@ -5,7 +5,7 @@ from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.scoping import PersonalViewSet
+from accounts.api.scoping import PersonalViewSet, caller
 from accounts.models import Watchlist
 from accounts.services.watchlists import change_watchlist, create_watchlist, delete_watchlist
 from marketdata.api.fields import InstrumentField, StrictSerializer, TextField, UtcDateTimeField
@@ -41,7 +41,7 @@ class WatchlistViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Persona
         """Make a list."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        made = create_watchlist(user=request.user, at=timezone.now(), **serializer.validated_data)
+        made = create_watchlist(user=caller(request), at=timezone.now(), **serializer.validated_data)
         return Response(self.get_serializer(made).data, status.HTTP_201_CREATED)
 
     def partial_update(self, request: Request, pk: str) -> Response:

@@ -44,7 +44,7 @@ class AccountScoped(models.QuerySet):
     def visible_to(self, user: models.Model, *, role: Role = Role.VIEWER) -> Self:
         """Keep the rows of accounts where the user holds the role or a higher one."""
         membership = self.model._meta.apps.get_model("accounts", "Membership")
-        mine = membership.objects.filter(user=user, role__gte=role, accepted_at__isnull=False)
+        mine = membership.objects.filter(user=user.pk, role__gte=role, accepted_at__isnull=False)
         return self.filter(**{f"{self.account_path}__in": mine.values("account")})
 
 
@@ -53,7 +53,7 @@ class OwnedByUser(models.QuerySet):
 
     def visible_to(self, user: models.Model) -> Self:
         """Keep the user's own rows."""
-        return self.filter(user=user)
+        return self.filter(user=user.pk)
 
 
 def protect(table: str, *, read: str, write: str | None = None, app: str = "SELECT", system: str = "SELECT") -> str:

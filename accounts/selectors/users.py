@@ -4,6 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -35,7 +36,7 @@ def find_token(*, secret: str, at: datetime) -> ApiToken | None:
     """Return the token of a secret with its user, unless it is unknown, revoked or expired; asked before anybody is known."""
     if not SECRET.fullmatch(secret):
         return None
-    found = list(
+    found: list[Any] = list(  # users with the columns of their token
         User.objects.raw(
             "select u.*, t.id as token_id, t.scopes, t.accounts, t.expires_at, t.last_used_at "
             "from app_token(%s) t join accounts_user u on u.id = t.user_id",
@@ -61,4 +62,7 @@ def invitations() -> list[Invitation]:
         cursor.execute(
             "select id, account_id, account_name, role, invited_by, invited_at from app_invitations() order by invited_at, id"
         )
-        return [Invitation(*row[:3], Role(row[3]).name, *row[4:]) for row in cursor.fetchall()]
+        return [
+            Invitation(key, account, name, Role(role).name, inviter, invited_at)
+            for key, account, name, role, inviter, invited_at in cursor.fetchall()
+        ]

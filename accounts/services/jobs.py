@@ -86,7 +86,7 @@ def _claim_jobs(at: datetime, limit: int, account_ids: Iterable[UUID] | None) ->
         due = due.filter(account__in=account_ids)
     jobs = list(due.select_for_update(skip_locked=True, of=("self",)).order_by("next_run_at")[:limit])
     runs = JobRun.objects.using(SYSTEM).bulk_create(
-        (JobRun(account_id=job.account_id, job=job, due_at=job.next_run_at, leased_until=at + LEASE) for job in jobs),
+        (JobRun(account_id=job.account_id, job=job, due_at=job.next_run_at or at, leased_until=at + LEASE) for job in jobs),
         ignore_conflicts=True,
     )
     for job in jobs:
@@ -108,7 +108,9 @@ def _take_over(at: datetime, limit: int, account_ids: Iterable[UUID] | None) -> 
             run.outcome, run.finished_at = RunOutcome.FAILED, at
             run.detail = f"Given up: {MOST_ATTEMPTS} workers were lost while they ran it."
             Job.objects.using(SYSTEM).filter(pk=run.job_id).update(last_run_at=at, last_outcome=RunOutcome.FAILED)
-    JobRun.objects.using(SYSTEM).bulk_update(runs, ["attempts", "leased_until", "outcome", "finished_at", "detail"], batch_size=CHUNK)
+    JobRun.objects.using(SYSTEM).bulk_update(
+        runs, ["attempts", "leased_until", "outcome", "finished_at", "detail"], batch_size=CHUNK
+    )
     return [(run.job.kind, run.pk) for run in runs if run.outcome == RunOutcome.CLAIMED]
 
 

@@ -1,9 +1,8 @@
 """`migrate` as the owner of the tables, with the runtime roles and their rights prepared."""
 
-from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as Migrate
 from django.db import DatabaseError, connections
 from psycopg import sql
@@ -11,8 +10,10 @@ from psycopg import sql
 GROUPS = ("bedrock_app", "bedrock_system")
 # tables of Django's own apps, and the people: they belong to no account
 OPEN_TABLES = {
-    "bedrock_app": ["accounts_user", "accounts_user_groups", "accounts_user_user_permissions", "auth_group", "auth_group_permissions",
-                    "auth_permission", "django_admin_log", "django_content_type", "django_session"],
+    "bedrock_app": [
+        "accounts_user", "accounts_user_groups", "accounts_user_user_permissions", "auth_group", "auth_group_permissions",
+        "auth_permission", "django_admin_log", "django_content_type", "django_session",
+    ],
     "bedrock_system": ["accounts_user", "django_session"],
 }  # fmt: skip
 
@@ -20,7 +21,7 @@ OPEN_TABLES = {
 class Command(Migrate):
     """Migrates through the `owner` connection, unless another is named."""
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         """Take `migrate`'s own arguments, with another default for the database."""
         super().add_arguments(parser)
         parser.set_defaults(database="owner")
@@ -59,7 +60,9 @@ def prepare_roles(alias: str) -> None:
                     cursor.execute(statement)
             except DatabaseError as error:
                 commands = "; ".join(statement.as_string(cursor.connection) for statement in needed)
-                raise CommandError(f"The role of DATABASE_OWNER_URL may not prepare {group}. Run as a superuser: {commands};") from error
+                raise CommandError(
+                    f"The role of DATABASE_OWNER_URL may not prepare {group}. Run as a superuser: {commands};"
+                ) from error
 
 
 def grant_open_tables(alias: str) -> None:

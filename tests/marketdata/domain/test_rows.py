@@ -31,7 +31,7 @@ RUBBISH = [
     b"1",
     [],
     {},
-    object(),
+    ...,
     True,
     float("nan"),
     1.5,
