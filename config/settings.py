@@ -5,8 +5,9 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
 from django.urls import reverse_lazy
+
+from config.unfold import UNFOLD  # noqa: F401  how the admin looks
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 INSECURE_KEY = "development-only-" + "not-a-secret-" * 4
@@ -84,7 +85,8 @@ CELERY_BROKER_URL = f"{_REDIS_BASE}/0"
 # --- the site -----------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "config.apps.ConfigConfig",
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # the other config of Unfold would replace our site
+    "unfold.contrib.filters",
     "config.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -146,6 +148,7 @@ STORAGES = {
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "config.display"  # days and times as ISO 8601 writes them
 
 # --- people and their sessions ------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -213,16 +216,6 @@ MARKETDATA_PROVIDERS: dict[str, dict[str, Any]] = {
 
 # --- scheduled jobs: the task that does each kind (by name: floors below don't know those above) ---
 JOB_TASKS = {"SNAPSHOT": "portfolio.tasks.run_snapshots", "REFRESH": "accounts.tasks.run_refreshes"}
-
-# --- the admin ----------------------------------------------------------------------------------
-UNFOLD = {
-    "SITE_TITLE": "Bedrock",
-    "SITE_HEADER": "Bedrock",
-    "SITE_SYMBOL": "foundation",
-    "SITE_ICON": lambda request: static("bedrock/icon.svg"),
-    "SHOW_HISTORY": False,
-    "SHOW_VIEW_ON_SITE": False,
-}
 
 # --- logs ---------------------------------------------------------------------------------------
 LOGGING = {

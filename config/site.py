@@ -1,16 +1,71 @@
-"""The admin site: every member has one, and sees there what they may see."""
+"""The admin site: every active user has one, and finds there what they may see."""
 
-from django.http import HttpRequest
+import json
+from collections.abc import Callable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth.forms import AuthenticationForm
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.views.decorators.http import require_safe
 from unfold.sites import UnfoldAdminSite
 
+from config.dashboard import start_page
+from config.health import health
 from config.throttles import ThrottledLoginForm
 
 
-class Site(UnfoldAdminSite):
-    """The site that members and operators share; row-level security decides what each of them finds."""
+class LoginForm(ThrottledLoginForm):
+    """The login of members and operators alike."""
 
-    login_form = ThrottledLoginForm
+    def confirm_login_allowed(self, user: Any) -> None:
+        """Let every active user in; Django's own form asks for staff."""
+        AuthenticationForm.confirm_login_allowed(self, user)
+
+
+class Site(UnfoldAdminSite):
+    """The site that members and operators share: its pages are gated, and row-level security stands below the gate."""
+
+    login_form = LoginForm
+    index_template = "bedrock/start.html"
+    index_title = "Overview"
+    enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Let every active user in."""
         return request.user.is_active
+
+    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+        """Wrap a page so that its times are those of who looks, until it is rendered."""
+
+        def at_home(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            zone = getattr(request.user, "time_zone", "UTC")
+            with timezone.override(ZoneInfo(zone)):
+                response = view(request, *args, **kwargs)
+                return response.render() if isinstance(response, TemplateResponse) else response
+
+        return super().admin_view(at_home, cacheable)
+
+    def extra_urls(self) -> list[URLPattern]:
+        """Add the page of the system's health."""
+        return [path("health/", self.admin_view(self.health), name="health")]
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """Show the figures of one of the user's accounts."""
+        return super().index(request, start_page(request) | (extra_context or {}))
+
+    def health(self, request: HttpRequest) -> HttpResponse:
+        """Show operators how each part of the system is."""
+        if not request.user.is_superuser:  # type: ignore[union-attr]
+            raise PermissionDenied
+        report = json.loads(require_safe(health)(request).content)
+        context = {"title": "Health", "well": report.pop("ok"), "parts": report}
+        return TemplateResponse(request, "bedrock/health.html", self.each_context(request) | context)
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Answer nothing: the navigation is short, and results kept in a cache would outlive a membership."""
+        return HttpResponse()

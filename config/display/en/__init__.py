@@ -1,0 +1,1 @@
+"""English, with the days and times of ISO 8601."""

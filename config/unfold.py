@@ -1,0 +1,116 @@
+"""How the admin looks, and what its navigation leads to."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def operator(request: HttpRequest) -> bool:
+    """Say whether the navigation shows what operators do."""
+    return request.user.is_active and (request.user.is_staff or request.user.is_superuser)
+
+
+def superuser(request: HttpRequest) -> bool:
+    """Say whether the navigation shows what superusers do."""
+    return request.user.is_active and request.user.is_superuser
+
+
+def to_list(model: str, title: str, icon: str, permission: Any = None) -> dict[str, Any]:
+    """Return the entry of a model's list in the navigation."""
+    entry = {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{model}_changelist")}
+    return entry | ({"permission": permission} if permission else {})
+
+
+NAVIGATION = [
+    {
+        "items": [{"title": "Overview", "icon": "monitoring", "link": reverse_lazy("admin:index")}],
+    },
+    {
+        "title": "Portfolio",
+        "items": [
+            to_list("accounts_account", "Accounts", "account_balance"),
+            to_list("accounts_ledgerentry", "Ledger", "receipt_long"),
+            to_list("portfolio_position", "Positions", "pie_chart"),
+            to_list("portfolio_lot", "Lots", "layers"),
+            to_list("portfolio_closure", "Closed lots", "task_alt"),
+            to_list("portfolio_snapshot", "Daily values", "calendar_month"),
+            to_list("accounts_importbatch", "Imports", "upload_file"),
+        ],
+    },
+    {
+        "title": "Market data",
+        "collapsible": True,
+        "items": [
+            to_list("marketdata_instrument", "Instruments", "sell"),
+            to_list("marketdata_bar", "Bars", "candlestick_chart"),
+            to_list("marketdata_quote", "Quotes", "swap_vert"),
+            to_list("marketdata_fxrate", "FX rates", "currency_exchange"),
+            to_list("marketdata_pricehistory", "Price reach", "straighten"),
+            to_list("marketdata_qualityissue", "Quality issues", "rule"),
+            to_list("marketdata_providerstate", "Providers", "cloud_download", "config.unfold.operator"),
+        ],
+    },
+    {
+        "title": "People and jobs",
+        "collapsible": True,
+        "items": [
+            to_list("accounts_membership", "Members", "group"),
+            to_list("accounts_job", "Jobs", "schedule"),
+            to_list("accounts_jobrun", "Job runs", "history"),
+            to_list("accounts_watchlist", "Watchlists", "visibility"),
+            to_list("accounts_notification", "Notifications", "notifications"),
+            to_list("accounts_apitoken", "API tokens", "key"),
+        ],
+    },
+    {
+        "title": "Operation",
+        "items": [
+            to_list("accounts_user", "Users", "manage_accounts", "config.unfold.superuser"),
+            {
+                "title": "Health",
+                "icon": "ecg_heart",
+                "link": reverse_lazy("admin:health"),
+                "permission": "config.unfold.superuser",
+            },
+        ],
+    },
+]
+
+
+def profile(request: HttpRequest) -> str:
+    """Return the address of the user's own profile."""
+    return str(reverse_lazy("admin:accounts_user_change", args=[request.user.pk]))
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Bedrock",
+    "SITE_HEADER": "Bedrock",
+    "SITE_SUBHEADER": "Portfolio and trading records",
+    "SITE_URL": None,
+    "SITE_ICON": lambda request: static("bedrock/icon.svg"),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("bedrock/icon.svg")}],
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "8px",
+    "STYLES": [lambda request: static("bedrock/bedrock.css")],
+    "SCRIPTS": [lambda request: static("bedrock/bedrock.js")],
+    "ACCOUNT": {"navigation": [{"title": "Profile", "link": profile}]},
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.7% .013 236.6)",
+            "100": "oklch(95.1% .026 236.8)",
+            "200": "oklch(90.1% .058 230.9)",
+            "300": "oklch(82.8% .111 230.3)",
+            "400": "oklch(74.6% .16 232.7)",
+            "500": "oklch(62.5% .155 245)",
+            "600": "oklch(54.5% .17 252)",
+            "700": "oklch(48.5% .165 254)",
+            "800": "oklch(42.4% .14 256)",
+            "900": "oklch(37.9% .11 258)",
+            "950": "oklch(28.2% .08 260)",
+        },
+    },
+    "SIDEBAR": {"show_search": False, "command_search": False, "show_all_applications": False, "navigation": NAVIGATION},
+}

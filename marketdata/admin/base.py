@@ -1,0 +1,290 @@
+"""What every page of the admin shares: lists that stay quick, forms that ask a service, figures and links that read well."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property
+from operator import attrgetter
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import flatten_fieldsets, quote
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.timezone import template_localtime
+from unfold.admin import ModelAdmin
+from unfold.forms import BaseDialogForm
+
+from marketdata.domain.display import NOTHING, money_text, percent_text, price_text, quantity_text
+
+Cell = Callable[[Any], str]
+Number = Decimal | float | int | None
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than it pages: counting millions of rows would cost more than the page itself."""
+
+    CAP = 10_000
+    template_name = "bedrock/pagination.html"
+
+    @cached_property
+    def count(self) -> int:
+        """Return the number of rows, or the cap if there are more."""
+        rows = self.object_list
+        return rows.order_by()[: self.CAP].count() if isinstance(rows, QuerySet) else len(rows)
+
+    @property
+    def capped(self) -> bool:
+        """Say whether there may be more rows than were counted."""
+        return self.count >= self.CAP
+
+
+class BaseAdmin(ModelAdmin):
+    """A page that every active user reads and nobody writes; the admins below it say who may."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_per_page = 50
+    list_max_show_all = 50
+    list_filter_submit = True
+    sortable_by: ClassVar[Any] = ()
+    actions = None
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Show the app to whoever may see a page of it."""
+        return self.has_view_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let every active user look."""
+        return request.user.is_active
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let nobody add."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let nobody change."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let nobody delete."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Return the fields that are shown only: the columns among them are computed."""
+        shown = flatten_fieldsets(self.get_fieldsets(request, obj)) if self.fieldsets else []
+        return [*super().get_readonly_fields(request, obj), *(field for field in shown if callable(field))]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[forms.ModelForm]:
+        """Return the form, which knows who asks."""
+        form = super().get_form(request, obj, change, **kwargs)
+        form.request = request
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Take over what the form's service has stored."""
+        obj.__dict__.update(form.done.__dict__)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Leave related rows to the service."""
+
+
+class OperatorAdmin(BaseAdmin):
+    """A page that every active user reads and operators write."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let operators add."""
+        return is_operator(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let operators change."""
+        return is_operator(request)
+
+
+def is_operator(request: HttpRequest) -> bool:
+    """Say whether the request comes from somebody who keeps the market data."""
+    user = request.user
+    return user.is_active and (user.is_staff or user.is_superuser)
+
+
+class Asking:
+    """A form whose last check is the service itself: what it refuses is shown at its field, and nothing is done twice."""
+
+    request: HttpRequest
+    done: Any = None
+
+    def perform(self) -> Any:
+        """Ask the service and return what it made.
+
+        :raises ValidationError: by field or as a whole
+        """
+        raise NotImplementedError
+
+    def _post_clean(self) -> None:
+        if self.errors:  # type: ignore[attr-defined]
+            return
+        try:
+            self.done = self.perform()
+        except ValidationError as refusal:
+            show_refusal(self, refusal)  # type: ignore[arg-type]
+
+
+class ServiceForm(Asking, forms.ModelForm):
+    """The form of a page that adds or changes a record."""
+
+    def save(self, commit: bool = True) -> Any:
+        """Return what the service has stored."""
+        self.save_m2m = lambda: None
+        return self.done
+
+
+class Dialog(Asking, BaseDialogForm):
+    """The question in front of an action, posted from a window above the page; `object_id` is the record's."""
+
+    form_before_template = "bedrock/dialog_errors.html"
+
+    def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
+        """Return the refusals that belong to no field."""
+        return {"errors": self.non_field_errors() if self.is_bound else []}
+
+
+def leave(request: HttpRequest, message: str, to: str) -> HttpResponse:
+    """Close a dialog: tell what was done, and show another page."""
+    messages.success(request, message)
+    return HttpResponse(headers={"HX-Redirect": to}) if "HX-Request" in request.headers else redirect(to)
+
+
+def show_refusal(form: forms.BaseForm, refusal: ValidationError) -> None:
+    """Write a refusal at the fields it names; what the form does not show goes above it, with its name."""
+    named: Mapping[str, Any] = getattr(refusal, "error_dict", None) or {"": refusal.error_list}
+    for name, errors in named.items():
+        head, _, tail = name.partition(".")
+        shown = next((field for field in (name, tail, head) if field in form.fields), None)
+        for text in (text for error in errors for text in error.messages):
+            form.add_error(shown, text if shown or not name else f"{name}: {text}")
+
+
+def figure(
+    path: str, label: str, *, style: str = "money", signed: bool = False, currency: str = "", order: str | None = None
+) -> Cell:
+    """Return a column that shows a number; style is money, price, quantity or percent, and signed ones are colored.
+
+    `currency` is the path to the code whose smallest unit an amount of money is rounded to.
+    """
+
+    def cell(row: Any) -> str:
+        code = str(follow_path(row, currency) or "") if currency else ""
+        return number_html(follow_path(row, path), style=style, signed=signed, currency=code)
+
+    return _column(cell, f"num_{path.replace('__', '_')}", label, order)
+
+
+def number_html(value: Number, *, style: str, signed: bool = False, currency: str = "") -> str:
+    """Return a number as a right-aligned, if signed colored, piece of a page."""
+    number = Decimal(str(value)) if value is not None else None
+    text = {
+        "money": lambda: money_text(number, currency, signed=signed),
+        "price": lambda: price_text(number),
+        "percent": lambda: percent_text(number, signed=signed),
+        "quantity": lambda: quantity_text(number, signed=signed),
+    }[style]()
+    return format_html('<span class="num {}">{}</span>', tone(number) if signed else "", text)
+
+
+def tone(value: Number) -> str:
+    """Return the CSS class of a gain, a loss or neither."""
+    return ("up" if value > 0 else "down") if value else ""
+
+
+def badge(path: str, label: str, colors: Mapping[str, str]) -> Cell:
+    """Return a column that shows a choice as a colored label."""
+
+    def cell(row: Any) -> Any:
+        value = follow_path(row, path)
+        return (value, follow_path(row, f"get_{path}_display") or value) if value else None
+
+    column = _column(cell, f"badge_{path.replace('__', '_')}", label, None)
+    column.label = dict(colors) | {None: ""}  # type: ignore[attr-defined]
+    return column
+
+
+def link(path: str, label: str, *, text: str = "", order: str | None = None) -> Cell:
+    """Return a column that leads to the page of a related object; `text` is the path of what it says."""
+
+    def cell(row: Any) -> str:
+        target = follow_path(row, path)
+        if target is None:
+            return NOTHING
+        return link_to(target, str(follow_path(row, text) if text else target))
+
+    return _column(cell, f"to_{path.replace('__', '_')}", label, order)
+
+
+def link_to(target: Model, text: str) -> str:
+    """Return a link to the admin page of an object."""
+    return format_html('<a class="go" href="{}">{}</a>', page_of(target), text)
+
+
+def link_to_list(model: type[Model], label: str, **paths: str) -> Cell:
+    """Return a column that leads to the list of a model, filtered by values that paths lead to."""
+
+    def cell(row: Any) -> str:
+        address = list_of(model, **{name: follow_path(row, path) for name, path in paths.items()})
+        return format_html('<a class="go" href="{}">{}</a>', address, label)
+
+    return _column(cell, f"list_{model._meta.model_name}", label, None)
+
+
+def page_of(target: Model) -> str:
+    """Return the address of an object's admin page."""
+    return reverse(f"admin:{target._meta.app_label}_{target._meta.model_name}_change", args=[quote(target.pk)])
+
+
+def list_of(model: type[Model], **filters: Any) -> str:
+    """Return the address of a model's list, filtered by exact values."""
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    return f"{address}?{urlencode({f'{name}__exact': value for name, value in filters.items()})}" if filters else address
+
+
+def when(path: str, label: str, *, order: str | None = None) -> Cell:
+    """Return a column that shows an instant in the time zone of who looks."""
+    return _column(lambda row: time_html(follow_path(row, path)), f"at_{path.replace('__', '_')}", label, order)
+
+
+def time_html(value: datetime | None) -> str:
+    """Return an instant to the minute in the current time zone, with the exact time in UTC on hovering."""
+    if value is None:
+        return NOTHING
+    local = template_localtime(value)
+    return format_html(
+        '<time class="nowrap" datetime="{}" title="{} UTC">{} <span class="faint">{}</span></time>',
+        value.isoformat(),
+        f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"[:-3],
+        f"{local:%Y-%m-%d %H:%M}",
+        local.tzname(),
+    )
+
+
+def follow_path(row: Any, path: str) -> Any:
+    """Return what a path of names leads to, a method called; None where it breaks off."""
+    try:
+        found = attrgetter(path.replace("__", "."))(row)
+    except AttributeError:
+        return None
+    return found() if callable(found) else found
+
+
+def _column(cell: Cell, name: str, label: str, order: str | None) -> Cell:
+    cell.__name__ = name
+    cell.short_description = label  # type: ignore[attr-defined]
+    if order:
+        cell.admin_order_field = order  # type: ignore[attr-defined]
+    return cell
