@@ -4,7 +4,6 @@ from datetime import datetime
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import IntegrityError, connection, transaction
 
 from accounts.domain.roles import Role
@@ -33,16 +32,17 @@ def invite_member(*, account: Account, email: str, role: Role, actor: User, at: 
     :raises AlreadyMember: if that e-mail is a member's or was invited before
     :raises AccountClosed: if the account is closed
     """
-    try:
-        validate_email(email)
-    except ValidationError as wrong:
-        raise ValidationError({"email": wrong.error_list}) from wrong
     account = lock_open(account)
+    invited = Membership(account=account, email=email.strip(), role=role, invited_by=actor, invited_at=at)
+    invited.clean_fields(exclude={"account", "user", "invited_by"})
     try:
         with transaction.atomic():
-            return Membership.objects.create(account=account, email=email.strip(), role=role, invited_by=actor, invited_at=at)
+            invited.save(force_insert=True)
     except IntegrityError as error:
-        raise AlreadyMember(f"{email} is a member of the account or was invited before.", code="already_member") from error
+        raise AlreadyMember(
+            f"{invited.email} is a member of the account or was invited before.", code="already_member"
+        ) from error
+    return invited
 
 
 @transaction.atomic
