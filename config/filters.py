@@ -7,7 +7,7 @@ misspelled filter answers the wrong rows and a misspelled `dry_run` is none.
 
 import re
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import django_filters
@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the views' own module reads this one through the settings
 FIELDS = "marketdata.api.fields."
 MAX_TEXT = 200
 MAX_CHOICES = 100
+DECLARED: dict[tuple[type, str], frozenset[str]] = {}
 
 
 class ParsedField(forms.Field):
@@ -173,7 +174,7 @@ def _known(request: Request, view: Any) -> Iterator[str]:
     """Name the parameters of the route at hand."""
     handler = getattr(view, (request.method or "").lower(), None)
     declared = getattr(handler, "kwargs", {}).get("schema") or getattr(view, "schema", None)
-    yield from _declared(declared if isinstance(declared, type) else type(declared))
+    yield from _declared(declared if isinstance(declared, type) else type(declared), view)
     if request.method in {"GET", "HEAD"} and getattr(view, "detail", False) is not True and hasattr(view, "filter_queryset"):
         for backend in view.filter_backends:
             filters = backend().get_filterset_class(view, getattr(view, "queryset", None))
@@ -182,14 +183,21 @@ def _known(request: Request, view: Any) -> Iterator[str]:
             yield from view.paginator.query_parameters
 
 
-@cache
-def _declared(schema: type) -> frozenset[str]:
-    """Name the query parameters that `extend_schema` declares."""
-    names: set[str] = set()
-    for parameter in schema().get_override_parameters() if hasattr(schema, "get_override_parameters") else []:
+def _declared(schema: type, view: Any) -> frozenset[str]:
+    """Name the query parameters that `extend_schema` declares; they are the same at every call, so they are read once."""
+    key = (schema, view.request.method)
+    if key not in DECLARED:
+        inspector = schema()
+        inspector.view, inspector.method = view, view.request.method
+        DECLARED[key] = frozenset(_names(inspector))
+    return DECLARED[key]
+
+
+def _names(inspector: Any) -> Iterator[str]:
+    """Name the query parameters that a schema adds to those of the view."""
+    for parameter in inspector.get_override_parameters() if hasattr(inspector, "get_override_parameters") else []:
         if isinstance(parameter, OpenApiParameter):
-            names |= {parameter.name} if parameter.location == OpenApiParameter.QUERY else set()
+            if parameter.location == OpenApiParameter.QUERY:
+                yield parameter.name
         else:
-            fields = parameter() if isinstance(parameter, type) else parameter
-            names |= set(fields.fields)
-    return frozenset(names)
+            yield from (parameter() if isinstance(parameter, type) else parameter).fields
