@@ -37,7 +37,7 @@ def run_snapshots(*, run_ids: list[str], **_later: object) -> None:
     """Do the snapshot jobs of a chunk of accounts; what the time does not reach is sent on."""
     left = jobs.perform(
         run_ids=[UUID(run_id) for run_id in run_ids],
-        work=lambda account_id: _snapshot(account_id),
+        work=_snapshot,
         clock=timezone.now,
     )
     if left:

@@ -70,8 +70,18 @@ class Resumption:
 FROM_NOTHING = Resumption()
 
 
-def derive(book: Book, entries: Sequence[Entry], *, margin: bool, resumption: Resumption = FROM_NOTHING) -> Derivation:
-    """Post entries, given in the order of happening, to a book and value every day from the first that changed."""
+def derive(
+    book: Book,
+    entries: Sequence[Entry],
+    *,
+    margin: bool,
+    resumption: Resumption = FROM_NOTHING,
+    until: int | None = None,
+) -> Derivation:
+    """Post entries, given in the order of happening, to a book and value every day from the first that changed.
+
+    The last day is `until`, else that of the last price, or of the last entry if it is later.
+    """
     fold(book, entries)
     result = Derivation(book)
     pages = dict(resumption.pages)
@@ -79,7 +89,7 @@ def derive(book: Book, entries: Sequence[Entry], *, margin: bool, resumption: Re
         pages.setdefault(day, Day()).merge(page)
     starts = [day for day in (resumption.first, min(book.days, default=None)) if day is not None]
     quoted = quote(book)
-    last = last_day(book, quoted, max([resumption.last_moved, *book.days]))
+    last = until or last_day(book, quoted, max([resumption.last_moved, *book.days]))
     if not pages or not starts or min(starts) > last:
         result.missing = dict(resumption.missing)
         return result

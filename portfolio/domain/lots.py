@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
+from uuid import UUID
 
 from portfolio.domain.exact import EXACT, UNIT, ZERO, share, spread
 
@@ -49,7 +50,7 @@ class Part(NamedTuple):
 class Closure(NamedTuple):
     """Units closed against one lot: what they cost, what they brought, and when."""
 
-    instrument: object
+    instrument: UUID
     opened_at: datetime
     closed_at: datetime
     opening: int

@@ -60,20 +60,20 @@ RATES = """
 """
 
 
-def reach_of_prices(instruments: Collection[UUID]) -> dict[str, Any]:
+def reach_of_prices(instruments: Collection[UUID], *, using: str = "default") -> dict[str, Any]:
     """Return how far the prices of instruments reach, with the revision of their past and what a unit is."""
-    return _reach(SERIES.format(ids="%s::uuid[]"), list(instruments)) if instruments else {}
+    return _reach(SERIES.format(ids="%s::uuid[]"), list(instruments), using) if instruments else {}
 
 
-def reach_of_rates(pairs: Iterable[tuple[str, str]], *, legs: Iterable[str] = ()) -> dict[str, Any]:
+def reach_of_rates(pairs: Iterable[tuple[str, str]], *, legs: Iterable[str] = (), using: str = "default") -> dict[str, Any]:
     """Return how far the rates behind pairs reach (and those of other legs, such as "EUR/USD"), with their revisions."""
     wanted = {*legs, *("/".join(leg) for leg in legs_of(pairs))}
-    return _reach(RATES.format(legs="%s::text[]"), list(wanted)) if wanted else {}
+    return _reach(RATES.format(legs="%s::text[]"), list(wanted), using) if wanted else {}
 
 
-def _reach(query: str, names: list[Any]) -> dict[str, Any]:
+def _reach(query: str, names: list[Any], using: str) -> dict[str, Any]:
     """Return the answer of a query for the reach of series."""
-    with connections[SYSTEM].cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(query, [names])
         found: dict[str, Any] = json.loads(cursor.fetchone()[0])
     return found
@@ -85,7 +85,12 @@ def listings_of(series: dict[str, Any]) -> dict[UUID, Listing]:
 
 
 def load_market(
-    *, instruments: Iterable[UUID], pairs: Iterable[tuple[str, str]], start: date, until: date | None = None
+    *,
+    instruments: Iterable[UUID],
+    pairs: Iterable[tuple[str, str]],
+    start: date,
+    until: date | None = None,
+    using: str = "default",
 ) -> Market:
     """Return the closes and rates from a day on (to another, included), each preceded by the last one before.
 
@@ -95,7 +100,7 @@ def load_market(
     wanted = sorted(set(pairs))
     rates = fx_rates(pairs=wanted, start=start, end=end) if wanted else {}
     return Market(
-        _closes(list(instruments), start, end),
+        _closes(list(instruments), start, end, using),
         {
             pair: Points.of({day.toordinal(): value for day, value in zip(series.days, series.values, strict=True)})
             for pair, series in rates.items()
@@ -103,11 +108,11 @@ def load_market(
     )
 
 
-def _closes(instruments: list[UUID], start: date, end: date) -> dict[UUID, Points]:
+def _closes(instruments: list[UUID], start: date, end: date, using: str) -> dict[UUID, Points]:
     """Return the daily closes of instruments as vectors."""
     if not instruments:
         return {}
-    with connections[SYSTEM].cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(CLOSES, {"ids": instruments, "start": _midnight(start), "end": _midnight(end)})
         return {instrument: _points(days, closes) for instrument, days, closes in cursor.fetchall()}
 

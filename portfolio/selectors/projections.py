@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -61,7 +61,7 @@ def basis_of(account: Account) -> str:
 def projections() -> QuerySet[Projection]:
     """Return projections that say of themselves whether they are `current`, seen through the system role."""
     current = RawSQL(f"({CURRENT})", [], output_field=BooleanField())  # noqa: S611
-    return Projection.objects.using(SYSTEM).annotate(current=current)
+    return Projection.objects.using(SYSTEM).annotate(current=current)  # type: ignore[no-redef]
 
 
 def lagging_accounts() -> list[UUID]:
@@ -81,13 +81,27 @@ def accounts_with_entries() -> list[UUID]:
         return [account_id for (account_id,) in cursor.fetchall()]
 
 
-def entries_after(*, account_id: UUID, sequence: int = 0, using: str = SYSTEM, **conditions: object) -> list[Entry]:
-    """Return the entries of an account's ledger after a sequence, as values."""
-    found = LedgerEntry.objects.using(using).filter(account_id=account_id, sequence__gt=sequence, **conditions)
+def entries_after(
+    *,
+    account_id: UUID,
+    sequence: int = 0,
+    as_of: date | None = None,
+    known_at: datetime | None = None,
+    using: str = "default",
+) -> list[Entry]:
+    """Return the entries of an account's ledger after a sequence, as values.
+
+    `as_of` leaves out those that happened after a day, `known_at` those that were recorded after a time.
+    """
+    found = LedgerEntry.objects.using(using).filter(account_id=account_id, sequence__gt=sequence)
+    if as_of is not None:
+        found = found.filter(occurred_at__lt=datetime.combine(as_of + timedelta(days=1), time(), UTC))
+    if known_at is not None:
+        found = found.filter(recorded_at__lte=known_at)
     return list(map(Entry._make, found.order_by("sequence").values_list(*ENTRY_FIELDS)))
 
 
-def instruments_named(entries: Iterable[Entry]) -> dict[str, UUID]:
+def instruments_named(entries: Iterable[Entry], *, using: str = "default") -> dict[str, UUID]:
     """Return the instruments that entries name in their data; a name that means none, or several, is left out."""
     names = {str(entry.data["from"]) for entry in entries if entry.data and "from" in entry.data}
     named: dict[str, list[UUID]] = {}
@@ -96,7 +110,7 @@ def instruments_named(entries: Iterable[Entry]) -> dict[str, UUID]:
             symbol, exchange = split_key(name)
         except BadSymbol:
             continue
-        found = Instrument.objects.using(SYSTEM).filter(symbol=symbol)
+        found = Instrument.objects.using(using).filter(symbol=symbol)
         named[name] = list((found.filter(exchange=exchange) if exchange else found).values_list("pk", flat=True)[:2])
     return {name: found[0] for name, found in named.items() if len(found) == 1}
 

@@ -130,12 +130,12 @@ def _plan(account: Account, projection: Projection) -> Run:
 
 def _read(account: Account, projection: Projection) -> Reading:
     """Read the entries after those a projection has read, and how far the series of all its instruments reach now."""
-    entries = state.entries_after(account_id=account.pk, sequence=projection.read_up_to)
+    entries = state.entries_after(account_id=account.pk, sequence=projection.read_up_to, using=SYSTEM)
     ordered = in_order(entries)
-    named = state.instruments_named(ordered)
+    named = state.instruments_named(ordered, using=SYSTEM)
     instruments = {UUID(key) for key in projection.series} | set(named.values())
     instruments |= {entry.instrument for entry in ordered if entry.instrument is not None}
-    series = reach_of_prices(instruments)
+    series = reach_of_prices(instruments, using=SYSTEM)
     pairs = state.pairs_of(account.base_currency, series, state.currencies_in(projection), ordered)
     return Reading(
         ordered,
@@ -144,7 +144,7 @@ def _read(account: Account, projection: Projection) -> Reading:
         named,
         series,
         pairs,
-        reach_of_rates(pairs, legs=projection.rates),
+        reach_of_rates(pairs, legs=projection.rates, using=SYSTEM),
     )
 
 
@@ -210,7 +210,11 @@ def _changed_from(before: list[Any], now: list[Any]) -> int:
 def _book(account: Account, reading: Reading, first: int | None) -> Book:
     """Return an empty book with the market it needs from a day on."""
     listings = listings_of(reading.series)
-    market = Market() if first is None else load_market(instruments=listings, pairs=reading.pairs, start=date.fromordinal(first))
+    market = (
+        Market()
+        if first is None
+        else load_market(instruments=listings, pairs=reading.pairs, start=date.fromordinal(first), using=SYSTEM)
+    )
     return Book(account.base_currency, Method(account.cost_basis_method), listings, market, reading.named)
 
 

@@ -1,0 +1,183 @@
+"""An account's figures as they are kept; `selectors.past` answers the same questions for a past day or a past knowledge."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+
+from django.db.models import QuerySet
+
+from accounts.models import Account
+from marketdata.models import Instrument
+from portfolio.domain.derivation import Gap
+from portfolio.domain.performance import Performance, Point
+from portfolio.models import Closure, Lot, Position, Projection, Snapshot
+from portfolio.models import Performance as KeptPerformance
+from portfolio.selectors import performance as daily
+from portfolio.selectors import projections as state
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """An account at a glance; `stale` and `missing` name instruments and currency pairs."""
+
+    as_of: date | None
+    currency: str
+    total_value: Decimal = ZERO
+    cash: Mapping[str, Decimal] = field(default_factory=dict)
+    positions_value: Decimal = ZERO
+    net_deposits: Decimal = ZERO
+    gain: Decimal = ZERO
+    day_gain: Decimal = ZERO
+    twr: Decimal | None = None
+    xirr: Decimal | None = None
+    max_drawdown: Decimal | None = None
+    stale: Sequence[str] = ()
+    missing: Sequence[str] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+class Figures(ABC):
+    """The figures of one account, from wherever they come."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    @abstractmethod
+    def positions(self) -> Sequence[Position]:
+        """Return all positions, open and closed, with their instruments, by symbol."""
+
+    @abstractmethod
+    def lots(self) -> QuerySet[Lot] | Sequence[Lot]:
+        """Return the open lots with their instruments, oldest first."""
+
+    @abstractmethod
+    def closures(self) -> QuerySet[Closure] | Sequence[Closure]:
+        """Return what was closed with its instruments, oldest first."""
+
+    @abstractmethod
+    def snapshots(self) -> QuerySet[Snapshot] | Sequence[Snapshot]:
+        """Return the daily values, oldest first."""
+
+    @abstractmethod
+    def last_snapshot(self) -> Snapshot | None:
+        """Return the values of the last day, if there is one."""
+
+    @abstractmethod
+    def since_inception(self) -> Performance | KeptPerformance | None:
+        """Return the performance from the first day on, or none where no day was valued."""
+
+    @abstractmethod
+    def points(self, *, start: date | None, end: date | None) -> list[Point]:
+        """Return the daily values in [start, end) that performance is measured from, after the day before them."""
+
+    @abstractmethod
+    def balances(self) -> Mapping[str, Decimal]:
+        """Return the cash in each currency."""
+
+    @abstractmethod
+    def gaps(self) -> Mapping[str, Gap]:
+        """Return what lacked a price or rate, by instrument id or currency pair."""
+
+    @abstractmethod
+    def stale(self) -> Collection[str]:
+        """Return what is valued at a price or rate from before the last day, by instrument id or currency pair."""
+
+    def performance(self, *, start: date | None = None, end: date | None = None, risk_free: float = 0.0) -> Performance | None:
+        """Return the performance over [start, end), or none where no day of it was valued."""
+        found = self.points(start=start, end=end)
+        return daily.performance_of(found, kind=self.account.kind, start=start, risk_free=risk_free)
+
+    def missing(self, *, start: date | None = None, end: date | None = None) -> list[str]:
+        """Return the names of what lacked a price or rate on some day in [start, end)."""
+        return names_of(
+            name
+            for name, gap in self.gaps().items()
+            if (end is None or gap.since < end) and (start is None or gap.known is None or gap.known > start)
+        )
+
+    def summary(self) -> Summary:
+        """Return the account at a glance."""
+        last, whole = self.last_snapshot(), self.since_inception()
+        if last is None or whole is None:
+            return Summary(None, self.account.base_currency)
+        return Summary(
+            as_of=last.date,
+            currency=self.account.base_currency,
+            total_value=last.total_value,
+            cash={currency: balance for currency, balance in sorted(self.balances().items()) if balance},
+            positions_value=last.positions_value,
+            net_deposits=last.total_value - last.total_gain,
+            gain=last.total_gain,
+            day_gain=last.day_gain,
+            twr=whole.twr,
+            xirr=whole.xirr,
+            max_drawdown=whole.max_drawdown,
+            stale=names_of(self.stale()),
+            missing=names_of(name for name, gap in self.gaps().items() if gap.known is None),
+            reasons={name: why for name, why in whole.reasons.items() if name in {"twr", "xirr"}},
+        )
+
+
+class KeptFigures(Figures):
+    """Figures as they are kept in the tables."""
+
+    @cached_property
+    def projection(self) -> Projection:
+        """How far the figures reach."""
+        return Projection.objects.filter(pk=self.account.pk).first() or Projection(account=self.account)
+
+    def positions(self) -> Sequence[Position]:
+        """Return all positions, open and closed, with their instruments, by symbol."""
+        found = Position.objects.filter(account=self.account).select_related("instrument")
+        return list(found.order_by("instrument__symbol", "instrument__exchange"))
+
+    def lots(self) -> QuerySet[Lot]:
+        """Return the open lots with their instruments, oldest first."""
+        return Lot.objects.filter(account=self.account).select_related("instrument").order_by("opened_at")
+
+    def closures(self) -> QuerySet[Closure]:
+        """Return what was closed with its instruments, oldest first."""
+        return Closure.objects.filter(account=self.account).select_related("instrument").order_by("number")
+
+    def snapshots(self) -> QuerySet[Snapshot]:
+        """Return the daily values, oldest first."""
+        return Snapshot.objects.filter(account=self.account).defer("moves", "held").order_by("date")
+
+    def last_snapshot(self) -> Snapshot | None:
+        """Return the values of the last day, if there is one."""
+        return self.snapshots().last()
+
+    def since_inception(self) -> KeptPerformance | None:
+        """Return the performance from the first day on, or none where no day was valued."""
+        return KeptPerformance.objects.filter(account=self.account).first()
+
+    def points(self, *, start: date | None, end: date | None) -> list[Point]:
+        """Return the daily values in [start, end) that performance is measured from, after the day before them."""
+        return daily.points(account_id=self.account.pk, start=start, end=end)
+
+    def balances(self) -> Mapping[str, Decimal]:
+        """Return the cash in each currency."""
+        return {currency: Decimal(balance) for currency, balance in self.projection.memory.get("cash", {}).items()}
+
+    def gaps(self) -> Mapping[str, Gap]:
+        """Return what lacked a price or rate, by instrument id or currency pair."""
+        return state.gaps_of(self.projection.missing)
+
+    def stale(self) -> Collection[str]:
+        """Return what is valued at a price or rate from before the last day, by instrument id or currency pair."""
+        return list(self.projection.stale)
+
+
+def names_of(keys: Iterable[str]) -> list[str]:
+    """Return what keys of gaps are called: the key of an instrument, or the currency pair as it is."""
+    found = list(keys)
+    ids = [key for key in found if "/" not in key]
+    called = {str(one.pk): one.key for one in Instrument.objects.filter(pk__in=ids)} if ids else {}
+    return sorted(called.get(key, key) for key in found)
