@@ -12,6 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from tests.architecture.tree import ROOT, files, text
 
 PAGES = sorted(files("*.md"))
+VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 FENCED = re.compile(r"^```.*?^```", re.S | re.M)
 
 
@@ -56,18 +57,21 @@ class TestPages:
         assert ">>> " not in text(path) or any((ROOT / path).is_relative_to(place) for place in tried)
 
 
-def routes(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator[str]:
-    """Return every path of the URLs, with {} where it takes a value."""
+def routes(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Return every path of the URLs with each verb it answers; {} stands where it takes a value."""
     for pattern in patterns:
         path = prefix + re.sub(r"<[^>]+>|\(\?P<\w+>[^)]*\)", "{}", str(pattern.pattern)).strip("^$").replace("\\Z", "")
         if isinstance(pattern, URLResolver):
             yield from routes(pattern.url_patterns, path)
         else:
-            yield path
+            view = getattr(pattern.callback, "cls", None)
+            answered = getattr(pattern.callback, "actions", None) or [verb for verb in VERBS if hasattr(view, verb.lower())]
+            yield from ((path, verb.upper()) for verb in answered if verb.upper() in VERBS)
 
 
 class TestApiPage:
-    def test_names_every_route_and_no_other(self):
-        named = re.findall(r"^\| `([a-z{][\w/{}-]*/)`", text(Path("docs/api.md")), re.M)
-        there = {path.removeprefix("api/v1/") for path in routes(get_resolver().url_patterns) if path.startswith("api/v1/")}
-        assert {re.sub(r"\{\w+\}", "{}", path) for path in named} == there - {""}
+    def test_names_every_route_with_its_verbs_and_no_other(self):
+        rows = re.findall(r"^\| `([a-z{][\w/{}-]*/)` \| ([A-Z ]+) \|", text(Path("docs/api.md")), re.M)
+        named = {(re.sub(r"\{\w+\}", "{}", path), verb) for path, verbs in rows for verb in verbs.split()}
+        there = {(path, verb) for path, verb in routes(get_resolver().url_patterns) if path.startswith("api/v1/")}
+        assert named == {(path.removeprefix("api/v1/"), verb) for path, verb in there}
