@@ -52,6 +52,14 @@ class TestPages:
         )
         assert [name for name in named if not (ROOT / name).exists()] == []
 
+    def test_cite_tests_that_exist(self, path):
+        cited = [node.split("::") for node in re.findall(r"\btests/[\w/]+\.py::[\w:]+", text(path))]
+        assert [
+            "::".join(cite)
+            for cite in cited
+            if not all(re.search(rf"(class|def) {name}\b", text(Path(cite[0]))) for name in cite[1:])
+        ] == []
+
     def test_have_their_examples_run(self, path, pytestconfig):
         tried = [ROOT / folder for folder in pytestconfig.getini("testpaths")]
         assert ">>> " not in text(path) or any((ROOT / path).is_relative_to(place) for place in tried)
