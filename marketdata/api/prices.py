@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import ErrorDetail
@@ -39,6 +39,7 @@ MAX_LATEST = 500
 TIMEFRAMES = [timeframe.value for timeframe in Timeframe]
 
 
+@extend_schema_field({"type": "string", "example": "2024-01-02"})
 class StartField(UtcDateTimeField):
     """An instant with its offset, or a day, which means its midnight in UTC."""
 
@@ -257,7 +258,7 @@ class QuoteViewSet(RowsViewSet):
         """Store quotes; what can't be stored is reported, the rest goes in."""
         return self.store(request)
 
-    @extend_schema(parameters=[LatestQuery])
+    @extend_schema(parameters=[LatestQuery], responses=QuoteSerializer(many=True))
     @action(detail=False)
     def latest(self, request: Request) -> Response:
         """Return the last quote of each instrument that has one."""

@@ -59,11 +59,11 @@ class QualityIssueViewSet(
     def partial_update(self, request: Request, pk: str) -> Response:
         """Note that the issue has been dealt with, and how."""
         issue = self.get_object()
-        serializer = self.get_serializer(issue, data=request.data)
+        serializer = self.get_serializer(issue, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        by = str(request.user)
-        resolved = resolve_issue(issue=issue, by=by, at=timezone.now(), **serializer.validated_data)
-        return Response(self.get_serializer(resolved).data)
+        if serializer.validated_data:
+            issue = resolve_issue(issue=issue, by=str(request.user), at=timezone.now(), **serializer.validated_data)
+        return Response(self.get_serializer(issue).data)
 
 
 class ProviderSerializer(serializers.Serializer[Any]):

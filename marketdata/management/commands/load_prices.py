@@ -47,7 +47,8 @@ class Command(BaseCommand):
         failures = 0
         total = IngestReport()
         for provider, instrument, timeframe in source(options, self.stderr.write):
-            self.stdout.write(f"{instrument.key} {timeframe} ...", ending="\r")
+            if self.stdout.isatty():
+                self.stdout.write(f"{instrument.key} {timeframe} ...", ending="\r")
             report, failure = self._load(Series(provider, instrument, timeframe, timezone.now()), correct=options["correct"])
             total += report
             failures += bool(failure)

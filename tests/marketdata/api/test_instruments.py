@@ -64,6 +64,13 @@ class TestRead:
                 "option": None,
             }
 
+    def test_who_has_it_already_hears_so(self, reader):
+        instrument = make_instrument()
+        tag = reader.get(f"{URL}{instrument.key}/").headers["ETag"]
+        assert reader.get(f"{URL}{instrument.key}/", HTTP_IF_NONE_MATCH=tag).status_code == 304
+        Instrument.objects.filter(pk=instrument.pk).update(name="Other")
+        assert reader.get(f"{URL}{instrument.key}/", HTTP_IF_NONE_MATCH=tag).status_code == 200
+
     def test_a_key_may_hold_a_slash(self, reader):
         pair = make_instrument(symbol=f"{unique_symbol('C')[:11]}/USD", exchange="CRYPTO", asset_class="CRYPTO")
         assert reader.get(f"{URL}{pair.key}/").json()["key"] == pair.key

@@ -49,9 +49,13 @@ def test_an_issue_is_resolved_once(staff, issue):
     assert (again.status_code, again.json()["code"]) == (409, "already_resolved")
 
 
-@pytest.mark.parametrize("body", [{}, {"resolution": ""}, {"resolution": 7}, {"resolution": "Fine.", "rule": "none"}])
+@pytest.mark.parametrize("body", [{"resolution": ""}, {"resolution": 7}, {"resolution": "Fine.", "rule": "none"}])
 def test_a_resolution_needs_its_words_and_nothing_else(staff, issue, body):
     assert staff.patch(f"{URL}{issue.pk}/", body).status_code == 400
+
+
+def test_a_change_of_nothing_changes_nothing(staff, issue):
+    assert staff.patch(f"{URL}{issue.pk}/", {}).json()["resolved_at"] is None
 
 
 @pytest.mark.parametrize("key", ["0", "999999999999999999", "x", "-1"])
