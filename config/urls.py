@@ -13,6 +13,7 @@ urlpatterns = [
     path("health/", health, name="health"),
     path("api/v1/", include("marketdata.api.urls")),
     path("api/v1/", include("accounts.api.urls")),
+    path("api/v1/", include("portfolio.api.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
 ]

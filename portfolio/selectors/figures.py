@@ -21,6 +21,7 @@ from portfolio.selectors import performance as daily
 from portfolio.selectors import projections as state
 
 ZERO = Decimal(0)
+NO_DAY = "No day has been valued yet."
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Figures(ABC):
         """Return the account at a glance."""
         last, whole = self.last_snapshot(), self.since_inception()
         if last is None or whole is None:
-            return Summary(None, self.account.base_currency)
+            return Summary(None, self.account.base_currency, reasons=dict.fromkeys(("twr", "xirr", "max_drawdown"), NO_DAY))
         return Summary(
             as_of=last.date,
             currency=self.account.base_currency,

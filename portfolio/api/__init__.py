@@ -1,0 +1,1 @@
+"""Derived figures by REST, all of them read-only."""

@@ -1,0 +1,90 @@
+"""What all routes of figures share: they are brought up to date first, and may be asked for as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from operator import attrgetter
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api.scoping import AccountScopedViewSet
+from marketdata.api.fields import DayField, DecimalStringField, UtcDateTimeField
+from marketdata.domain.money import round_to
+from portfolio.domain.exact import MONEY_PLACES
+from portfolio.selectors.figures import Figures
+from portfolio.selectors.past import figures_of
+from portfolio.services import projections
+
+AS_OF = OpenApiParameter("as_of", str, description="A day (YYYY-MM-DD): the figures at its end.")
+KNOWN_AT = OpenApiParameter("known_at", str, description="A time: the figures from the entries recorded until then.")
+PAST = [AS_OF, KNOWN_AT]
+
+
+class FigureField(DecimalStringField):
+    """A derived number, rounded to the places that are kept of its kind: ten of money, twelve of a ratio."""
+
+    def __init__(self, *, places: int = MONEY_PLACES, **kwargs: Any) -> None:
+        super().__init__(places=places, read_only=True, **kwargs)
+
+    def to_representation(self, value: Any) -> str:
+        """Return the digits of the number."""
+        return super().to_representation(round_to(value, self.places))
+
+
+class PastQuery(serializers.Serializer):
+    """Which past is asked for."""
+
+    as_of = DayField(required=False)
+    known_at = UtcDateTimeField(required=False)
+
+
+class FiguresViewSet(AccountScopedViewSet):
+    """The base of every view on figures: caught up with the ledger and the prices before anything is read."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Let the caller in, then bring the account's figures up to date."""
+        super().initial(request, *args, **kwargs)
+        projections.catch_up(account_id=self.account.pk, at=timezone.now())
+
+    @cached_property
+    def figures(self) -> Figures:
+        """The figures asked for."""
+        query = PastQuery(data=self.request.query_params)
+        query.is_valid(raise_exception=True)
+        return figures_of(self.account, **query.validated_data)
+
+    def page_of(self, found: QuerySet[Any] | Sequence[Any]) -> Response:
+        """Return a page of rows, after the filters that the view names."""
+        kept = self.filter_queryset(found) if isinstance(found, QuerySet) else self._filtered(found)
+        page = self.paginate_queryset(kept)
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    def _filtered(self, found: Iterable[Any]) -> list[Any]:
+        """Return those of derived rows that the filters keep, as the database would have."""
+        rows = list(found)
+        backend: Any = self.filter_backends[0]()
+        model: Any = getattr(self.queryset, "model", None)
+        made = backend.get_filterset(self.request, model.objects.none(), self)
+        if made is None:
+            return rows
+        if not made.is_valid():
+            raise serializers.ValidationError(made.errors)
+        for name, value in made.form.cleaned_data.items():
+            if value is not None:
+                field, _, lookup = name.partition("__")
+                rows = [row for row in rows if LOOKUPS[lookup](attrgetter(field)(row), value)]
+        return rows
+
+
+LOOKUPS = {
+    "": lambda own, value: own == value,
+    "gte": lambda own, value: own >= value,
+    "lt": lambda own, value: own < value,
+}
