@@ -18,6 +18,7 @@ from django.views import defaults
 from rest_framework import exceptions as rest
 from rest_framework.views import set_rollback
 
+from accounts.api.problems import flatten
 from accounts.domain.ledger import EntryRefused
 from config.logs import request_id
 
@@ -163,18 +164,6 @@ def of_errors(errors: list[dict[str, Any]], *, status: int = 400) -> Problem:
     if len(errors) == 1:
         return Problem(status, errors[0]["code"], errors[0]["detail"], errors)
     return Problem(status, "invalid", "Several fields are wrong; errors names each.", errors)
-
-
-def flatten(detail: Any, name: str = "") -> Iterator[dict[str, Any]]:
-    """Return the errors of nested serializers one by one, each with the dotted path of its field."""
-    if isinstance(detail, Mapping):
-        for key, value in detail.items():
-            yield from flatten(value, name if key == "non_field_errors" else f"{name}.{key}".strip("."))
-    elif isinstance(detail, list | tuple):
-        for index, value in enumerate(detail):
-            yield from flatten(value, name if isinstance(value, str) else f"{name}.{index}".strip("."))
-    else:
-        yield {"field": name or None, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}
 
 
 def flatten_django(error: django.ValidationError) -> Iterator[dict[str, Any]]:

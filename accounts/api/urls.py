@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from accounts.api.accounts import AccountViewSet
 from accounts.api.jobs import JobRunViewSet, JobViewSet
+from accounts.api.ledger import LedgerViewSet
 from accounts.api.memberships import InvitationViewSet, MembershipViewSet
 from accounts.api.notifications import NotificationViewSet
 from accounts.api.tokens import LoginView, TokenViewSet
@@ -18,6 +19,7 @@ router.register("invitations", InvitationViewSet, "invitation")
 router.register("watchlists", WatchlistViewSet, "watchlist")
 router.register("notifications", NotificationViewSet, "notification")
 router.register("accounts", AccountViewSet, "account")
+router.register("accounts/<uuid:account_id>/entries", LedgerViewSet, "entry")
 router.register("accounts/<uuid:account_id>/members", MembershipViewSet, "member")
 router.register("accounts/<uuid:account_id>/jobs/<uuid:job_id>/runs", JobRunViewSet, "job-run")
 router.register("accounts/<uuid:account_id>/jobs", JobViewSet, "job")

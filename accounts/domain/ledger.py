@@ -183,7 +183,7 @@ def gross_of(draft: EntryDraft) -> Decimal:
     except (ArithmeticError, KeyError):
         gross = Decimal("NaN")
     if isinstance(draft.data.get("gross"), float) or not gross.is_finite():
-        raise EntryRefused({"data.gross": "Write the gross amount as a decimal string, such as \"12.34\"."})
+        raise EntryRefused({"data.gross": 'Write the gross amount as a decimal string, such as "12.34".'})
     return gross
 
 
@@ -198,6 +198,22 @@ def with_cash(draft: EntryDraft) -> EntryDraft:
     if RULES[draft.kind].cash in {Sign.POSITIVE, Sign.NEGATIVE, Sign.NOT_ZERO, Sign.NOT_NEGATIVE} and not draft.quantity:
         raise EntryRefused({"cash": f"A {draft.kind} needs its cash, signed ({RULES[draft.kind].cash.value})."})
     return draft
+
+
+def from_magnitudes(draft: EntryDraft, *, cash: Decimal | None) -> EntryDraft:
+    """Return the draft with the signs of its kind, from a quantity that was given as a magnitude, and cash that may be left out.
+
+    A kind that can go either way (a split, a merger, an option's end) keeps the sign it was given.
+
+    :raises EntryRefused: if a magnitude is below zero, or the cash is needed and does not follow
+    """
+    rule = RULES[draft.kind]
+    signed = draft
+    if rule.quantity not in {Sign.NOT_ZERO, Sign.ANY} or draft.kind in TRANSFERS:
+        if draft.quantity < 0:
+            raise EntryRefused({"quantity": f"Give the size alone: a {draft.kind} has the sign of its kind."})
+        signed = replace(draft, quantity=draft.quantity * rule.moves)
+    return replace(signed, cash=cash) if cash is not None else with_cash(signed)
 
 
 def ratio_of(data: Mapping[str, Any]) -> Decimal:

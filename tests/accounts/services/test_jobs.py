@@ -146,7 +146,9 @@ class TestPerform:
         assert "Given up" in run.detail
 
     def test_what_the_time_does_not_reach_is_handed_back(self, busy, claimed):
-        left = jobs.perform(run_ids=claimed, work=lambda _: "", clock=ticking(step=timedelta(seconds=30)), budget=timedelta(minutes=3))
+        left = jobs.perform(
+            run_ids=claimed, work=lambda _: "", clock=ticking(step=timedelta(seconds=30)), budget=timedelta(minutes=3)
+        )
         assert left
         assert len(left) + sum(run.outcome == RunOutcome.SUCCEEDED for run in runs(busy)) == len(claimed)
 
@@ -155,7 +157,9 @@ class TestSchedule:
     def test_an_owner_moves_and_stops_a_job(self, alice, busy):
         with acting_as(alice.pk):
             job = Job.objects.get(account=busy[0], kind=JobKind.SNAPSHOT)
-            assert jobs.reschedule_job(job=job, schedule="0 6 * * *", at=FRIDAY).next_run_at == datetime(2024, 3, 2, 6, tzinfo=UTC)
+            assert jobs.reschedule_job(job=job, schedule="0 6 * * *", at=FRIDAY).next_run_at == datetime(
+                2024, 3, 2, 6, tzinfo=UTC
+            )
             assert jobs.reschedule_job(job=job, enabled=False, at=FRIDAY).next_run_at is None
 
     @pytest.mark.parametrize("schedule", ["", "soon", "61 * * * *", "* * * *", "* * * * * *", "0 0 31 2 x"])
