@@ -1,0 +1,86 @@
+"""The role that sees everybody's rows: who in the code may use it, and what the database lets it do."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parents[2]
+APPS = ("accounts", "marketdata", "portfolio", "trading", "config")
+
+# the few modules that speak of the `system` connection, each with what it needs it for
+MAY_NAME_IT = {
+    "config/settings.py": "defines it",
+    "config/embedded.py": "hands out its address",
+    "config/checks.py": "checks its role",
+    "accounts/management/commands/migrate.py": "grants it its rights",
+    "accounts/services/jobs.py": "claims the due jobs of all accounts",
+    "accounts/services/idempotency.py": "forgets old answers of everybody",
+    "accounts/services/prices.py": "refreshes what accounts hold, for their jobs",
+    "portfolio/selectors/market.py": "names it for the app",
+    "portfolio/selectors/projections.py": "finds what lags, in all accounts",
+    "portfolio/services/projections.py": "derives",
+    "portfolio/services/rebuilding.py": "derives again",
+    "portfolio/services/performance.py": "writes what was derived",
+}
+
+DERIVED = sorted(model._meta.db_table for model in apps.get_app_config("portfolio").get_models())
+PEOPLE = {"accounts_user", "accounts_user_groups", "accounts_user_user_permissions"}  # they belong to no account
+TRUTH = sorted(model._meta.db_table for model in apps.get_app_config("accounts").get_models(include_auto_created=True))
+SYSTEM_WRITES = {"accounts_job", "accounts_jobrun", "accounts_notification", "accounts_idempotencykey"}
+
+
+def speaks_of_it(path: Path) -> bool:
+    """Say whether a module holds the name of the connection as a value, or brings it in under its constant's name."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    return any(
+        (isinstance(node, ast.Constant) and node.value == "system") or (isinstance(node, ast.alias) and node.name == "SYSTEM")
+        for node in nodes
+    )
+
+
+def rights(role: str, table: str) -> set[str]:
+    """Return which writes a role may do on a table."""
+    kinds = ("INSERT", "UPDATE", "DELETE", "TRUNCATE")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select " + ", ".join(f"has_table_privilege(%s, %s, '{kind}')" for kind in kinds), [role, table] * len(kinds)
+        )
+        return {kind for kind, may in zip(kinds, cursor.fetchone(), strict=True) if may}
+
+
+def test_only_the_named_modules_use_it():
+    modules = {str(path.relative_to(ROOT)) for app in APPS for path in (ROOT / app).rglob("*.py") if speaks_of_it(path)}
+    assert modules == set(MAY_NAME_IT)
+
+
+def test_no_door_uses_it():
+    assert not [name for name in MAY_NAME_IT if {"api", "admin"} & set(Path(name).parts)]
+
+
+@pytest.mark.parametrize("table", DERIVED)
+def test_derived_tables_are_written_by_it_alone(table):
+    assert rights("bedrock_app", table) == set()
+    assert {"INSERT", "UPDATE", "DELETE"} <= rights("bedrock_system", table)
+
+
+@pytest.mark.parametrize("table", [table for table in TRUTH if table not in SYSTEM_WRITES | PEOPLE])
+def test_the_truth_is_not_its_to_write(table):
+    assert rights("bedrock_system", table) == set()
+
+
+@pytest.mark.parametrize("role", ["bedrock_app", "bedrock_system"])
+def test_no_runtime_role_may_more_than_it_is_granted(role):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolcanlogin "
+            "from pg_roles where rolname = %s",
+            [role],
+        )
+        assert cursor.fetchone() == (False, False, False, False, False, False)
+        cursor.execute("select has_schema_privilege(%s, 'public', 'CREATE')", [role])
+        assert cursor.fetchone() == (False,)
+        cursor.execute("select count(*) from pg_class c where pg_has_role(%s, c.relowner, 'MEMBER')", [role])
+        assert cursor.fetchone() == (0,)

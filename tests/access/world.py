@@ -1,0 +1,88 @@
+"""A small world with a row in every table: who may see what is tried in it."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+from accounts.domain.roles import Role
+from accounts.models import Account, ImportBatch, Job, JobRun, Membership, User
+from accounts.models.tenancy import acting_as
+from accounts.services.accounts import open_account
+from accounts.services.idempotency import claim_key
+from accounts.services.memberships import invite_member
+from accounts.services.notifications import notify
+from accounts.services.tokens import issue_token
+from accounts.services.watchlists import create_watchlist
+from portfolio.services.projections import catch_up
+from tests.factories import day, make_account, make_bars, make_instrument, make_user, post, share
+
+NOW = datetime(2024, 5, 6, tzinfo=UTC)
+
+
+class World:
+    """Alice's account, with Tom who trades in it and Bob who looks at it; Charlie, a stranger; and an operator."""
+
+    def __init__(self) -> None:
+        self.alice, self.tom, self.bob, self.charlie = (make_user(name) for name in ("alice", "tom", "bob", "charlie"))
+        with acting_as(self.alice.pk):
+            self.account = open_account(
+                owner=self.alice, name="Main", base_currency="USD", opened_on=day("2020-01-01").date(), at=NOW
+            )
+        share(self.account, self.tom, Role.TRADER)
+        share(self.account, self.bob)
+        self.instrument = make_instrument()
+        make_bars(self.instrument, [("2020-01-02", "10"), ("2020-01-03", "11"), ("2020-01-06", "12")])
+        self.deposit = post(self.account, "DEPOSIT", cash="1000")
+        self.buy = post(self.account, "BUY", instrument=self.instrument, quantity="10", price="10")
+        later = {"occurred_at": day("2020-01-03") + timedelta(hours=15)}
+        self.sell = post(self.account, "SELL", instrument=self.instrument, quantity="-4", price="11", **later)
+        self.fill_mailbox()
+        self.run_a_job()
+        catch_up(account_id=self.account.pk, at=NOW)
+
+    def fill_mailbox(self) -> None:
+        """Give Alice one of everything that is hers alone."""
+        with acting_as(self.alice.pk):
+            self.token = issue_token(user=self.alice, name="laptop", scopes=["read"], at=NOW).token
+            self.watchlist = create_watchlist(user=self.alice, name="Tech", instruments=[self.instrument], at=NOW)
+            self.notification = notify(user=self.alice, title="Hello", at=NOW)
+            claim_key(user=self.alice, key="session:k", request_hash="0" * 64, at=NOW)
+            self.batch = ImportBatch.objects.create(
+                account=self.account,
+                file_name="a.csv",
+                format="event_log",
+                size=1,
+                sha256="0" * 64,
+                status="POSTED",
+                actor=self.alice,
+                created_at=NOW,
+            )
+
+    def run_a_job(self) -> None:
+        """Record a run of one of the account's jobs."""
+        with acting_as(self.alice.pk):
+            self.job = Job.objects.get(account=self.account, kind="SNAPSHOT")
+        self.run = JobRun.objects.using("system").create(
+            account_id=self.account.pk, job_id=self.job.pk, due_at=NOW, leased_until=NOW, outcome="SUCCEEDED"
+        )
+
+    @cached_property
+    def operator(self) -> User:
+        """A superuser: an ordinary user for other people's accounts."""
+        return make_user("operator", is_staff=True, is_superuser=True)
+
+    @cached_property
+    def second_account(self) -> Account:
+        """Another account of Alice's."""
+        return make_account(owner=self.alice)
+
+    def membership(self, user: User) -> Membership:
+        """Return a member's row."""
+        with acting_as(self.alice.pk):
+            return Membership.objects.get(account=self.account, user=user)
+
+    @cached_property
+    def invitation(self) -> Membership:
+        """Alice, invited into Charlie's account."""
+        theirs = make_account(owner=self.charlie, name="Charlie's")
+        with acting_as(self.charlie.pk):
+            return invite_member(account=theirs, email=self.alice.email, role=Role.VIEWER, actor=self.charlie, at=NOW)
