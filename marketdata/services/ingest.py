@@ -19,6 +19,7 @@ from types import MappingProxyType
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from marketdata.domain.quality import Dataset, Finding, Level, Severity, examine, finding
@@ -100,9 +101,15 @@ def store_fx_rates(
 
 
 def level_of(source: str) -> Level:
-    """Return how strictly the rules are applied to a source, by the setting MARKETDATA_QUALITY."""
+    """Return how strictly the rules are applied to a source, by the setting MARKETDATA_QUALITY.
+
+    :raises ImproperlyConfigured: if that names no level
+    """
     levels: Mapping[str, str] = getattr(settings, "MARKETDATA_QUALITY", {})
-    return Level(levels.get(source, levels.get("default", Level.STRICT)))
+    named = levels.get(source, levels.get("default", Level.STRICT))
+    if named not in set(Level):
+        raise ImproperlyConfigured(f"MARKETDATA_QUALITY: {named!r} is no level; there are {', '.join(Level)}.")
+    return Level(named)
 
 
 @transaction.atomic

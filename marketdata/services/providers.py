@@ -6,6 +6,7 @@ stored as they come, each in one transaction with the place to resume from: a ru
 """
 
 import logging
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ PAGE_SECONDS = 20.0
 RUN_SECONDS = 180.0
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 MOST_DOUBLINGS = 10
+NO_TIME = "The run ended before the series did; the next one goes on."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Series:
     timeframe: Timeframe
     at: datetime
     page_seconds: float = PAGE_SECONDS
+    deadline: float = math.inf  # on the monotonic clock; the pages that come later are left for the next run
 
     @property
     def end(self) -> datetime:
@@ -110,10 +113,10 @@ def refresh(
     """
     asked = list(configured_providers() if providers is None else providers)
     waiting = _longest_waiting_first(list(instruments), timeframe)
-    report, started = RefreshReport(), time.monotonic()
-    while waiting and time.monotonic() - started < run_seconds:
+    report, deadline = RefreshReport(), time.monotonic() + run_seconds
+    while waiting and time.monotonic() < deadline:
         instrument = waiting.pop(0)
-        runs = _ask_in_turn([Series(provider, instrument, timeframe, at, page_seconds) for provider in asked])
+        runs = _ask_in_turn([Series(provider, instrument, timeframe, at, page_seconds, deadline) for provider in asked])
         report.runs += runs
         stalled = {run.provider for run in runs if run.outcome is Outcome.STALLED}
         asked = [provider for provider in asked if provider.name not in stalled]
@@ -154,6 +157,9 @@ def _run(series: Series) -> SeriesRun | None:
             return None
         for page in series.pages(start) if start < series.end else ():
             total += _store_and_mark(series, page)
+            if time.monotonic() >= series.deadline:
+                detail = NO_TIME
+                break
     except ProviderStalled as stall:
         outcome, detail = Outcome.STALLED, as_text(stall)
     except ProviderFailed as failure:

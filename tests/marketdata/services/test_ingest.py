@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
@@ -169,6 +170,11 @@ class TestLevels:
         assert (report.stored, told(report.warned)) == (1, [(0, "price_below_ceiling", "high")])
         report = store(instrument, row("2024-01-03", close="900000"), source="trusted")
         assert (report.stored, report.warned) == (1, [])
+
+    def test_what_is_no_level_is_refused_by_name(self, settings):
+        settings.MARKETDATA_QUALITY = {"default": "LOOSE"}
+        with pytest.raises(ImproperlyConfigured, match="LOOSE"):
+            level_of("any")
 
     def test_what_the_tables_demand_is_refused_at_every_level(self, settings):
         settings.MARKETDATA_QUALITY = {"default": "OFF"}

@@ -146,6 +146,13 @@ class TestRefresh:
         assert [symbol for symbol, *_ in provider.asked] == [second.symbol, first.symbol]
         assert report.stored == 16
 
+    def test_ends_in_time_within_a_long_series_and_goes_on_with_it_the_next_time(self):
+        instrument = make_instrument()
+        late = service._run(Series(FakeProvider(), instrument, service.Timeframe.DAY, NOON, deadline=0))
+        assert (late.outcome.value, late.report.stored, late.detail) == ("STORED", 6, service.NO_TIME)
+        assert state_of(instrument).last_detail == service.NO_TIME
+        assert run(instrument, FakeProvider()) == [("fake", "STORED", 8)]
+
     def test_of_a_fault_of_our_own_does_not_blame_the_provider(self, monkeypatch):
         def no_disk(**_):
             raise OSError("disk full")
