@@ -73,6 +73,13 @@ class TestRefresh:
         assert run(instrument, provider) == [("fake", "STORED", 8)]
         assert stored(instrument) == 14
 
+    def test_does_not_go_back_when_a_slower_run_stores_an_older_page(self):
+        series = Series(FakeProvider(), make_instrument(), service.Timeframe.DAY, NOON)
+        older, newer, _ = series.pages(START)
+        service._store_and_mark(series, newer)
+        service._store_and_mark(series, older)
+        assert state_of(series.instrument).resume_from == START + days(12)
+
     def test_passes_over_a_provider_that_raises_and_asks_the_next(self):
         instrument = make_instrument()
         assert run(instrument, Raising(name="broken"), FakeProvider()) == [("broken", "FAILED", 0), ("fake", "STORED", 14)]
