@@ -1,19 +1,21 @@
 """The Celery application: a message only wakes a worker up, the row it finds is the truth."""
 
+import logging
 import os
-from functools import partial
 from typing import Any
 
 from celery import Celery
 from celery.contrib.django.task import DjangoTask
 from celery.signals import heartbeat_sent
 from django.db import transaction
+from kombu.exceptions import OperationalError
 
 from config import embedded, pulse
 
 embedded.provide()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+log = logging.getLogger(__name__)
 VISIBILITY = 300  # seconds until Redis hands a message that was not acknowledged to another worker
 
 
@@ -24,11 +26,18 @@ class WakeUp(DjangoTask):
 
     def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:
         """Send the message once the transaction is committed; if the broker is away, log that and carry on."""
-        transaction.on_commit(partial(self.delay, *args, **kwargs), robust=True)
+        self.apply_async_on_commit(args, kwargs)
 
     def apply_async_on_commit(self, *args: Any, **kwargs: Any) -> None:
         """Send the message with options once the transaction is committed; if the broker is away, log that and carry on."""
-        transaction.on_commit(partial(self.apply_async, *args, **kwargs), robust=True)
+
+        def send() -> None:
+            try:
+                self.apply_async(*args, **kwargs)
+            except OperationalError as error:
+                log.warning("No message for %s could be sent: %s", self.name, error)
+
+        transaction.on_commit(send)
 
 
 app = Celery("bedrock", task_cls=WakeUp)

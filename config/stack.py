@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
 LOOK = 0.5  # seconds between two looks at the children
 STEADY = 20.0  # a child that lived this long was well, whatever it dies of later
+PAUSE = 1.0  # seconds before the first restart; twice as long before each further one
 TRIES = 5  # how often in a row a child may die young
 WELL_BY = 30.0  # when the address is printed even if the health page has a complaint
 GRACE = {"finish": 5.0, "quit": 3.0, "die": 2.0}  # seconds from asking politely to force
@@ -152,7 +153,7 @@ class Stack:
 
     def restart(self, child: Child) -> None:
         """Start a child that is down, once its pause is over."""
-        pause = 2.0**child.deaths / 2 if child.deaths else 0.0
+        pause = PAUSE * 2 ** (child.deaths - 1) if child.deaths else 0.0
         if child.process is None and time.monotonic() - child.started >= pause:
             child.start()
 
