@@ -1,19 +1,31 @@
 """The entries of a ledger: their kinds, the signs each kind carries, and a draft that checks itself."""
 
 import enum
-import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 from uuid import UUID
+
+from accounts.domain.limits import problem_of_data, problem_of_number, problem_of_tags, problem_of_text
 
 ZERO = Decimal(0)
 HALF_A_CENT = Decimal("0.005")
 CENT_OF_CENTS = Decimal("1e-10")
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
+
+QUANTITY_LIMITS = {"digits": 12, "places": 12}
+MONEY_LIMITS = {"digits": 15, "places": 10}
+TEXT_LIMITS = {"reason_primary": 100, "reason_explanation": 10_000, "notes": 10_000, "source": 50, "external_id": 200}
+LONGEST_TAG = 50
+CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,10})?", re.ASCII)
+RATIO = re.compile(r"(?P<new>\d{1,9}(\.\d{1,9})?)(:(?P<old>\d{1,9}(\.\d{1,9})?))?", re.ASCII)
+# enough for the product of a quantity, a price and a multiplier, each with all its digits
+EXACT = Context(prec=100, rounding=ROUND_HALF_EVEN)
 
 
 class EntryKind(enum.StrEnum):
@@ -155,7 +167,7 @@ class EntryDraft:
 
         :raises EntryRefused: naming every field that is wrong
         """
-        problems = _problems_of_shape(self) or _problems_of_cash(self)
+        problems = _problems_of_numbers(self) | _problems_of_texts(self) or _problems_of_shape(self) or _problems_of_cash(self)
         if problems:
             raise EntryRefused(problems)
 
@@ -164,8 +176,8 @@ def expected_cash(draft: EntryDraft) -> Decimal | None:
     """Return the cash that follows from the other figures of a draft, or None where it does not follow."""
     costs = draft.fee + draft.tax
     if draft.kind in TAKES_CASH | GIVES_CASH and draft.price is not None:
-        amount = -draft.quantity * draft.price * draft.multiplier - costs
-        return amount.quantize(CENT_OF_CENTS, ROUND_HALF_EVEN)
+        worth = EXACT.multiply(EXACT.multiply(draft.quantity, draft.price), draft.multiplier)
+        return EXACT.quantize(EXACT.subtract(-worth, costs), CENT_OF_CENTS)
     if draft.kind in {EntryKind.DIVIDEND, EntryKind.INTEREST} and "gross" in draft.data:
         return gross_of(draft) - draft.tax
     if draft.kind in {EntryKind.FEE, EntryKind.TAX} and costs:
@@ -178,20 +190,19 @@ def gross_of(draft: EntryDraft) -> Decimal:
 
     :raises EntryRefused: if it is not a decimal written as a string
     """
-    try:
-        gross = Decimal(str(draft.data["gross"]))
-    except (ArithmeticError, KeyError):
-        gross = Decimal("NaN")
-    if isinstance(draft.data.get("gross"), float) or not gross.is_finite():
+    gross = draft.data.get("gross")
+    if not isinstance(gross, str) or not AMOUNT.fullmatch(gross):
         raise EntryRefused({"data.gross": 'Write the gross amount as a decimal string, such as "12.34".'})
-    return gross
+    return Decimal(gross)
 
 
 def with_cash(draft: EntryDraft) -> EntryDraft:
     """Return the draft with the cash filled in that follows from its other figures.
 
-    :raises EntryRefused: if the cash does not follow and has to be given
+    :raises EntryRefused: if a number is none, or the cash does not follow and has to be given
     """
+    if problems := _problems_of_numbers(draft):
+        raise EntryRefused(problems)
     cash = expected_cash(draft)
     if cash is not None:
         return replace(draft, cash=cash)
@@ -210,7 +221,7 @@ def from_magnitudes(draft: EntryDraft, *, cash: Decimal | None) -> EntryDraft:
     rule = RULES[draft.kind]
     signed = draft
     if rule.quantity not in {Sign.NOT_ZERO, Sign.ANY} or draft.kind in TRANSFERS:
-        if draft.quantity < 0:
+        if draft.quantity.is_signed() and draft.quantity:
             raise EntryRefused({"quantity": f"Give the size alone: a {draft.kind} has the sign of its kind."})
         signed = replace(draft, quantity=draft.quantity * rule.moves)
     return replace(signed, cash=cash) if cash is not None else with_cash(signed)
@@ -224,38 +235,67 @@ def ratio_of(data: Mapping[str, Any]) -> Decimal:
     >>> ratio_of({"ratio": "4:1"})
     Decimal('4')
     """
-    new, _, old = str(data.get("ratio", "")).partition(":")
-    try:
-        ratio = Decimal(new) / Decimal(old or 1)
-    except ArithmeticError:
-        ratio = ZERO
-    if not math.isfinite(ratio) or ratio <= 0:
+    written = RATIO.fullmatch(str(data.get("ratio", "")))
+    new, old = (Decimal(written["new"]), Decimal(written["old"] or 1)) if written else (ZERO, ZERO)
+    if not new or not old:
         raise EntryRefused({"data.ratio": 'A SPLIT needs data.ratio, new units to old ones, such as "2:1".'})
-    return ratio
+    return new / old
+
+
+def _problems_of_numbers(draft: EntryDraft) -> dict[str, str]:
+    """Return which numbers are none, or too large or too precise to be stored as they are."""
+    found = {"quantity": problem_of_number(draft.quantity, **QUANTITY_LIMITS)}
+    for name in ("price", "cash", "fee", "tax"):
+        amount = getattr(draft, name)
+        found[name] = problem_of_number(amount, **MONEY_LIMITS) if amount is not None else None
+    return {name: problem for name, problem in found.items() if problem}
+
+
+def check_texts(**texts: str) -> None:
+    """Refuse texts of an entry, by the names of their fields, that are too long or hold what can't be printed.
+
+    :raises EntryRefused: naming every field that is wrong
+    """
+    problems = {name: problem for name, text in texts.items() if (problem := problem_of_text(text, most=TEXT_LIMITS[name]))}
+    if problems:
+        raise EntryRefused(problems)
+
+
+def _problems_of_texts(draft: EntryDraft) -> dict[str, str]:
+    """Return which texts and data are too long to be stored, or not to be printed."""
+    found = {name: problem_of_text(getattr(draft, name), most=most) for name, most in TEXT_LIMITS.items()}
+    found["tags"] = problem_of_tags(draft.tags, most=LONGEST_TAG)
+    found["data"] = problem_of_data(draft.data)
+    return {name: problem for name, problem in found.items() if problem}
 
 
 def _problems_of_shape(draft: EntryDraft) -> dict[str, str]:
     """Return what is wrong with fields taken one by one."""
     rule, kind, problems = RULES[draft.kind], draft.kind, {}
-    if not rule.quantity.allows(draft.quantity):
-        problems["quantity"] = f"The quantity of a {kind} must be {rule.quantity.value}."
-    if not rule.cash.allows(draft.cash):
-        problems["cash"] = f"The cash of a {kind} must be {rule.cash.value}."
+    for name, sign, amount in (("quantity", rule.quantity, draft.quantity), ("cash", rule.cash, draft.cash)):
+        if not sign.allows(amount):
+            problems[name] = f"The {name} of a {kind} must be {sign.value}."
+    for name, cost in (("price", draft.price), ("fee", draft.fee), ("tax", draft.tax)):
+        if cost is not None and cost < 0:
+            problems[name] = f"The {name} must be zero or above."
     for name, need, value in (("instrument", rule.instrument, draft.instrument_id), ("price", rule.price, draft.price)):
         if need is Need.REQUIRED and value is None:
             problems[name] = f"A {kind} needs its {name}."
         if need is Need.REFUSED and value is not None:
             problems[name] = f"A {kind} takes no {name}; leave it out."
-    for name, amount in (("price", draft.price), ("fee", draft.fee), ("tax", draft.tax)):
-        if amount is not None and amount < 0:
-            problems[name] = f"The {name} must be zero or above."
-    if not (len(draft.currency) == 3 and draft.currency.isascii() and draft.currency.isupper()):  # noqa: PLR2004
+    return problems | _problems_of_place(draft) or _problems_of_kind(draft)
+
+
+def _problems_of_place(draft: EntryDraft) -> dict[str, str]:
+    """Return what is wrong with the currency and the time."""
+    problems = {}
+    if not CURRENCY.fullmatch(draft.currency):
         problems["currency"] = "Write the currency as three capital letters (ISO 4217), such as USD."
     if draft.occurred_at.tzinfo is None:
         problems["occurred_at"] = "Give the time with its offset from UTC, such as 2024-01-02T15:00:00Z."
     elif draft.occurred_at < EARLIEST:
         problems["occurred_at"] = "The time lies before 1970."
-    return problems or _problems_of_kind(draft)
+    return problems
 
 
 def _problems_of_kind(draft: EntryDraft) -> dict[str, str]:

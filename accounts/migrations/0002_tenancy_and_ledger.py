@@ -54,5 +54,5 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RunSQL((SQL / "tenancy.sql").read_text()),
         *(migrations.RunSQL(statements) for statements in PROTECTED),
-        migrations.RunSQL((SQL / "ledger.sql").read_text()),
+        *(migrations.RunSQL((SQL / f"{name}.sql").read_text()) for name in ("ledger", "rules", "verify")),
     ]

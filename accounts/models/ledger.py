@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -23,11 +24,30 @@ from marketdata.models.fields import MoneyField, PriceField, QuantityField, UUID
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What became of one draft: `created`, `known`, `conflicting`, `reversed` (already) or `unknown` (nothing to reverse)."""
+    """What became of one draft: `created`, `known`, `conflicting`, `reversed`, `unknown` or `skipped`.
+
+    `reversed`: the entry was taken back before; `unknown`: there is nothing to take back; `skipped`: another draft was refused.
+    `followed` is false where nobody has asked yet for the prices of the draft's instrument.
+    """
 
     entry_id: UUID | None
     sequence: int | None
     outcome: str
+    recorded_at: datetime | None = None
+    previous_hash: bytes | None = None
+    hash: bytes | None = None
+    followed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The entries a new entry takes back or replaces."""
+
+    reverses: UUID | None = None
+    corrects: UUID | None = None
+
+
+NO_LINK = Link()
 
 
 class LedgerQuerySet(AccountScoped):
@@ -44,27 +64,16 @@ class LedgerQuerySet(AccountScoped):
     ) -> list[Appended]:
         """Write drafts at the head of an account's ledger, all or none unless `partial`; one round trip, one lock.
 
-        `links` names, draft by draft, the entry that a draft reverses or corrects.
+        `links` names, draft by draft, the entry that a draft reverses or corrects. Drafts of one call must not share an id.
         """
-        rows = [as_row(draft, links[index] if links else Link()) for index, draft in enumerate(drafts)]
+        rows = [as_row(draft, links[index] if links else NO_LINK) for index, draft in enumerate(drafts)]
         with connection.cursor() as cursor:
-            cursor.execute(
-                "select entry_id, entry_sequence, outcome from ledger_append(%s, %s, %s, %s) order by ordinal",
-                [account_id, actor_id, f"[{','.join(rows)}]", partial],
-            )
+            cursor.execute("select * from ledger_append(%s, %s, %s, %s)", [account_id, actor_id, f"[{','.join(rows)}]", partial])
             return [Appended(*row) for row in cursor.fetchall()]
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """The entries a new entry takes back or replaces."""
-
-    reverses: UUID | None = None
-    corrects: UUID | None = None
-
-
-def as_row(draft: EntryDraft, link: Link) -> str:
-    """Return a draft as the JSON object that `ledger_append` reads: numbers as strings, instants in ISO 8601."""
+def as_row(draft: EntryDraft, link: Link = NO_LINK) -> str:
+    """Return a draft as the JSON object that `ledger_append` reads: the columns by name, numbers as texts."""
     row: dict[str, Any] = {
         "kind": draft.kind.value,
         "occurred_at": draft.occurred_at.isoformat(),
@@ -73,30 +82,38 @@ def as_row(draft: EntryDraft, link: Link) -> str:
         "cash": str(draft.cash),
         "fee": str(draft.fee),
         "tax": str(draft.tax),
-        "data": draft.data,
-        "tags": list(draft.tags),
         "source": draft.source,
     }
     optional = {
         "instrument_id": draft.instrument_id,
         "price": draft.price,
-        "group": draft.group,
-        "reverses": link.reverses,
-        "corrects": link.corrects,
+        "group_id": draft.group,
+        "reverses_id": link.reverses,
+        "corrects_id": link.corrects,
     }
     row |= {name: str(value) for name, value in optional.items() if value is not None}
-    texts = ("reason_primary", "reason_explanation", "notes", "external_id")
-    row |= {name: text for name in texts if (text := getattr(draft, name))}
+    row |= {name: value for name in ROUGH if (value := getattr(draft, name))}
     return json.dumps(row, cls=DjangoJSONEncoder, ensure_ascii=False)
+
+
+# the fields of a draft that an entry has under the same name
+COPIED = (
+    *("occurred_at", "currency", "instrument_id", "quantity", "price", "cash", "fee", "tax", "data"),
+    *("reason_primary", "reason_explanation", "notes", "source", "external_id", "group"),
+)
+# what JSON carries as it is, and the table has empty where it is left out
+ROUGH = ("data", "tags", "reason_primary", "reason_explanation", "notes", "external_id")
 
 
 class LedgerEntry(models.Model):
     """One happening in an account, signed and for good; a mistake is taken back by a reversal."""
 
     id = UUIDv7Field()
-    account = models.ForeignKey(Account, models.PROTECT, related_name="entries")
+    account = models.ForeignKey(Account, models.PROTECT, related_name="entries", db_index=False)
     sequence = models.BigIntegerField(editable=False)
-    kind = models.CharField(max_length=20, choices=[(kind.value, kind.value.replace("_", " ").capitalize()) for kind in EntryKind])
+    kind = models.CharField(
+        max_length=20, choices=[(kind.value, kind.value.replace("_", " ").capitalize()) for kind in EntryKind]
+    )
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField(editable=False)
     group = models.UUIDField(null=True, blank=True, db_column="group_id", help_text="Shared by the legs of one happening.")
@@ -139,6 +156,29 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} #{self.sequence}"
+
+    @classmethod
+    def as_appended(
+        cls, draft: EntryDraft, done: Appended, *, account_id: UUID, actor_id: UUID, link: Link = NO_LINK
+    ) -> LedgerEntry:
+        """Return the entry that a draft has become, without reading it back."""
+        copied = {name: getattr(draft, name) for name in COPIED}
+        entry = cls(
+            id=done.entry_id,
+            account_id=account_id,
+            sequence=done.sequence,
+            kind=draft.kind.value,
+            recorded_at=done.recorded_at,
+            tags=list(draft.tags),
+            reverses_id=link.reverses,
+            corrects_id=link.corrects,
+            actor_id=actor_id,
+            previous_hash=done.previous_hash,
+            hash=done.hash,
+            **copied,
+        )
+        entry._state.adding, entry._state.db = False, connection.alias
+        return entry
 
 
 class LedgerHead(models.Model):

@@ -1,17 +1,16 @@
 """Write to an account's ledger: post, reverse, correct. Nothing else writes there, and nothing there is ever changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, transaction
 
-from accounts.domain.ledger import EntryDraft, EntryKind
+from accounts.domain.ledger import EntryDraft, EntryKind, check_texts
 from accounts.models import Account, Appended, LedgerEntry, Link, User
+from accounts.models.tenancy import acting_as
 from accounts.services.accounts import AccountClosed
-from marketdata.models import FollowedInstrument
 from marketdata.services.instruments import follow
 
 FIGURES = ("kind", "occurred_at", "instrument_id", "quantity", "price", "cash", "currency", "fee", "tax", "data")
@@ -46,8 +45,11 @@ def post_entry(*, account: Account, draft: EntryDraft, actor: User) -> LedgerEnt
     :raises ConflictingEntry: if that id is known with other figures
     :raises AccountClosed: if the account is closed
     """
-    done = record_entry(account=account, draft=draft, actor=actor)
-    return LedgerEntry.objects.select_related("instrument").get(pk=done.entry_id)
+    done = _post(account=account, draft=draft, actor=actor)
+    if done.outcome == "created":
+        return LedgerEntry.as_appended(draft, done, account_id=account.pk, actor_id=actor.pk)
+    with acting_as(actor.pk):
+        return LedgerEntry.objects.get(pk=done.entry_id)
 
 
 def record_entry(*, account: Account, draft: EntryDraft, actor: User) -> Posted:
@@ -57,10 +59,8 @@ def record_entry(*, account: Account, draft: EntryDraft, actor: User) -> Posted:
     :raises ConflictingEntry: if that id is known with other figures
     :raises AccountClosed: if the account is closed
     """
-    done = write(account=account, drafts=[draft], actor=actor)[0]
-    if done.outcome == "conflicting":
-        raise conflict(account=account, draft=draft)
-    return done
+    done = _post(account=account, draft=draft, actor=actor)
+    return Posted(done.outcome, done.entry_id, done.sequence)
 
 
 def post_entries(*, account: Account, drafts: Sequence[EntryDraft], actor: User, partial: bool = False) -> list[Posted]:
@@ -121,7 +121,7 @@ def correct_entry(
     _refuse_outcome(taken_back, entry)
     if replaced.outcome in {"conflicting", "known"}:
         raise conflict(account=entry.account, draft=draft)
-    _follow([draft])
+    _follow([draft], [replaced])
     entries = LedgerEntry.objects.select_related("instrument").in_bulk([taken_back.entry_id, replaced.entry_id])
     return entries[taken_back.entry_id], entries[replaced.entry_id]
 
@@ -133,12 +133,16 @@ def write(*, account: Account, drafts: Sequence[EntryDraft], actor: User, partia
     if not drafts:
         return []
     done = _append(account_id=account.pk, actor=actor, drafts=drafts, partial=partial)
-    _follow(draft for draft, row in zip(drafts, done, strict=True) if row.outcome == "created")
+    _follow(drafts, done)
     return [Posted(row.outcome, row.entry_id, row.sequence) for row in done]
 
 
 def mirrored(entry: LedgerEntry, *, reason: str, explanation: str) -> EntryDraft:
-    """Return the mirror image of an entry: the same happening with every sign turned round."""
+    """Return the mirror image of an entry: the same happening with every sign turned round.
+
+    :raises EntryRefused: if the reason is too long or holds control characters
+    """
+    check_texts(reason_primary=reason, reason_explanation=explanation)
     return EntryDraft(
         kind=EntryKind(entry.kind),
         occurred_at=entry.occurred_at,
@@ -169,6 +173,17 @@ def conflict(*, account: Account, draft: EntryDraft) -> ConflictingEntry:
     )
 
 
+def _post(*, account: Account, draft: EntryDraft, actor: User) -> Appended:
+    """Write one entry in one round trip, refusing an id that is known with other figures."""
+    draft.check()
+    done = _append(account_id=account.pk, actor=actor, drafts=[draft])
+    if done[0].outcome == "conflicting":
+        with acting_as(actor.pk):
+            raise conflict(account=account, draft=draft)
+    _follow([draft], done)
+    return done[0]
+
+
 def _append(
     *, account_id: UUID, actor: User, drafts: Sequence[EntryDraft], links: Sequence[Link] = (), partial: bool = False
 ) -> list[Appended]:
@@ -188,14 +203,15 @@ def _refuse_outcome(done: Appended, entry: LedgerEntry) -> None:
         raise NotReversible(f"Entry #{entry.sequence} is a reversal itself; post the entry anew instead.", code="not_reversible")
 
 
-def _follow(drafts: Iterable[EntryDraft]) -> None:
+def _follow(drafts: Sequence[EntryDraft], done: Sequence[Appended]) -> None:
     """Have the prices of newly held instruments fetched from now on."""
-    wanted: dict[UUID, datetime] = {draft.instrument_id: draft.occurred_at for draft in drafts if draft.instrument_id}
-    if wanted:
-        known = set(FollowedInstrument.objects.filter(instrument__in=wanted).values_list("instrument", flat=True))
-        fresh = wanted.keys() - known
-        if fresh:
-            follow(instrument_ids=fresh, at=min(wanted[instrument_id] for instrument_id in fresh))
+    held = {
+        draft.instrument_id: draft.occurred_at
+        for draft, row in zip(drafts, done, strict=True)
+        if draft.instrument_id and not row.followed
+    }
+    if held:
+        follow(instrument_ids=held, at=min(held.values()))
 
 
 def _without_repeats(drafts: Sequence[EntryDraft]) -> tuple[list[EntryDraft], list[int | None]]:
