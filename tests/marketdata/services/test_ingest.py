@@ -80,9 +80,9 @@ class TestStoreBars:
         ("bad", "rule", "field"),
         [
             (row(close="NaN"), "not_a_number", "open"),
-            (row(low="10.0000000001", high="11", close="11"), "low_is_lowest", "low"),
+            (row(close="11", open="10", low="10.0000000001", high="11"), "low_is_lowest", "low"),
             (row(low="10.0000000001", high="11", open="11"), "low_is_lowest", "low"),
-            (row(low="9", high="9.9999999999", close="9"), "high_is_highest", "high"),
+            (row(close="9", open="10", low="9", high="9.9999999999"), "high_is_highest", "high"),
             (row(low="9", high="9.9999999999", open="9"), "high_is_highest", "high"),
             (row("2024-01-08T05:00:00Z"), "starts_on_its_grid", "timestamp"),
             (row("2024-06-02"), "not_in_the_future", "timestamp"),
