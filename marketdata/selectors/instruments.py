@@ -1,11 +1,8 @@
 """Find an instrument by what people write."""
 
 from collections.abc import Iterable
-from functools import reduce
-from operator import or_
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q
 
 from marketdata.domain.instruments import BadSymbol, split_key
 from marketdata.models.instruments import Instrument
@@ -46,31 +43,41 @@ def find_instruments(texts: Iterable[str]) -> dict[str, Instrument]:
     :raises UnknownInstrument: if there is none
     :raises AmbiguousInstrument: if a bare symbol means several
     """
+    found: dict[str, Instrument] = {}
+    for text, instrument in find_each(texts).items():
+        if isinstance(instrument, ValidationError):
+            raise instrument
+        found[text] = instrument
+    return found
+
+
+def find_each(texts: Iterable[str]) -> dict[str, Instrument | ValidationError]:
+    """Return the instrument of every key or bare symbol, or why there is none, asking the database once."""
     wanted = {text: _split(text) for text in texts}
-    if not wanted:
-        return {}
-    meant = [Q(symbol=symbol, exchange=exchange) if exchange else Q(symbol=symbol) for symbol, exchange in wanted.values()]
-    found = Instrument.objects.filter(reduce(or_, meant)).order_by("exchange")
+    symbols = {meant[0] for meant in wanted.values() if not isinstance(meant, ValidationError)}
     candidates: dict[str, list[Instrument]] = {}
-    for instrument in found:
+    for instrument in Instrument.objects.filter(symbol__in=symbols).order_by("exchange") if symbols else ():
         candidates.setdefault(instrument.symbol, []).append(instrument)
         candidates[instrument.key] = [instrument]
-    return {text: _the_one(text, candidates.get(text, [])) for text in wanted}
+    return {
+        text: meant if isinstance(meant, ValidationError) else _the_one(text, candidates.get(text, []))
+        for text, meant in wanted.items()
+    }
 
 
-def _split(text: str) -> tuple[str, str]:
-    """Return the symbol and exchange of a text, or refuse it in the words forms and serializers understand."""
+def _split(text: str) -> tuple[str, str] | ValidationError:
+    """Return the symbol and exchange of a text, or its refusal in the words forms and serializers understand."""
     try:
         return split_key(text)
     except BadSymbol as refusal:
-        raise BadInstrument(str(refusal), code="bad_symbol") from refusal
+        return BadInstrument(str(refusal), code="bad_symbol")
 
 
-def _the_one(text: str, candidates: list[Instrument]) -> Instrument:
-    """Return the only candidate."""
+def _the_one(text: str, candidates: list[Instrument]) -> Instrument | ValidationError:
+    """Return the only candidate, or why it can't be told."""
     if not candidates:
-        raise UnknownInstrument(f"No instrument is called {text}.", code="unknown_instrument")
+        return UnknownInstrument(f"No instrument is called {text}.", code="unknown_instrument")
     if len(candidates) > 1:
         keys = ", ".join(instrument.key for instrument in candidates)
-        raise AmbiguousInstrument(f"{text} means several instruments; write one of {keys}.", code="ambiguous_instrument")
+        return AmbiguousInstrument(f"{text} means several instruments; write one of {keys}.", code="ambiguous_instrument")
     return candidates[0]
