@@ -37,8 +37,10 @@ GRACE = {"finish": 5.0, "quit": 3.0, "die": 2.0}  # seconds from asking politely
 
 def web(host: str, port: int) -> list[str]:
     """Return the command of the web server: two processes with one thread each, what two cores serve best."""
-    program = ["granian", "--interface", "wsgi", "--host", host, "--port", str(port), "--workers", "2", "--blocking-threads", "1"]
-    return [*program, "--no-ws", "--respawn-failed-workers", "--log-level", "warning", "config.wsgi:application"]
+    program = ["granian", "--interface", "wsgi", "--host", host, "--port", str(port), "--no-ws"]
+    # a worker that is told to go while it starts does not hear it: hence the time after which it is killed
+    workers = ["--workers", "2", "--blocking-threads", "1", "--respawn-failed-workers", "--workers-kill-timeout", "10"]
+    return [*program, *workers, "--log-level", "warning", "config.wsgi:application"]
 
 
 def worker() -> list[str]:
