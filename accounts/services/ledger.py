@@ -63,8 +63,12 @@ def record_entry(*, account: Account, draft: EntryDraft, actor: User) -> Posted:
     return Posted(done.outcome, done.entry_id, done.sequence)
 
 
-def post_entries(*, account: Account, drafts: Sequence[EntryDraft], actor: User, partial: bool = False) -> list[Posted]:
+def post_entries(
+    *, account: Account, drafts: Sequence[EntryDraft], actor: User, partial: bool = False, links: Sequence[Link] = ()
+) -> list[Posted]:
     """Write many entries in their order under one lock: all or none, or with `partial` the good ones.
+
+    `links` names, draft by draft, the entry that a draft takes back (it must be its mirror image) or replaces.
 
     :raises EntryRefused: if a draft breaks the rules of its kind; check the drafts one by one to go on without it
     :raises AccountClosed: if the account is closed
@@ -75,7 +79,8 @@ def post_entries(*, account: Account, drafts: Sequence[EntryDraft], actor: User,
     ]
     if any(at_odds) and not partial:
         return [Posted("conflicting" if odd else "skipped", None, None) for odd in at_odds]
-    done = iter(write(account=account, drafts=fresh, actor=actor, partial=partial))
+    kept = [link for link, first in zip(links, repeats, strict=True) if first is None] if links else ()
+    done = iter(write(account=account, drafts=fresh, actor=actor, partial=partial, links=kept))
     posted: list[Posted] = []
     for first, odd in zip(repeats, at_odds, strict=True):
         if first is None:
@@ -126,13 +131,16 @@ def correct_entry(
     return entries[taken_back.entry_id], entries[replaced.entry_id]
 
 
-def write(*, account: Account, drafts: Sequence[EntryDraft], actor: User, partial: bool = False) -> list[Posted]:
+def write(
+    *, account: Account, drafts: Sequence[EntryDraft], actor: User, partial: bool = False, links: Sequence[Link] = ()
+) -> list[Posted]:
     """Check drafts and append them, in one round trip where their instruments are known to be followed."""
-    for draft in drafts:
-        draft.check()
+    for index, draft in enumerate(drafts):
+        takes_back = links and links[index].reverses
+        (turned(draft) if takes_back else draft).check()
     if not drafts:
         return []
-    done = _append(account_id=account.pk, actor=actor, drafts=drafts, partial=partial)
+    done = _append(account_id=account.pk, actor=actor, drafts=drafts, links=links, partial=partial)
     _follow(drafts, done)
     return [Posted(row.outcome, row.entry_id, row.sequence) for row in done]
 
@@ -143,16 +151,16 @@ def mirrored(entry: LedgerEntry, *, reason: str, explanation: str) -> EntryDraft
     :raises EntryRefused: if the reason is too long or holds control characters
     """
     check_texts(reason_primary=reason, reason_explanation=explanation)
-    return EntryDraft(
+    same = EntryDraft(
         kind=EntryKind(entry.kind),
         occurred_at=entry.occurred_at,
         currency=entry.currency,
         instrument_id=entry.instrument_id,
-        quantity=-entry.quantity,
+        quantity=entry.quantity,
         price=entry.price,
-        cash=-entry.cash,
-        fee=-entry.fee,
-        tax=-entry.tax,
+        cash=entry.cash,
+        fee=entry.fee,
+        tax=entry.tax,
         data=entry.data,
         reason_primary=reason,
         reason_explanation=explanation,
@@ -160,12 +168,23 @@ def mirrored(entry: LedgerEntry, *, reason: str, explanation: str) -> EntryDraft
         source="reversal",
         group=entry.group,
     )
+    return turned(same)
+
+
+def turned(draft: EntryDraft) -> EntryDraft:
+    """Return a draft with every sign turned round."""
+    return replace(draft, quantity=-draft.quantity, cash=-draft.cash, fee=-draft.fee, tax=-draft.tax)
+
+
+def differences(entry: LedgerEntry, draft: EntryDraft) -> list[str]:
+    """Return the names of the figures in which an entry and a draft differ."""
+    return [name.removesuffix("_id") for name in FIGURES if getattr(entry, name) != getattr(draft, name)]
 
 
 def conflict(*, account: Account, draft: EntryDraft) -> ConflictingEntry:
     """Return the refusal of a draft whose id is known with other figures, naming those that differ."""
     known = LedgerEntry.objects.get(account=account, source=draft.source, external_id=draft.external_id)
-    names = [name.removesuffix("_id") for name in FIGURES if getattr(known, name) != getattr(draft, name)] or ["nothing"]
+    names = differences(known, draft) or ["nothing"]
     return ConflictingEntry(
         f"{draft.external_id} of {draft.source} is entry #{known.sequence} already, with another {', '.join(names)}. "
         "Correct that entry, or give this one an id of its own.",
