@@ -206,6 +206,12 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "AccountKind": "accounts.models.AccountKind",
+        "EntryKind": "accounts.domain.ledger.EntryKind",
+        "JobKind": "accounts.models.JobKind",
+        "RunOutcome": "accounts.models.RunOutcome",
+    },
 }
 
 # --- market data --------------------------------------------------------------------------------

@@ -210,6 +210,7 @@ class DecimalStringSchema(OpenApiSerializerFieldExtension):
     """What the OpenAPI document says of a DecimalStringField."""
 
     target_class = "marketdata.api.fields.DecimalStringField"
+    match_subclasses = True
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         """Return the type; only requests are bound to the pattern, a derived figure may have more digits."""
@@ -221,6 +222,7 @@ class UtcDateTimeSchema(OpenApiSerializerFieldExtension):
     """What the OpenAPI document says of a UtcDateTimeField."""
 
     target_class = "marketdata.api.fields.UtcDateTimeField"
+    match_subclasses = True
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         """Return the type."""
@@ -231,6 +233,7 @@ class InstrumentSchema(OpenApiSerializerFieldExtension):
     """What the OpenAPI document says of an InstrumentField."""
 
     target_class = "marketdata.api.fields.InstrumentField"
+    match_subclasses = True
 
     def map_serializer_field(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
         """Return the type and an example."""

@@ -27,7 +27,7 @@ OWNER_OF = {
 @pytest.fixture(scope="module")
 def worlds() -> tuple[World, World]:
     """Return two people's worlds, with a row in every table."""
-    return World(), World()
+    return World(derived=True), World(derived=True)
 
 
 def query(statement: str, *values: object, alias: str = "default") -> list[tuple]:

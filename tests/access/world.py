@@ -12,8 +12,9 @@ from accounts.services.memberships import invite_member
 from accounts.services.notifications import notify
 from accounts.services.tokens import issue_token
 from accounts.services.watchlists import create_watchlist
+from marketdata.models import QualityIssue
 from portfolio.services.projections import catch_up
-from tests.factories import day, make_account, make_bars, make_instrument, make_user, post, share
+from tests.factories import day, make_account, make_bars, make_instrument, make_user, post, share, unique_symbol
 
 NOW = datetime(2024, 5, 6, tzinfo=UTC)
 
@@ -21,7 +22,7 @@ NOW = datetime(2024, 5, 6, tzinfo=UTC)
 class World:
     """Alice's account, with Tom who trades in it and Bob who looks at it; Charlie, a stranger; and an operator."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, derived: bool = False) -> None:
         self.alice, self.tom, self.bob, self.charlie = (make_user(name) for name in ("alice", "tom", "bob", "charlie"))
         with acting_as(self.alice.pk):
             self.account = open_account(
@@ -37,7 +38,8 @@ class World:
         self.sell = post(self.account, "SELL", instrument=self.instrument, quantity="-4", price="11", **later)
         self.fill_mailbox()
         self.run_a_job()
-        catch_up(account_id=self.account.pk, at=NOW)
+        if derived:
+            catch_up(account_id=self.account.pk, at=NOW)
 
     def fill_mailbox(self) -> None:
         """Give Alice one of everything that is hers alone."""
@@ -75,14 +77,30 @@ class World:
         """Another account of Alice's."""
         return make_account(owner=self.alice)
 
+    @cached_property
+    def issue(self) -> QualityIssue:
+        """A row of market data that broke a rule."""
+        return QualityIssue.objects.create(
+            rule="spread", severity="WARNING", dataset="quotes", source="test", record={}, fingerprint=self.new_symbol(),
+            found_at=NOW, last_found_at=NOW,
+        )  # fmt: skip
+
+    def new_symbol(self) -> str:
+        """Return a symbol nothing has yet."""
+        return unique_symbol()
+
     def membership(self, user: User) -> Membership:
         """Return a member's row."""
         with acting_as(self.alice.pk):
             return Membership.objects.get(account=self.account, user=user)
 
     @cached_property
+    def theirs(self) -> Account:
+        """An account of Charlie's."""
+        return make_account(owner=self.charlie, name="Charlie's")
+
+    @cached_property
     def invitation(self) -> Membership:
         """Alice, invited into Charlie's account."""
-        theirs = make_account(owner=self.charlie, name="Charlie's")
         with acting_as(self.charlie.pk):
-            return invite_member(account=theirs, email=self.alice.email, role=Role.VIEWER, actor=self.charlie, at=NOW)
+            return invite_member(account=self.theirs, email=self.alice.email, role=Role.VIEWER, actor=self.charlie, at=NOW)

@@ -1,0 +1,147 @@
+"""Every route of the API, every method, every person: who gets in, and who hears what instead.
+
+owner     Alice, by her session            operator  a superuser, no member of the account
+trader    Tom, who trades in her account   stranger  Charlie
+viewer    Bob, who may look at it          nobody    no name
+read, trade, manage: tokens of Alice with that scope; limited: one with `manage` for another of her accounts.
+
+What is somebody's own (watchlists, tokens, ...) is Alice's here: to all the others it is not there.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.access.world import World
+from tests.factories import PASSWORD
+
+PEOPLE = ("owner", "trader", "viewer", "operator", "stranger", "nobody", "read", "trade", "manage", "limited")
+
+DOORS: list[tuple[Any, ...]] = [
+    # route, method                own  trd  view oper str  none read trad mng  lim
+    ("login", "post", 201, 201, 201, 201, 201, 201, 201, 201, 201, 201),
+    ("me", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("me", "patch", 200, 200, 200, 200, 200, 401, 403, 403, 200, 200),
+    ("token-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("token-list", "post", 201, 201, 201, 201, 201, 401, 403, 403, 201, 201),
+    ("token-detail", "get", 200, 404, 404, 404, 404, 401, 200, 200, 200, 200),
+    ("token-detail", "delete", 204, 404, 404, 404, 404, 401, 403, 403, 204, 204),
+    ("invitation-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("invitation-accept", "post", 200, 404, 404, 404, 404, 401, 403, 403, 200, 403),
+    ("invitation-decline", "post", 204, 404, 404, 404, 404, 401, 403, 403, 204, 403),
+    ("watchlist-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("watchlist-list", "post", 201, 201, 201, 201, 201, 401, 403, 201, 201, 201),
+    ("watchlist-detail", "get", 200, 404, 404, 404, 404, 401, 200, 200, 200, 200),
+    ("watchlist-detail", "patch", 200, 404, 404, 404, 404, 401, 403, 200, 200, 200),
+    ("watchlist-detail", "delete", 204, 404, 404, 404, 404, 401, 403, 204, 204, 204),
+    ("notification-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("notification-detail", "get", 200, 404, 404, 404, 404, 401, 200, 200, 200, 200),
+    ("notification-detail", "patch", 200, 404, 404, 404, 404, 401, 403, 200, 200, 200),
+    ("notification-detail", "delete", 204, 404, 404, 404, 404, 401, 403, 204, 204, 204),
+    ("account-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("account-list", "post", 201, 201, 201, 201, 201, 401, 403, 403, 201, 403),
+    ("account-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("account-detail", "patch", 200, 403, 403, 404, 404, 401, 403, 403, 200, 404),
+    ("account-detail", "delete", 204, 403, 403, 404, 404, 401, 403, 403, 204, 404),
+    ("member-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("member-list", "post", 201, 403, 403, 404, 404, 401, 403, 403, 201, 404),
+    ("member-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("member-detail", "patch", 200, 403, 403, 404, 404, 401, 403, 403, 200, 404),
+    ("member-detail", "delete", 204, 204, 403, 404, 404, 401, 403, 403, 204, 404),  # it is Tom who may leave
+    ("job-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("job-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("job-detail", "patch", 200, 403, 403, 404, 404, 401, 403, 403, 200, 404),
+    ("job-run", "post", 202, 403, 403, 404, 404, 401, 403, 403, 202, 404),
+    ("job-run-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("entry-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("entry-list", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
+    ("entry-batch", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
+    ("entry-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("entry-reverse", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
+    ("entry-correct", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
+    ("summary", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("performance", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("position-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("lot-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("closure-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("snapshot-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("instrument-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("instrument-list", "post", 403, 403, 403, 201, 403, 401, 403, 403, 201, 201),
+    ("instrument-detail", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("instrument-detail", "patch", 403, 403, 403, 200, 403, 401, 403, 403, 200, 200),
+    ("bar-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("bar-list", "post", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
+    ("quote-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("quote-list", "post", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
+    ("quote-latest", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("fx-rate-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("fx-rate-list", "post", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
+    ("quality-issue-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("quality-issue-detail", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("quality-issue-detail", "patch", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
+    ("provider-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("schema", "get", 200, 200, 200, 200, 200, 200, 200, 200, 200, 200),
+    ("docs", "get", 200, 200, 200, 200, 200, 200, 200, 200, 200, 200),
+]
+
+DEPOSIT = {"kind": "DEPOSIT", "occurred_at": "2020-01-02T12:00:00Z", "cash": "5"}
+
+# what is sent, where a route wants something
+BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
+    ("login", "post"): lambda world: {"email": world.alice.email, "password": PASSWORD, "name": "x", "scopes": ["read"]},
+    ("me", "patch"): lambda world: {"display_name": "Somebody"},
+    ("token-list", "post"): lambda world: {"name": "x", "scopes": ["read"]},
+    ("watchlist-list", "post"): lambda world: {"name": world.new_symbol(), "instruments": [world.instrument.key]},
+    ("watchlist-detail", "patch"): lambda world: {"name": "Other"},
+    ("notification-detail", "patch"): lambda world: {"read_at": "2024-01-02T00:00:00Z"},
+    ("account-list", "post"): lambda world: {"name": "New", "base_currency": "EUR"},
+    ("account-detail", "patch"): lambda world: {"name": "Other"},
+    ("member-list", "post"): lambda world: {"email": f"{world.new_symbol()}@example.com", "role": "VIEWER"},
+    ("member-detail", "patch"): lambda world: {"role": "VIEWER"},
+    ("job-detail", "patch"): lambda world: {"enabled": False},
+    ("entry-list", "post"): lambda world: DEPOSIT,
+    ("entry-batch", "post"): lambda world: {"entries": [DEPOSIT, DEPOSIT]},
+    ("entry-reverse", "post"): lambda world: {"reason": {"primary": "mistake"}},
+    ("entry-correct", "post"): lambda world: {"entry": DEPOSIT},
+    ("instrument-list", "post"): lambda world: {
+        "symbol": world.new_symbol(),
+        "exchange": "XTST",
+        "asset_class": "EQUITY",
+        "currency": "USD",
+    },
+    ("instrument-detail", "patch"): lambda world: {"name": "Other"},
+    ("bar-list", "post"): lambda world: {
+        "instrument": world.instrument.key,
+        "rows": [{"timestamp": "2020-01-07", "open": "1", "high": "1", "low": "1", "close": "1"}],
+    },
+    ("quote-list", "post"): lambda world: {
+        "instrument": world.instrument.key,
+        "rows": [{"timestamp": "2020-01-07T10:00:00Z", "bid": "1", "ask": "1.01"}],
+    },
+    ("fx-rate-list", "post"): lambda world: {"rows": [{"base": "EUR", "quote": "USD", "date": "2020-01-07", "rate": "1.1"}]},
+    ("quality-issue-detail", "patch"): lambda world: {"resolution": "Looked at."},
+}
+
+# what is asked, where a route wants to know
+QUERIES: dict[str, Callable[[World], dict[str, str]]] = {
+    "bar-list": lambda world: {"instrument": world.instrument.key},
+    "quote-list": lambda world: {"instrument": world.instrument.key},
+    "quote-latest": lambda world: {"instruments": world.instrument.key},
+}
+
+# which row a route names
+OBJECTS: dict[str, Callable[[World], dict[str, Any]]] = {
+    "token-detail": lambda world: {"pk": world.token.pk},
+    "invitation-accept": lambda world: {"pk": world.invitation.pk},
+    "invitation-decline": lambda world: {"pk": world.invitation.pk},
+    "watchlist-detail": lambda world: {"pk": world.watchlist.pk},
+    "notification-detail": lambda world: {"pk": world.notification.pk},
+    "member-detail": lambda world: {"pk": world.membership(world.tom).pk},
+    "job-detail": lambda world: {"pk": world.job.pk},
+    "job-run": lambda world: {"pk": world.job.pk},
+    "job-run-list": lambda world: {"job_id": world.job.pk},
+    "entry-detail": lambda world: {"pk": world.buy.pk},
+    "entry-reverse": lambda world: {"pk": world.deposit.pk},
+    "entry-correct": lambda world: {"pk": world.deposit.pk},
+    "instrument-detail": lambda world: {"key": world.instrument.key},
+    "quality-issue-detail": lambda world: {"pk": world.issue.pk},
+}
