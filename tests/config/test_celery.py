@@ -1,6 +1,7 @@
 """Messages that may be lost, and signs of life that may be missing."""
 
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,12 @@ class TestMessages:
     def test_are_json_and_nothing_else(self) -> None:
         assert list(app.conf.accept_content) == ["json"]
         assert app.conf.task_serializer == "json"
+
+
+class TestDoors:
+    @pytest.mark.parametrize("module", ["config.wsgi", "config.asgi"])
+    def test_are_callable(self, module: str) -> None:
+        assert callable(import_module(module).application)
 
 
 class TestSignsOfLife:

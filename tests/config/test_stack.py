@@ -90,7 +90,7 @@ class Running:
     def end(self, number: signal.Signals) -> int:
         """Send a signal to the whole group, as a terminal does, and return the exit code."""
         os.killpg(self.process.pid, number)
-        self.said += self.process.communicate(timeout=20)[1]
+        self.said += self.process.communicate(timeout=60)[1]
         return self.process.returncode
 
 
@@ -109,7 +109,7 @@ def run(var: Path) -> Iterator[Run]:
     yield start
     for running in started:
         running.process.kill()
-        running.process.wait(timeout=20)
+        running.process.wait(timeout=60)
 
 
 def well(port: int) -> bool:
@@ -126,7 +126,7 @@ class TestServing:
             port = running.port()
         assert port != taken
         assert f"Port {taken} is taken; using {port} instead." in running.said
-        assert well(port)
+        assert wait_until(lambda: well(port), seconds=60)
         again = subprocess.run(
             [sys.executable, "-m", "config.stack"], cwd=ROOT, env=environment(var), capture_output=True, text=True, check=True
         )
@@ -154,7 +154,7 @@ class TestServing:
         running = run("--port", "0")
         assert wait_until(lambda: {"granian", "worker", "beat"} == set(running.children()), seconds=30)
         subprocess.run([sys.executable, "-m", "config.stack", "--stop"], cwd=ROOT, env=environment(var), check=True, timeout=60)
-        assert running.process.wait(timeout=20) == 0
+        assert running.process.wait(timeout=60) == 0
         assert family(var) == []
 
     def test_does_not_serve_when_what_comes_first_fails(self, run: Run) -> None:
