@@ -70,8 +70,7 @@ class FiguresViewSet(AccountScopedViewSet):
         """Return those of derived rows that the filters keep, as the database would have."""
         rows = list(found)
         backend: Any = self.filter_backends[0]()
-        model: Any = getattr(self.queryset, "model", None)
-        made = backend.get_filterset(self.request, model.objects.none(), self)
+        made = backend.get_filterset(self.request, self.get_queryset().none(), self)
         if made is None:
             return rows
         if not made.is_valid():

@@ -27,12 +27,12 @@ def volatility(growth: Returns, periods: int) -> float | None:
 
 
 def semi_deviation(growth: Returns, periods: int) -> float | None:
-    """Return the standard deviation of the log returns below their mean, a year."""
+    """Return the part of the volatility that comes from log returns below their mean."""
     if len(growth) < FEWEST or not bool((growth > 0).all()):
         return None
     logs = np.log(growth)
     below = np.minimum(logs - logs.mean(), 0.0)
-    return math.sqrt(float(np.mean(below**2))) * math.sqrt(periods)
+    return math.sqrt(float(np.sum(below**2)) / (len(logs) - 1)) * math.sqrt(periods)
 
 
 def sharpe(returns: Returns, periods: int, free: float = 0.0) -> float | None:

@@ -196,9 +196,10 @@ def _first_changed(projection: Projection, reading: Reading) -> int | None:
     days = [entry.day for entry in reading.entries]
     kept, now = {**projection.series, **projection.rates}, {**reading.series, **reading.rates}
     days += [_changed_from(reach, now[name]) for name, reach in kept.items() if reach != now[name]]
-    if not days or projection.first_date is None:
+    if not days or projection.first_date is None or projection.valued_until is None:
         return min(days, default=None)
-    return max(min(days), projection.first_date.toordinal())
+    following = projection.valued_until.toordinal() + 1  # no day is left out between the last one kept and the new ones
+    return max(min(*days, following), projection.first_date.toordinal())
 
 
 def _changed_from(before: list[Any], now: list[Any]) -> int:

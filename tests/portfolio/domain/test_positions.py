@@ -1,0 +1,417 @@
+"""What each kind of entry does to holdings, cash, gains and flows."""
+
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from accounts.domain.ledger import RULES, EntryKind, Need
+from portfolio.domain import positions
+from portfolio.domain.daybook import Flow
+from portfolio.domain.entries import Listing, in_order, taken_back
+from tests.portfolio.domain.values import FOREIGN, OTHER, SHARE, costs, entry, folded
+from tests.portfolio.fixtures import published
+
+D = Decimal
+
+
+def only_day(book):
+    (day,) = book.days.values()
+    return day
+
+
+class TestTrades:
+    def test_fees_and_taxes_are_part_of_cost_and_of_proceeds(self):
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=100, fee=5, tax=1),
+            entry("SELL", "2024-01-03", SHARE, quantity=-10, price=110, fee=4, tax=2),
+        )
+        holding = book.holdings[SHARE]
+        assert (holding.realized, holding.fees, holding.taxes) == (D(1094) - D(1006), 9, 3)
+        assert book.cash == {"USD": D(88)}
+
+    def test_a_sale_beyond_the_holdings_is_kept_as_a_short_lot_that_says_so(self):
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=1, price=100),
+            entry("SELL", "2024-01-03", SHARE, quantity=-3, price=110),
+        )
+        (lot,) = book.holdings[SHARE].lots
+        assert (lot.quantity, lot.cost, lot.missing) == (-2, -220, True)
+        assert book.holdings[SHARE].realized == 10
+
+    def test_a_short_sale_is_no_sale_beyond_the_holdings(self):
+        book = folded(entry("SHORT", "2024-01-02", SHARE, quantity=-3, price=110, fee=1))
+        (lot,) = book.holdings[SHARE].lots
+        assert (lot.quantity, lot.cost, lot.missing) == (-3, -329, False)
+
+    def test_covering_gains_what_the_short_sale_brought_beyond_the_purchase(self):
+        book = folded(
+            entry("SHORT", "2024-01-02", SHARE, quantity=-100, price=100),
+            entry("COVER", "2024-02-02", SHARE, quantity=100, price=90),
+        )
+        (closure,) = book.closures
+        assert (closure.quantity, closure.cost, closure.proceeds, closure.gain) == (-100, 9000, 10000, 1000)
+        assert book.holdings[SHARE].quantity == 0
+
+    def test_a_purchase_covers_first_and_opens_with_the_rest(self):
+        book = folded(
+            entry("SHORT", "2024-01-02", SHARE, quantity=-2, price=50),
+            entry("BUY", "2024-01-03", SHARE, quantity=5, price=40),
+        )
+        assert [(lot.quantity, lot.cost) for lot in book.holdings[SHARE].lots] == [(3, 120)]
+        assert book.holdings[SHARE].realized == 20
+
+    def test_thirds_close_at_exactly_nothing(self):
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=3, price="33.3333333333", cash="-100"),
+            *(entry("SELL", f"2024-01-0{n}", SHARE, quantity=-1, price=40) for n in (3, 4, 5)),
+        )
+        holding = book.holdings[SHARE]
+        assert (holding.quantity, holding.cost, holding.realized) == (0, 0, 20)
+        assert sum(closure.cost for closure in book.closures) == 100
+
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["BUY", "SELL", "SHORT", "COVER"]),
+                st.decimals("0.001", "50", places=3),
+                st.decimals("0.01", "500", places=2),
+                st.decimals("0", "5", places=2),
+            ),
+            max_size=14,
+        ),
+        st.sampled_from(["FIFO", "LIFO", "HIFO", "AVERAGE"]),
+    )
+    def test_cost_less_realized_gain_is_what_was_paid(self, rows, method):
+        """The cash of all trades is in the cost of what is held or in the gain of what is not: nothing is lost between."""
+        book = folded(
+            *(
+                entry(kind, f"2024-01-{n + 1:02}", SHARE, quantity=q if kind in {"BUY", "COVER"} else -q, price=p, fee=fee)
+                for n, (kind, q, p, fee) in enumerate(rows)
+            ),
+            method=method,
+        )
+        holding = book.holdings.get(SHARE)
+        if holding is not None:
+            assert holding.cost - holding.realized == -book.cash.get("USD", D(0))
+            assert sum(lot.quantity for lot in holding.lots) == holding.quantity
+            assert sum(costs(holding.lots)) == holding.cost
+            assert holding.realized == sum(closure.gain for closure in book.closures)
+            assert all(lot.quantity * holding.quantity > 0 for lot in holding.lots)
+
+    def test_an_option_stands_for_its_multiplier(self):
+        case = next(one for one in published("wealthfolio/holdings_and_performance.json")["cases"] if "option" in one["name"])
+        listings = {SHARE: Listing("USD", D(100))}
+        entries, expected = [], case["expected"]
+        for one, after in zip(case["input"]["activities"], ("after_buy", "after_partial_sale", "after_close"), strict=True):
+            sign = 1 if one["type"] == "BUY" else -1
+            fields = {"quantity": sign * D(one["quantity"]), "price": one["price"], "fee": one["fee"], "multiplier": D(100)}
+            entries.append(entry(one["type"], one["date"], SHARE, **fields))
+            holding = folded(*entries, listings=listings).holdings[SHARE]
+            assert holding.quantity == D(expected[after]["quantity"])
+            if "cost_basis" in expected[after]:
+                assert holding.cost == D(expected[after]["cost_basis"])
+
+
+class TestOrder:
+    def test_at_one_instant_what_arrives_comes_before_what_leaves(self):
+        book = folded(
+            entry("SELL", "2024-01-02", SHARE, quantity=-1, price=120),
+            entry("BUY", "2024-01-02", SHARE, quantity=1, price=100),
+        )
+        assert (book.holdings[SHARE].lots, book.holdings[SHARE].realized) == ([], 20)
+
+    def test_trades_on_the_day_of_a_split_are_in_new_units(self):
+        case = published("ghostfolio/split_then_partial_sell.json")
+        rows = [
+            entry(one["type"], one["date"], SHARE, quantity=sign * D(one["quantity"]), price=one["unit_price"])
+            for one in case["input"]["transactions"]
+            for sign in [1 if one["type"] == "BUY" else -1]
+        ]
+        rows += [
+            entry("SPLIT", f"{one['date']}T16:00", SHARE, data={"ratio": f"{one['numerator']}:{one['denominator']}"})
+            for one in case["input"]["splits"]
+        ]
+        holding = folded(*rows).holdings[SHARE]
+        assert holding.quantity == D(case["expected"]["quantity"])
+        assert holding.cost == D(case["expected"]["investment"])
+
+    def test_an_entry_taken_back_and_its_reversal_leave_no_trace(self):
+        kept, wrong = entry("DEPOSIT", "2024-01-02", cash=10), entry("DEPOSIT", "2024-01-03", cash=99)
+        mirror = wrong._replace(id=uuid4(), sequence=99, cash=-wrong.cash, reverses=wrong.id)
+        assert in_order([wrong, mirror, kept]) == [kept]
+
+    def test_a_reversal_taken_back_takes_nothing_back(self):
+        first = entry("DEPOSIT", "2024-01-02", cash=10)
+        second = first._replace(id=uuid4(), sequence=first.sequence + 1, reverses=first.id)
+        third = first._replace(id=uuid4(), sequence=first.sequence + 2, reverses=second.id)
+        assert taken_back([first, second, third]) == {second.id}
+        assert in_order([third, second, first]) == [first]
+
+    def test_ghostfolio_reads_a_sale_listed_before_its_purchase(self):
+        case = published("ghostfolio/novn_buy_and_sell_unordered_input.json")
+        rows = [
+            entry(one["type"], one["date"], SHARE, quantity=sign * D(one["quantity"]), price=one["unit_price"], fee=one["fee"])
+            for one in case["input"]["transactions"]
+            for sign in [1 if one["type"] == "BUY" else -1]
+        ]
+        holding = folded(*rows).holdings[SHARE]
+        assert holding.quantity == 0
+        # gross performance is before fees, ours after
+        assert holding.realized + holding.fees == D(case["expected"]["gross_performance"])
+
+
+class TestMoney:
+    @pytest.mark.parametrize(
+        ("kind", "cash"), [("DEPOSIT", 100), ("WITHDRAWAL", -100), ("TRANSFER_IN", 70), ("TRANSFER_OUT", -70)]
+    )
+    def test_money_from_and_to_outside_is_a_flow(self, kind, cash):
+        book = folded(entry(kind, "2024-01-02", cash=cash))
+        assert only_day(book).flows == [Flow("USD", D(cash))]
+        assert book.cash == {"USD": D(cash)}
+
+    def test_interest_fees_and_taxes_of_the_account_are_tallied_by_currency(self):
+        book = folded(
+            entry("INTEREST", "2024-01-02", cash=9, tax=1),
+            entry("INTEREST", "2024-01-03", cash=-4),
+            entry("FEE", "2024-01-04", cash=-7, fee=5, tax=2),
+            entry("TAX", "2024-01-05", cash=-3, currency="EUR"),
+        )
+        assert (book.tallies["USD"].income, book.tallies["USD"].fees, book.tallies["USD"].taxes) == (6, 5, 3)
+        assert book.tallies["EUR"].taxes == 3
+        assert book.cash == {"USD": D(-2), "EUR": D(-3)}
+        assert not any(day.flows for day in book.days.values())
+
+    def test_a_dividend_is_income_before_its_tax(self):
+        case = published("portfolio-performance/snapshot_dividend_with_tax.json")
+        (paid,) = case["input"]["transactions"]
+        holding = folded(entry("DIVIDEND", paid["date"], SHARE, cash=paid["net_amount"], tax=paid["tax"])).holdings[SHARE]
+        assert (holding.income, holding.taxes) == (D(case["expected"]["earnings"]), D(case["expected"]["taxes"]))
+
+    def test_a_stated_gross_amount_is_the_income(self):
+        holding = folded(entry("DIVIDEND", "2024-01-02", SHARE, cash=85, tax=15, data={"gross": "100"})).holdings[SHARE]
+        assert holding.income == 100
+
+    def test_fees_and_taxes_for_an_instrument_count_there(self):
+        book = folded(entry("FEE", "2024-01-02", SHARE, cash=-3), entry("TAX", "2024-01-03", SHARE, cash=-4, fee=1, tax=3))
+        assert (book.holdings[SHARE].fees, book.holdings[SHARE].taxes) == (4, 3)
+
+    def test_an_exchange_of_currencies_is_no_flow(self):
+        group = uuid4()
+        book = folded(
+            entry("FX", "2024-01-02", cash=-100, group=group), entry("FX", "2024-01-02", cash=92, currency="EUR", group=group)
+        )
+        assert (book.cash, only_day(book).flows) == ({"USD": D(-100), "EUR": D(92)}, [])
+
+    def test_a_liability_lowers_the_value_and_is_no_loss(self):
+        case = published("ghostfolio/liability.json")
+        (one,) = case["input"]["transactions"]
+        book = folded(entry("LIABILITY", one["date"], price=one["unit_price"], data={"name": one["symbol"]}))
+        assert only_day(book).owed == {"USD": D(case["expected"]["total_liabilities"])}
+        assert only_day(book).flows == [Flow("USD", D(-3000))]
+
+    def test_a_liability_that_changes_currency_leaves_the_old_one(self):
+        book = folded(
+            entry("LIABILITY", "2024-01-02", price=100, data={"name": "loan"}),
+            entry("LIABILITY", "2024-01-03", price=90, currency="EUR", data={"name": "loan"}),
+        )
+        last = book.days[max(book.days)]
+        assert last.owed == {"USD": 0, "EUR": 90}
+        assert sorted(last.flows) == [Flow("EUR", D(-90)), Flow("USD", D(100))]
+
+
+class TestTransfers:
+    def test_units_bring_the_cost_they_carry(self):
+        book = folded(entry("TRANSFER_IN", "2024-01-02", SHARE, quantity=10, data={"cost": "812.50"}))
+        assert (book.holdings[SHARE].cost, book.cash) == (D("812.50"), {})
+
+    def test_units_without_a_stated_cost_cost_their_price(self):
+        assert folded(entry("TRANSFER_IN", "2024-01-02", SHARE, quantity=10, price=7)).holdings[SHARE].cost == 70
+
+    def test_units_without_a_price_cost_what_the_market_says(self):
+        book = folded(entry("TRANSFER_IN", "2024-01-03", SHARE, quantity=10), closes={SHARE: {"2024-01-02": 8}})
+        assert book.holdings[SHARE].cost == 80
+        assert book.awaited == {str(SHARE)}  # a close of the 3rd may yet come
+
+    def test_units_nobody_can_price_cost_nothing_and_say_so(self):
+        book = folded(entry("TRANSFER_IN", "2024-01-02", SHARE, quantity=10))
+        assert (book.holdings[SHARE].cost, list(book.gaps)) == (0, [str(SHARE)])
+
+    def test_units_that_leave_take_their_cost_and_make_no_gain(self):
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=10),
+            entry("TRANSFER_OUT", "2024-01-03", SHARE, quantity=-4, price=99),
+        )
+        holding = book.holdings[SHARE]
+        assert (holding.quantity, holding.cost, holding.realized, book.closures) == (6, 60, 0, [])
+
+    def test_units_that_leave_without_having_been_there_are_missing(self):
+        book = folded(entry("TRANSFER_OUT", "2024-01-03", SHARE, quantity=-4, price=5))
+        (lot,) = book.holdings[SHARE].lots
+        assert (lot.quantity, lot.cost, lot.missing) == (-4, -20, True)
+
+
+class TestCurrencies:
+    def test_cost_is_in_the_currency_of_the_instrument(self):
+        case = published("wealthfolio/holdings_and_performance.json")["cases"][0]
+        (one,) = case["input"]["activities"]
+        listings = {SHARE: Listing(one["listing_currency"])}
+        book = folded(
+            entry("BUY", one["date"], SHARE, quantity=one["quantity"], price=one["price"], fee=one["fee"], currency="CAD"),
+            base="CAD",
+            listings=listings,
+            rates={("CAD", "USD"): {one["date"]: case["input"]["fx"]["CADUSD"]}},
+        )
+        holding = book.holdings[SHARE]
+        assert holding.cost == D(case["expected"]["cost_basis_usd"])
+        assert holding.cost / holding.quantity == D(case["expected"]["average_cost_usd"])
+        assert book.cash == {"CAD": D(case["expected"]["cash_cad"])}
+
+    def test_the_rate_on_the_entry_beats_that_of_the_day(self):
+        bought = entry("BUY", "2024-01-02", SHARE, quantity=1, price=100, currency="EUR", data={"fx_rate": "1.5"})
+        book = folded(bought, rates={("EUR", "USD"): {"2024-01-02": "1.1"}})
+        assert book.holdings[SHARE].cost == 150
+
+    def test_a_missing_rate_is_never_one(self):
+        book = folded(entry("BUY", "2024-01-02", FOREIGN, quantity=1, price=100))
+        assert (book.holdings[FOREIGN].cost, list(book.gaps)) == (0, ["USD/EUR"])
+
+
+class TestActions:
+    def test_a_split_keeps_the_cost(self):
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30), entry("SPLIT", "2024-02-02", SHARE, data={"ratio": "3:2"})
+        )
+        assert (book.holdings[SHARE].quantity, book.holdings[SHARE].cost) == (15, 300)
+
+    def test_a_split_leads_to_the_total_its_quantity_says(self):
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
+            entry("SPLIT", "2024-02-02", SHARE, quantity="-6.67", data={"ratio": "1:3"}),
+        )
+        assert book.holdings[SHARE].quantity == D("3.33")
+
+    def test_cash_in_lieu_sells_the_fraction(self):
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
+            entry("SPLIT", "2024-02-02", SHARE, quantity=-7, cash=40, data={"ratio": "1:3"}),
+        )
+        holding = book.holdings[SHARE]
+        assert (holding.quantity, holding.cost + holding.income) == (3, 300 - (40 - holding.realized))
+        assert holding.realized == D("40") - D("30.0000000000")
+        assert book.closures[0].quantity == D("0.333333333333")
+
+    def test_a_split_into_nothing_sells_everything(self):
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=1, price=30),
+            entry("SPLIT", "2024-02-02", SHARE, quantity=-1, cash=12, data={"ratio": "1:100"}),
+        )
+        assert (book.holdings[SHARE].quantity, book.holdings[SHARE].realized) == (0, -18)
+
+    def test_a_split_of_nothing_is_noted_for_its_prices_alone(self):
+        book = folded(entry("SPLIT", "2024-02-02", SHARE, cash=5, data={"ratio": "2:1"}))
+        assert (book.holdings[SHARE].quantity, book.holdings[SHARE].income, len(book.splits[SHARE])) == (0, 5, 1)
+
+    @pytest.mark.parametrize("method", ["FIFO", "AVERAGE"])
+    def test_a_spin_off_takes_its_fraction_of_the_cost_and_keeps_the_dates(self, method):
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
+            entry("BUY", "2024-01-03", SHARE, quantity=20, price=45),
+            entry("SPIN_OFF", "2024-02-02", OTHER, quantity=3, data={"from": "MAIN:XTST", "cost_fraction": "0.25"}),
+            method=method,
+            named={"MAIN:XTST": SHARE},
+        )
+        assert (book.holdings[SHARE].cost, book.holdings[OTHER].cost) == (900, 300)
+        assert [(lot.opened_at.day, lot.quantity) for lot in book.holdings[OTHER].lots] == [(2, 1), (3, 2)]
+
+    def test_a_spin_off_from_nobody_known_costs_nothing(self):
+        book = folded(entry("SPIN_OFF", "2024-02-02", OTHER, quantity=3, data={"from": "GONE:XTST"}))
+        assert (book.holdings[OTHER].quantity, book.holdings[OTHER].cost) == (3, 0)
+
+    def test_a_merger_moves_cost_and_dates_to_what_comes(self):
+        group = uuid4()
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
+            entry("MERGER", "2024-02-02", OTHER, quantity=4, group=group),
+            entry("MERGER", "2024-02-02", SHARE, quantity=-10, group=group),
+        )
+        assert book.holdings[SHARE].lots == []
+        (lot,) = book.holdings[OTHER].lots
+        assert (lot.quantity, lot.cost, lot.opened_at.month) == (4, 300, 1)
+        assert (book.closures, book.parked) == ([], {})
+
+    def test_cash_in_a_merger_lowers_the_cost_and_is_a_gain_beyond_it(self):
+        group = uuid4()
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
+            entry("MERGER", "2024-02-02", SHARE, quantity=-10, cash=350, group=group),
+            entry("MERGER", "2024-02-02", OTHER, quantity=4, group=group, cash=0),
+        )
+        assert (book.holdings[OTHER].cost, book.holdings[SHARE].realized) == (0, 50)
+
+    def test_cash_of_the_incoming_leg_counts_as_well(self):
+        group = uuid4()
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
+            entry("MERGER", "2024-02-02", SHARE, quantity=-10, group=group),
+            entry("MERGER", "2024-02-02", OTHER, quantity=4, cash=100, group=group),
+        )
+        assert book.holdings[OTHER].cost == 200
+
+    def test_a_merger_for_cash_alone_is_a_sale(self):
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30), entry("MERGER", "2024-02-02", SHARE, quantity=-10, cash=350)
+        )
+        assert (book.holdings[SHARE].realized, len(book.closures)) == (50, 1)
+
+    @pytest.mark.parametrize("method", ["FIFO", "AVERAGE"])
+    def test_capital_given_back_lowers_the_cost(self, method):
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
+            entry("RETURN_OF_CAPITAL", "2024-02-02", SHARE, cash=50),
+            method=method,
+        )
+        assert (book.holdings[SHARE].cost, book.holdings[SHARE].income) == (250, 0)
+
+    def test_capital_given_back_beyond_a_lots_cost_is_a_gain(self):
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=5, price=1),
+            entry("BUY", "2024-01-03", SHARE, quantity=5, price=30),
+            entry("RETURN_OF_CAPITAL", "2024-02-02", SHARE, cash=20),
+        )
+        assert (book.holdings[SHARE].cost, book.holdings[SHARE].realized) == (140, 5)
+
+    def test_capital_given_back_on_nothing_is_income(self):
+        assert folded(entry("RETURN_OF_CAPITAL", "2024-02-02", SHARE, cash=50)).holdings[SHARE].income == 50
+
+    def test_an_expired_option_loses_its_premium(self):
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=2, price=3), entry("OPTION_EXPIRATION", "2024-02-02", SHARE, quantity=-2)
+        )
+        assert (book.holdings[SHARE].quantity, book.holdings[SHARE].realized) == (0, -6)
+
+    def test_a_written_option_that_expires_keeps_its_premium(self):
+        book = folded(
+            entry("SHORT", "2024-01-02", SHARE, quantity=-2, price=3), entry("OPTION_EXPIRATION", "2024-02-02", SHARE, quantity=2)
+        )
+        assert (book.holdings[SHARE].quantity, book.holdings[SHARE].realized) == (0, 6)
+
+    def test_staking_is_income_at_the_price_which_is_its_cost(self):
+        book = folded(entry("STAKING", "2024-01-03", SHARE, quantity=2), closes={SHARE: {"2024-01-03": 8}})
+        assert (book.holdings[SHARE].income, book.holdings[SHARE].cost, book.cash) == (16, 16, {})
+
+    def test_a_price_given_by_hand_is_kept(self):
+        book = folded(entry("VALUATION", "2024-01-03", SHARE, price=250_000))
+        assert book.hands[SHARE][0].price == 250_000
+
+
+def test_every_kind_with_an_instrument_has_a_posting():
+    """A kind that the table does not know would be dropped in silence."""
+    kinds = {kind for kind, rule in RULES.items() if rule.instrument is not Need.REFUSED} - {EntryKind.NOTE}
+    assert kinds == set(positions._POST_TO_INSTRUMENT)
+    assert {kind for kind, rule in RULES.items() if rule.instrument is Need.REFUSED} <= {
+        *positions._POST_TO_ACCOUNT,
+        EntryKind.FX,
+    }

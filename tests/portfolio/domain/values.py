@@ -1,0 +1,76 @@
+"""Entries and books for tests of the domain, without a database."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import count
+from typing import Any
+from uuid import UUID, uuid4
+
+from portfolio.domain.book import Book
+from portfolio.domain.derivation import Derivation, derive
+from portfolio.domain.entries import Entry, Listing, in_order
+from portfolio.domain.lots import Method
+from portfolio.domain.positions import fold
+from portfolio.domain.pricing import Market, Points
+
+SHARE, OTHER, FOREIGN = UUID(int=1), UUID(int=2), UUID(int=3)
+LISTINGS = {SHARE: Listing("USD"), OTHER: Listing("USD"), FOREIGN: Listing("EUR")}
+_sequences = count(1)
+
+
+def at(text: str) -> datetime:
+    """Return an instant: a day, at noon, or a day and a time."""
+    return datetime.fromisoformat(text if "T" in text else f"{text}T12:00").replace(tzinfo=UTC)
+
+
+def entry(kind: str, when: str, instrument: UUID | None = None, **fields: Any) -> Entry:
+    """Return an entry; numbers may be strings, and the cash of a trade follows from them."""
+    for name in ("quantity", "cash", "fee", "tax"):
+        fields[name] = Decimal(str(fields.get(name, 0)))
+    if "price" in fields:
+        fields["price"] = Decimal(str(fields["price"]))
+    multiplier = fields.pop("multiplier", Decimal(1))
+    if kind in {"BUY", "SELL", "SHORT", "COVER"} and not fields["cash"]:
+        fields["cash"] = -fields["quantity"] * fields["price"] * multiplier - fields["fee"] - fields["tax"]
+    defaults = {"price": None, "currency": "USD", "data": {}, "group": None, "reverses": None, "id": uuid4()}
+    return Entry(
+        **defaults | {"sequence": next(_sequences), "kind": kind, "occurred_at": at(when), "instrument": instrument} | fields
+    )
+
+
+def prices(closes: Mapping[str, Any]) -> Points:
+    """Return points from closes by day."""
+    return Points.of({date.fromisoformat(day).toordinal(): Decimal(str(close)) for day, close in closes.items()})
+
+
+def book(
+    *,
+    method: str = "FIFO",
+    closes: Mapping[UUID, Mapping[str, Any]] | None = None,
+    rates: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
+    base: str = "USD",
+    named: Mapping[str, UUID] | None = None,
+    listings: Mapping[UUID, Listing] = LISTINGS,
+) -> Book:
+    """Return an empty book with a market."""
+    market = Market(
+        {instrument: prices(values) for instrument, values in (closes or {}).items()},
+        {pair: prices(values) for pair, values in (rates or {}).items()},
+    )
+    return Book(base, Method(method), listings, market, named or {})
+
+
+def folded(*entries: Entry, **market: Any) -> Book:
+    """Return a book after entries, in the order of happening."""
+    return fold(book(**market), in_order(entries))
+
+
+def derived(*entries: Entry, margin: bool = False, **market: Any) -> Derivation:
+    """Return what follows from entries."""
+    return derive(book(**market), in_order(entries), margin=margin)
+
+
+def costs(lots: Iterable[Any]) -> list[Decimal]:
+    """Return the costs of lots or parts."""
+    return [lot.cost for lot in lots]
