@@ -8,6 +8,8 @@ BROKEN := $(shell test ! -e $(ENV) || $(RUN) -c "" 2>/dev/null || echo broken)
 CACHE := $(shell test -w "$${XDG_CACHE_HOME:-$$HOME}" || echo --no-cache)
 UV := UV_PYTHON_DOWNLOADS=never $(RUN) -m uv --quiet $(CACHE)
 INSTALL := $(UV) pip install --python $(RUN) --require-hashes -r
+# what imports the settings without using a server still has to name one
+NOWHERE := DATABASE_URL=postgres://127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1
 PRODUCTION := BEDROCK_ENV=production DEBUG=false ALLOWED_HOSTS=bedrock.example.org
 # mypy's plugin reads the settings, which want addresses; nobody calls there.
 NOWHERE := DATABASE_URL=postgres://127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from config.guise import Guise, guise_for, package
 from config.processes import Server, ServerError, say, tail
@@ -92,9 +93,11 @@ class Postgres(Server):
 
     def connect(self) -> psycopg.Connection[Any]:
         """Connect as the superuser; only to a server that proves to know the password."""
-        how = {"require_auth": "scram-sha-256", "sslmode": "disable", "gssencmode": "disable", "options": "-c log_statement=none"}
-        who = {"user": "postgres", "password": self.memory.password("postgres"), "dbname": "postgres"}
-        return psycopg.connect(host="127.0.0.1", port=self.port, connect_timeout=5, autocommit=True, **who, **how)
+        address = make_conninfo(
+            host="127.0.0.1", port=self.port, user="postgres", password=self.memory.password("postgres"), dbname="postgres",
+            connect_timeout=5, require_auth="scram-sha-256", sslmode="disable", gssencmode="disable", options="-c log_statement=none",
+        )  # fmt: skip
+        return psycopg.connect(address, autocommit=True)
 
     def knows_us(self) -> bool:
         """Return whether the superuser's password is still known."""
