@@ -175,7 +175,10 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 # --- the API ------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["config.authentication.BearerAuthentication", "config.authentication.SessionAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "config.authentication.BearerAuthentication",
+        "config.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["config.authentication.ScopedPermission", "config.filters.KnownParameters"],
     "DEFAULT_PAGINATION_CLASS": "config.pagination.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["config.filters.StrictFilterBackend"],
@@ -217,7 +220,10 @@ SPECTACULAR_SETTINGS = {
 # --- market data --------------------------------------------------------------------------------
 MARKETDATA_PROVIDERS: dict[str, dict[str, Any]] = {
     "sample": {"class": "marketdata.adapters.sample.SampleProvider"},
-    "files": {"class": "marketdata.adapters.files.FolderProvider", "folder": env.str("PRICES_FOLDER", default=str(VAR / "prices"))},
+    "files": {
+        "class": "marketdata.adapters.files.FolderProvider",
+        "folder": env.str("PRICES_FOLDER", default=str(VAR / "prices")),
+    },
 }
 
 # --- scheduled jobs: the task that does each kind (by name: floors below don't know those above) ---

@@ -5,7 +5,7 @@ truncated. Tenancy keeps tests apart as it keeps people apart.
 """
 
 # The servers must be there before the settings are read, and the settings before any model is imported.
-# ruff: noqa: E402, I001
+# ruff: noqa: E402
 import os
 
 from config import embedded
@@ -41,7 +41,8 @@ hypothesis_settings.load_profile("suite")
 def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """Make the test database as the owner and point all three connections at it."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    name = os.environ.get("TEST_DATABASE", f"test_bedrock_{os.getppid() if worker else os.getpid()}") + (f"_{worker}" if worker else "")
+    run = os.environ.get("TEST_DATABASE", f"test_bedrock_{os.getppid() if worker else os.getpid()}")
+    name = f"{run}_{worker}" if worker else run
     keep = request.config.getvalue("reuse_db") and not request.config.getvalue("create_db")
     owner = connections["owner"]
     owner.settings_dict["TEST"]["NAME"] = name

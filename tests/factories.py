@@ -19,6 +19,16 @@ PASSWORD = "correct horse battery"
 _letters = count()
 
 
+def unique_symbol(prefix: str = "Z") -> str:
+    """Return a symbol that no other test uses."""
+    number = int(datetime.now(UTC).timestamp() * 1_000_000) + next(_letters)
+    letters = ""
+    while number:
+        number, digit = divmod(number, 26)
+        letters = chr(65 + digit) + letters
+    return prefix + letters
+
+
 class UserFactory(factory.django.DjangoModelFactory):
     """A person with a password that tests know."""
 
@@ -45,7 +55,7 @@ class InstrumentFactory(factory.django.DjangoModelFactory):
     class Meta:
         model = Instrument
 
-    symbol = factory.LazyFunction(lambda: unique_symbol())
+    symbol = factory.LazyFunction(unique_symbol)
     exchange = "XTST"
     name = factory.LazyAttribute(lambda instrument: f"{instrument.symbol} Inc.")
     asset_class = "EQUITY"
@@ -55,16 +65,6 @@ class InstrumentFactory(factory.django.DjangoModelFactory):
 def _run() -> str:
     """Return what tells one run of the suite from another on a kept database."""
     return f"{datetime.now(UTC).timestamp():.6f}".replace(".", "")
-
-
-def unique_symbol(prefix: str = "Z") -> str:
-    """Return a symbol that no other test uses."""
-    number = int(datetime.now(UTC).timestamp() * 1_000_000) + next(_letters)
-    letters = ""
-    while number:
-        number, digit = divmod(number, 26)
-        letters = chr(65 + digit) + letters
-    return prefix + letters
 
 
 def make_user(called: str = "person", **fields: Any) -> User:

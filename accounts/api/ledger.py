@@ -33,7 +33,10 @@ class ReasonSerializer(StrictSerializer):
 
 
 class DraftSerializer(StrictSerializer):
-    """An entry to be posted: quantity, fee and tax are sizes, the kind gives the sign; cash is signed, or left out where it follows."""
+    """An entry to be posted: quantity, fee and tax are sizes, and the kind gives the sign.
+
+    Cash is signed, or left out where it follows.
+    """
 
     kind = serializers.ChoiceField([kind.value for kind in EntryKind])
     occurred_at = UtcDateTimeField(past=True)

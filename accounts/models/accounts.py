@@ -66,7 +66,9 @@ class Account(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(closed_on__isnull=True) | Q(closed_on__gte=models.F("opened_on")), name="closed_after_opened"),
+            models.CheckConstraint(
+                condition=Q(closed_on__isnull=True) | Q(closed_on__gte=models.F("opened_on")), name="closed_after_opened"
+            ),
             models.CheckConstraint(condition=Q(base_currency__regex=r"^[A-Z]{3}$"), name="account_currency_is_iso"),
         ]
 

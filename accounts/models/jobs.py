@@ -10,7 +10,6 @@ from accounts.models.accounts import Account
 from accounts.models.tenancy import AccountScoped
 from marketdata.models.fields import UUIDv7Field
 
-
 _ANY_TIME = datetime(2024, 1, 1, tzinfo=UTC)
 
 

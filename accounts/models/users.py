@@ -15,7 +15,9 @@ from accounts.models.tenancy import OwnedByUser
 from marketdata.models.fields import UUIDv7Field
 
 CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", "Write three capital letters (ISO 4217), such as USD.")
-NO_CONTROL_CHARACTERS = RegexValidator(r"\A[^\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]*\Z", "Leave out control characters.")
+NO_CONTROL_CHARACTERS = RegexValidator(
+    r"\A[^\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2066-\u2069]*\Z", "Leave out control characters."
+)
 
 
 def check_time_zone(name: str) -> None:
