@@ -51,7 +51,6 @@ NOTHING = frozenset({"", "null", "nan", "none"})
 YES, NO = frozenset({"true", "1", "1.0", "yes", "y"}), frozenset({"false", "0", "0.0", "no", "n"})
 SEPARATORS = ",;\t"
 SHOWN = 60
-csv.field_size_limit(10_000_000)  # Python's own limit is less than a long note may have
 
 Cells = Mapping[str, str]
 
@@ -171,7 +170,7 @@ def _event(cells: Cells, zone: ZoneInfo) -> Event:
         type=cells["event_type"],
         data=data,
         reason=_reason(cells),
-        notes=cells.get("notes", ""),
+        notes=re.sub(r"\r\n?", "\n", cells.get("notes", "")),
         tags=_tags(cells.get("tags", "")),
         affects_cash=_affects_cash(cells.get("affects_cash", "")),
         cash=None if _is_nothing(cash := cells.get("cash_delta", "")) else read_number(cash, "cash_delta"),

@@ -94,7 +94,7 @@ def line_of(number: int, event: Event, *, contract: Contract | None = None) -> S
         data=_kept(kind, data.merged()),
         reason_primary=short(primary, MAX_REASON, "reason_json.primary"),
         reason_explanation=explanation,
-        notes=event.notes or (_notes_of(event, explanation) if kind is EntryKind.NOTE else ""),
+        notes=event.notes or (_notes_of(event, explanation) if kind is EntryKind.NOTE and not known.reverses else ""),
         tags=tuple(short(tag, MAX_TAG, "tags") for tag in event.tags),
         source=known.source,
         external_id=short(event.id, MAX_ID, "event_id"),
@@ -266,8 +266,9 @@ def _notes_of(event: Event, explanation: str) -> str:
 
 def _kept(kind: EntryKind, data: dict[str, Any]) -> dict[str, Any]:
     """Return data as the ledger keeps it: what it computes with is a text."""
-    if kind in BEFORE_TAX and isinstance(gross := data.get("gross"), Decimal):
-        data["gross"] = plain(gross)
+    gross = data.get("gross")
+    if kind in BEFORE_TAX and isinstance(gross, Decimal | int) and not isinstance(gross, bool):
+        data["gross"] = plain(Decimal(gross))
     kept: dict[str, Any] = storable(data)
     return kept
 

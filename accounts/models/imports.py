@@ -31,6 +31,7 @@ class ImportBatch(models.Model):
     posted = models.PositiveIntegerField(default=0)
     known = models.PositiveIntegerField(default=0)
     refused = models.JSONField(default=list, help_text="[{line, code, detail}] of every line that was not taken.")
+    remarks = models.JSONField(default=list, help_text="[{code, detail}] of what was assumed where the file says nothing.")
     actor = models.ForeignKey(User, models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
 

@@ -75,7 +75,7 @@ def post_entries(
     """
     fresh, repeats = _without_repeats(drafts)
     at_odds = [
-        first is not None and not _same_figures(draft, drafts[first]) for draft, first in zip(drafts, repeats, strict=True)
+        first is not None and bool(differences(drafts[first], draft)) for draft, first in zip(drafts, repeats, strict=True)
     ]
     if any(at_odds) and not partial:
         return [Posted("conflicting" if odd else "skipped", None, None) for odd in at_odds]
@@ -136,8 +136,8 @@ def write(
 ) -> list[Posted]:
     """Check drafts and append them, in one round trip where their instruments are known to be followed."""
     for index, draft in enumerate(drafts):
-        takes_back = links and links[index].reverses
-        (turned(draft) if takes_back else draft).check()
+        if not (links and links[index].reverses):  # the mirror image of what passed needs no check, and would not pass
+            draft.check()
     if not drafts:
         return []
     done = _append(account_id=account.pk, actor=actor, drafts=drafts, links=links, partial=partial)
@@ -176,9 +176,9 @@ def turned(draft: EntryDraft) -> EntryDraft:
     return replace(draft, quantity=-draft.quantity, cash=-draft.cash, fee=-draft.fee, tax=-draft.tax)
 
 
-def differences(entry: LedgerEntry, draft: EntryDraft) -> list[str]:
-    """Return the names of the figures in which an entry and a draft differ."""
-    return [name.removesuffix("_id") for name in FIGURES if getattr(entry, name) != getattr(draft, name)]
+def differences(known: LedgerEntry | EntryDraft, draft: EntryDraft) -> list[str]:
+    """Return the names of the figures in which a draft differs from what is known."""
+    return [name.removesuffix("_id") for name in FIGURES if getattr(known, name) != getattr(draft, name)]
 
 
 def conflict(*, account: Account, draft: EntryDraft) -> ConflictingEntry:
@@ -244,7 +244,3 @@ def _without_repeats(drafts: Sequence[EntryDraft]) -> tuple[list[EntryDraft], li
         if known == index:
             fresh.append(draft)
     return fresh, repeats
-
-
-def _same_figures(one: EntryDraft, other: EntryDraft) -> bool:
-    return all(getattr(one, name) == getattr(other, name) for name in FIGURES)
