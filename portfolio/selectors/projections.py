@@ -71,6 +71,11 @@ def lagging_accounts() -> list[UUID]:
         return [account_id for (account_id,) in cursor.fetchall()]
 
 
+def account_exists(account_id: UUID) -> bool:
+    """Say whether there is such an account, whoever may see it."""
+    return Account.objects.using(SYSTEM).filter(pk=account_id).exists()
+
+
 def accounts_with_entries() -> list[UUID]:
     """Return the accounts that have a ledger to derive something from, and those that have something derived."""
     query = """

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from portfolio.selectors.projections import accounts_with_entries
+from portfolio.selectors.projections import account_exists, accounts_with_entries
 from portfolio.services.rebuilding import rebuild
 
 SHOWN = 20
@@ -25,6 +25,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, account: UUID | None = None, check: bool = False, **options: Any) -> None:
         """Rebuild and report."""
+        if account is not None and not account_exists(account):
+            raise CommandError(f"There is no account {account}.")
         accounts = accounts_with_entries() if account is None else [account]
         differences = 0
         for difference in rebuild(account_ids=accounts, at=timezone.now()):
