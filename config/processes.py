@@ -14,7 +14,13 @@ from typing import IO, Any
 
 LOG_LIMIT = 10_000_000
 ATTEMPTS = 3
-PATIENCE = {"silence": 2.0, "answer": 300.0, "leave": 60.0, "orphans": 3.0}  # seconds; a crash recovery may read gigabytes of log
+PATIENCE = {
+    "silence": 2.0,
+    "answer": 300.0,
+    "leave": 60.0,
+    "orphans": 3.0,
+    "port": 1.0,
+}  # seconds; a crash recovery may read gigabytes of log
 
 
 class ServerError(RuntimeError):
@@ -98,6 +104,12 @@ def free_port(preferred: int = 0) -> int:
         return port
 
 
+def same_port(former: int) -> int:
+    """Return the port of a server's former life, unless a stranger has taken it; the dying let go of it a moment late."""
+    wait_until(lambda: free_port(former) == former, seconds=PATIENCE["port"])
+    return free_port(former)
+
+
 def signal_all(pids: Iterable[int], number: signal.Signals) -> None:
     """Send a signal to every process that is still there."""
     for pid in pids:
@@ -163,7 +175,7 @@ class Server:
         self.evict()
         self.prepare()
         for attempt in range(ATTEMPTS):
-            port = free_port(0 if attempt else self.port)
+            port = free_port() if attempt or not self.port else same_port(self.port)
             self.memory.note(**{f"{self.key}_port": port})
             self.memory.note(**{f"{self.key}_pid": self.launch(port)})
             if self.await_answer():

@@ -95,7 +95,8 @@ class Postgres(Server):
         """Connect as the superuser; only to a server that proves to know the password."""
         address = make_conninfo(
             host="127.0.0.1", port=self.port, user="postgres", password=self.memory.password("postgres"), dbname="postgres",
-            connect_timeout=5, require_auth="scram-sha-256", sslmode="disable", gssencmode="disable", options="-c log_statement=none",
+            connect_timeout=5, require_auth="scram-sha-256", sslmode="disable", gssencmode="disable",
+            options="-c log_statement=none",
         )  # fmt: skip
         return psycopg.connect(address, autocommit=True)
 

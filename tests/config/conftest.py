@@ -55,6 +55,13 @@ class Holder:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
+    def go_on(self) -> dict[str, Any]:
+        """Let a process that waits for a line take its next step; return what it says of that."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
+
     def leave(self) -> str:
         """Let the process end in good order; return what it said on standard error."""
         _, said = self.process.communicate(timeout=60)

@@ -14,12 +14,20 @@ import redis
 
 from config import embedded
 from config.embedded import ROOT
-from config.processes import processes_in
+from config.processes import free_port, processes_in, wait_until
 from config.servers import Postgres, Valkey
 from tests.config.conftest import HOLD, Holder, environment, kill
 
 pytestmark = pytest.mark.slow
 OPEN = Path("/var/tmp")  # noqa: S108 - where an ordinary user gets in; the temporary folder of a test is closed to others
+REVIVE = """
+import json, os, sys
+from config import embedded
+embedded.provide()
+print(json.dumps({"REDIS_URL": os.environ["REDIS_URL"]}), flush=True)
+for line in sys.stdin:
+    print(json.dumps({"changed": embedded.revive(), "REDIS_URL": os.environ["REDIS_URL"]}), flush=True)
+"""
 BROKEN_OFF = b"*3\r\n$3\r\nSET\r\n$4\r\nha"
 
 
@@ -161,6 +169,20 @@ class TestStrangers:
             assert two.ask("select 1") == [(1,)]
         for squatter in squatters:
             squatter.close()
+
+    def test_that_take_a_port_while_a_server_is_down_make_it_come_back_at_another(self, var: Path) -> None:
+        no_database = environment(var, DATABASE_URL="postgres://elsewhere/bedrock")
+        one = Holder(var, REVIVE, env=no_database)
+        port = int(one.urls["REDIS_URL"].split(":")[-1].split("/")[0])
+        assert one.go_on() == {"changed": False, "REDIS_URL": one.urls["REDIS_URL"]}
+        kill(Valkey(var).memory.read()["valkey_pid"])
+        assert wait_until(lambda: free_port(port) == port, seconds=10)
+        with socket.create_server(("127.0.0.1", port)):
+            second = one.go_on()
+        assert second["changed"]
+        assert second["REDIS_URL"] != one.urls["REDIS_URL"]
+        assert redis.Redis.from_url(second["REDIS_URL"]).ping()
+        one.leave()
 
     def test_a_copied_folder_gets_servers_of_its_own(self, var: Path) -> None:
         with Holder(var) as one:
