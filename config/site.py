@@ -60,7 +60,7 @@ class Site(UnfoldAdminSite):
 
     def health(self, request: HttpRequest) -> HttpResponse:
         """Show operators how each part of the system is."""
-        if not request.user.is_superuser:  # type: ignore[union-attr]
+        if not request.user.is_superuser:
             raise PermissionDenied
         report = json.loads(require_safe(health)(request).content)
         context = {"title": "Health", "well": report.pop("ok"), "parts": report}

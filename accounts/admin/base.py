@@ -39,13 +39,13 @@ class GatedAdmin(BaseAdmin):
         """Return the rows that the user may see."""
         rows = super().get_queryset(request)
         assert isinstance(rows, AccountScoped | OwnedByUser)  # noqa: S101
-        return rows.visible_to(request.user)
+        return rows.visible_to(user_of(request))
 
     def formfield_for_foreignkey(self, db_field: ForeignKey, request: HttpRequest, **kwargs: Any) -> ModelChoiceField | None:
         """Offer only what the user may see."""
         rows = db_field.remote_field.model._default_manager.all()
         if "queryset" not in kwargs and isinstance(rows, AccountScoped | OwnedByUser):
-            kwargs["queryset"] = rows.visible_to(request.user)
+            kwargs["queryset"] = rows.visible_to(user_of(request))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:

@@ -123,4 +123,4 @@ class JobRunAdmin(MemberAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Let the page of a job lead here."""
-        return lookup == "job__id__exact" or super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
+        return lookup == "job__id__exact" or super().lookup_allowed(lookup, value, request)

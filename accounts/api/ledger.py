@@ -22,7 +22,7 @@ from marketdata.api.fields import DecimalStringField, InstrumentField, StrictSer
 from marketdata.models.instruments import check_currency_code
 
 MOST_ENTRIES = 1_000
-QUANTITY = {"digits": 12, "places": 12}
+QUANTITY: dict[str, Any] = {"digits": 12, "places": 12}
 
 
 class ReasonSerializer(StrictSerializer):
@@ -47,11 +47,11 @@ class DraftSerializer(StrictSerializer):
     currency = TextField(required=False, max_length=3, validators=[check_currency_code])
     fee = DecimalStringField(default=Decimal(0), min_value=0)
     tax = DecimalStringField(default=Decimal(0), min_value=0)
-    data = serializers.DictField(default=dict)
+    data = serializers.DictField(default=dict)  # type: ignore[assignment]  # no attribute: fields leave their class
     reason = ReasonSerializer(default=dict)
     notes = TextField(max_length=10_000, allow_blank=True, default="")
     tags = serializers.ListField(child=TextField(max_length=50), max_length=50, default=list)
-    source = TextField(max_length=50, default="manual")
+    source = TextField(max_length=50, default="manual")  # type: ignore[assignment]
     external_id = TextField(max_length=200, allow_blank=True, default="")
     group = serializers.UUIDField(required=False, allow_null=True, default=None)
 
@@ -99,11 +99,11 @@ class EntrySerializer(serializers.Serializer):
     currency = serializers.CharField()
     fee = DecimalStringField()
     tax = DecimalStringField()
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]
     reason = serializers.SerializerMethodField()
     notes = serializers.CharField()
     tags = serializers.ListField(child=serializers.CharField())
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     external_id = serializers.CharField()
     reverses = serializers.UUIDField(source="reverses_id", allow_null=True)
     reversed_by = serializers.UUIDField(allow_null=True)
@@ -245,7 +245,7 @@ class LedgerViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountSco
 
     def show(self, entry_id: UUID | None) -> dict[str, Any]:
         """Return one entry as the client reads it."""
-        return dict(self.get_serializer(self.get_queryset().get(pk=entry_id)).data)
+        return dict(self.get_serializer(self.get_queryset().get(pk=entry_id)).data)  # type: ignore[misc]  # what was posted has one
 
 
 def draft_of(attrs: Mapping[str, Any], account: Account) -> EntryDraft:

@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.timezone import template_localtime
+from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin
 from unfold.forms import BaseDialogForm
 
@@ -142,7 +142,7 @@ class ServiceForm(Asking, forms.ModelForm):
 
     def save(self, commit: bool = True) -> Any:
         """Return what the service has stored."""
-        self.save_m2m = lambda: None
+        self.save_m2m = lambda: None  # type: ignore[method-assign]  # the admin calls it; services have done it
         return self.done
 
 
@@ -263,7 +263,7 @@ def time_html(value: datetime | None) -> str:
     """Return an instant to the minute in the current time zone, with the exact time in UTC on hovering."""
     if value is None:
         return NOTHING
-    local = template_localtime(value)
+    local = localtime(value)
     return format_html(
         '<time class="nowrap" datetime="{}" title="{} UTC">{} <span class="faint">{}</span></time>',
         value.isoformat(),

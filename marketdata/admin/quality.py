@@ -45,7 +45,7 @@ class Resolution(Dialog):
         """Note that the issue has been dealt with."""
         issue = get_object_or_404(QualityIssue, pk=self.object_id)
         text = self.cleaned_data["resolution"]
-        return resolve_issue(issue=issue, by=self.request.user.email, resolution=text, at=timezone.now())
+        return resolve_issue(issue=issue, by=self.request.user.get_username(), resolution=text, at=timezone.now())
 
 
 @admin.register(QualityIssue)
