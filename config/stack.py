@@ -128,6 +128,11 @@ class Stack:
         self.hurry = False
         self.announced = False
 
+    def move_to(self, port: int) -> None:
+        """Serve at another port than first meant."""
+        self.port = port
+        self.children[0].command = web(HOST, port)
+
     def obey(self, _number: int, _frame: FrameType | None) -> None:
         """Leave at the first signal, in a hurry at the second."""
         self.hurry = self.leave.is_set()
@@ -223,21 +228,22 @@ def stop(lock: IO[str]) -> int:
 def start(lock: IO[str], preferred: int, first: list[str]) -> int:
     """Run what comes first, then serve until a signal comes; return the exit code."""
     embedded.provide()
-    port = free_port(preferred)
-    stack = Stack(port)
+    stack = Stack(preferred)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stack.obey)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means what it says
+            signal.signal(number, stack.obey)
     code = run_first(first, stack.leave) if first else 0
     if code or stack.leave.is_set():
         return code
     if not claim(lock):
         say(f"Bedrock already serves on {json.loads(lock.read())['url']} (`make stop` stops it)")
         return 0
+    stack.move_to(free_port(preferred))
+    if preferred not in {0, stack.port}:
+        say(f"Port {preferred} is taken; using {stack.port} instead.")
     lock.truncate(0)
-    lock.write(json.dumps({"pid": os.getpid(), "url": f"http://{HOST}:{port}/"}))
+    lock.write(json.dumps({"pid": os.getpid(), "url": f"http://{HOST}:{stack.port}/"}))
     lock.flush()
-    if port != preferred:
-        say(f"Port {preferred} is taken; using {port} instead.")
     return stack.serve()
 
 
@@ -251,7 +257,11 @@ def main(arguments: list[str]) -> int:
     embedded.var().mkdir(parents=True, exist_ok=True)
     with (embedded.var() / "stack.lock").open("a+") as lock:
         lock.seek(0)
-        return stop(lock) if options.stop else start(lock, options.port, options.first)
+        try:
+            return stop(lock) if options.stop else start(lock, options.port, options.first)
+        except (RuntimeError, OSError) as error:  # a server that cannot be brought back
+            say(f"bedrock: {error}")
+            return 1
 
 
 if __name__ == "__main__":
