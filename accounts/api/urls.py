@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from accounts.api.accounts import AccountViewSet
+from accounts.api.imports import ExportViewSet, ImportViewSet
 from accounts.api.jobs import JobRunViewSet, JobViewSet
 from accounts.api.ledger import LedgerViewSet
 from accounts.api.memberships import InvitationViewSet, MembershipViewSet
@@ -20,12 +21,14 @@ router.register("watchlists", WatchlistViewSet, "watchlist")
 router.register("notifications", NotificationViewSet, "notification")
 router.register("accounts", AccountViewSet, "account")
 router.register("accounts/<uuid:account_id>/entries", LedgerViewSet, "entry")
+router.register("accounts/<uuid:account_id>/imports", ImportViewSet, "import")
 router.register("accounts/<uuid:account_id>/members", MembershipViewSet, "member")
 router.register("accounts/<uuid:account_id>/jobs/<uuid:job_id>/runs", JobRunViewSet, "job-run")
 router.register("accounts/<uuid:account_id>/jobs", JobViewSet, "job")
 
 urlpatterns = [
     path("auth/token/", LoginView.as_view(), name="login"),
+    path("accounts/<uuid:account_id>/export/", ExportViewSet.as_view({"get": "retrieve"}), name="export"),
     path("me/", MeView.as_view(), name="me"),
     *router.urls,
 ]

@@ -11,6 +11,8 @@ What is somebody's own (watchlists, tokens, ...) is Alice's here: to all the oth
 from collections.abc import Callable
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+
 from tests.access.world import World
 from tests.factories import PASSWORD
 
@@ -58,6 +60,10 @@ DOORS: list[tuple[Any, ...]] = [
     ("entry-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("entry-reverse", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
     ("entry-correct", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
+    ("import-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("import-list", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
+    ("import-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("export", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("summary", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("performance", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("position-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
@@ -83,6 +89,7 @@ DOORS: list[tuple[Any, ...]] = [
     ("docs", "get", 200, 200, 200, 200, 200, 200, 200, 200, 200, 200),
 ]
 
+LOG = b'event_id,timestamp,event_type,data_json\n1,2020-01-02 12:00Z,DEPOSIT,"{""amount"": 5}"\n'
 DEPOSIT = {"kind": "DEPOSIT", "occurred_at": "2020-01-02T12:00:00Z", "cash": "5"}
 
 # what is sent, where a route wants something
@@ -102,6 +109,7 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
     ("entry-batch", "post"): lambda world: {"entries": [DEPOSIT, DEPOSIT]},
     ("entry-reverse", "post"): lambda world: {"reason": {"primary": "mistake"}},
     ("entry-correct", "post"): lambda world: {"entry": DEPOSIT},
+    ("import-list", "post"): lambda world: {"file": SimpleUploadedFile("log.csv", LOG)},
     ("instrument-list", "post"): lambda world: {
         "symbol": world.new_symbol(),
         "exchange": "XTST",
@@ -142,6 +150,7 @@ OBJECTS: dict[str, Callable[[World], dict[str, Any]]] = {
     "entry-detail": lambda world: {"pk": world.buy.pk},
     "entry-reverse": lambda world: {"pk": world.deposit.pk},
     "entry-correct": lambda world: {"pk": world.deposit.pk},
+    "import-detail": lambda world: {"pk": world.batch.pk},
     "instrument-detail": lambda world: {"key": world.instrument.key},
     "quality-issue-detail": lambda world: {"pk": world.issue.pk},
 }

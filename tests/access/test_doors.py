@@ -59,7 +59,8 @@ def knock(world: World, person: str, route: str, method: str, path: str | None =
     if method in SAFE:
         return client(world, person).get(door, QUERIES[route](world) if route in QUERIES else {})
     body = BODIES[route, method](world) if (route, method) in BODIES else {}
-    return getattr(client(world, person), method)(door, body)
+    form = "multipart" if any(hasattr(value, "read") for value in body.values()) else "json"
+    return getattr(client(world, person), method)(door, body, format=form)
 
 
 def test_every_route_and_method_is_in_the_table():
