@@ -140,6 +140,7 @@ class Stack:
 
     def serve(self) -> int:
         """Run the children until a signal comes; return the exit code."""
+        say(f"Starting {', '.join(child.name for child in self.children)} ...")
         for child in self.children:
             child.start()
         began = time.monotonic()
