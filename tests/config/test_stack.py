@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from config import probe, stack
+from config import embedded, probe, stack
 from config.embedded import ROOT
 from config.processes import processes_in, wait_until
 from config.servers import Postgres, Valkey
@@ -166,7 +166,8 @@ class TestServing:
 class TestLookingAfter:
     @pytest.fixture(autouse=True)
     def hasty(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-        """Look often and wait for nothing."""
+        """Look often, wait for nothing, and leave the servers of the suite alone."""
+        monkeypatch.setattr(embedded._hold, "variables", {})
         monkeypatch.setattr(stack, "LOOK", 0.02)
         monkeypatch.setattr(stack, "PAUSE", 0.01)
         monkeypatch.setenv("BEDROCK_VAR", str(tmp_path))
