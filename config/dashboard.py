@@ -135,7 +135,7 @@ def _cards(account: Account, figures: Performance, last: Snapshot, *, since_the_
         Card(
             "Max drawdown",
             percent_text(figures.max_drawdown),
-            f"{fall.peak} to {fall.trough}" if fall else "",
+            f"{fall.peak:%Y-%m} to {fall.trough:%Y-%m}" if fall else "",
             _tone(figures.max_drawdown),
             "The deepest fall of the time-weighted index from a peak.",
         ),
@@ -181,7 +181,7 @@ def _recent_entries(user: User, account: Account) -> list[dict[str, Any]]:
             "entry": entry,
             "quantity": quantity_text(entry.quantity, signed=True) if entry.quantity else "",
             "cash": money_text(entry.cash, entry.currency, signed=True) if entry.cash else "",
-            "tone": _tone(entry.cash),
+            "tone": _tone(max(entry.cash, ZERO)),
         }
         for entry in entries[:RECENT_ENTRIES]
     ]

@@ -6,14 +6,14 @@
 
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  // a canvas understands the colors of CSS, but not mixes of variables: the browser works them out
-  const faded = (name, share) => {
-    const probe = document.createElement("i");
-    probe.style.color = `color-mix(in srgb, ${color(name)} ${share}%, transparent)`;
-    document.body.append(probe);
-    const found = getComputedStyle(probe).color;
-    probe.remove();
-    return found;
+  // a gradient takes plain colors only: one pixel tells what a variable comes to
+  const pixel = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const faded = (name, alpha) => {
+    pixel.clearRect(0, 0, 1, 1);
+    pixel.fillStyle = color(name);
+    pixel.fillRect(0, 0, 1, 1);
+    const [red, green, blue] = pixel.getImageData(0, 0, 1, 1).data;
+    return `rgba(${red}, ${green}, ${blue}, ${alpha})`;
   };
 
   const iso = (day) => new Date(day * DAY).toISOString().slice(0, 10);
@@ -130,7 +130,7 @@
     const line = (values) => values.map((y, index) => ({ x: days[index], y }));
     draw("value-chart", (canvas) => {
       const shade = canvas.getContext("2d").createLinearGradient(0, 0, 0, canvas.parentElement.clientHeight);
-      shade.addColorStop(0, faded("--value", 22));
+      shade.addColorStop(0, faded("--value", 0.22));
       shade.addColorStop(1, faded("--value", 0));
       return {
         type: "line",
@@ -147,7 +147,7 @@
     draw("drawdown-chart", () => ({
       type: "line",
       plugins: [crosshair],
-      data: { datasets: [{ label: "Drawdown", data: line(drawdown), borderColor: color("--loss"), borderWidth: 1.5, backgroundColor: faded("--loss", 18), fill: "origin" }] },
+      data: { datasets: [{ label: "Drawdown", data: line(drawdown), borderColor: color("--loss"), borderWidth: 1.5, backgroundColor: faded("--loss", 0.16), fill: "origin" }] },
       options: options(days, { ticks: { callback: (part) => `${part}%`, maxTicksLimit: 4 }, axis: { max: 0 } }, (item) => ` ${item.dataset.label}: ${item.parsed.y.toFixed(2)}%`),
     }));
   };
