@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from portfolio.domain.daybook import Day, Flow
 from portfolio.domain.entries import Entry, Listing
@@ -23,6 +22,7 @@ class Holding:
     the cost and proceeds of trades, too.
     """
 
+    key: str
     listing: Listing
     lots: list[Lot] = field(default_factory=list)
     quantity: Decimal = ZERO
@@ -32,6 +32,11 @@ class Holding:
     fees: Decimal = ZERO
     taxes: Decimal = ZERO
     since: int | None = None  # the first day on which it moved
+
+    @property
+    def currency(self) -> str:
+        """The currency of all its amounts."""
+        return self.listing.currency
 
     def open(self, lot: Lot) -> None:
         """Add a lot."""
@@ -82,43 +87,47 @@ class Book:
 
     base: str
     method: Method
-    listings: Mapping[UUID, Listing]
+    listings: Mapping[str, Listing]
     market: Market
-    named: Mapping[str, UUID] = field(default_factory=dict)  # instruments that entries name by their key
+    named: Mapping[str, str] = field(default_factory=dict)  # instruments that entries name by their key
     # the state
-    holdings: dict[UUID, Holding] = field(default_factory=dict)
+    holdings: dict[str, Holding] = field(default_factory=dict)
     cash: dict[str, Decimal] = field(default_factory=dict)
     owed: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
-    parked: dict[UUID, list[tuple[Lot, str]]] = field(default_factory=dict)
-    hands: dict[UUID, list[Hand]] = field(default_factory=dict)
-    splits: dict[UUID, list[Split]] = field(default_factory=dict)
+    parked: dict[str, list[tuple[Lot, str]]] = field(default_factory=dict)
+    hands: dict[str, list[Hand]] = field(default_factory=dict)
+    splits: dict[str, list[Split]] = field(default_factory=dict)
     gaps: dict[str, int] = field(default_factory=dict)  # what had no price or rate when it was needed, since which day
     awaited: set[str] = field(default_factory=set)  # series that may yet say more about a day that was looked up
     # the report
     days: dict[int, Day] = field(default_factory=dict)
     closures: list[Closure] = field(default_factory=list)
-    touched: set[UUID] = field(default_factory=set)
+    touched: set[str] = field(default_factory=set)
+    # where it is open
+    today: int = 0
+    page: Day = field(default_factory=Day)
 
-    def day_of(self, entry: Entry) -> Day:
-        """Return the page of the day on which an entry happened."""
-        number = entry.day
-        if number not in self.days:
-            self.days[number] = Day()
-        return self.days[number]
+    def turn_to(self, day: int) -> Day:
+        """Open the book at the page of a day."""
+        if day != self.today:
+            self.today = day
+            self.page = self.days.setdefault(day, Day())
+        return self.page
 
-    def holding(self, instrument: UUID) -> Holding:
+    def holding(self, instrument: str) -> Holding:
         """Return what is held of an instrument, a fresh page if nothing ever was."""
         self.touched.add(instrument)
-        if instrument not in self.holdings:
-            self.holdings[instrument] = Holding(self.listings[instrument])
-        return self.holdings[instrument]
+        holding = self.holdings.get(instrument)
+        if holding is None:
+            holding = self.holdings[instrument] = Holding(instrument, self.listings[instrument])
+        return holding
 
-    def moved(self, entry: Entry, instrument: UUID, holding: Holding) -> None:
+    def moved(self, holding: Holding) -> None:
         """Note on the page of the day how much is held now."""
         if holding.since is None:
-            holding.since = entry.day
-        self.day_of(entry).units[instrument] = holding.quantity
+            holding.since = self.today
+        self.page.units[holding.key] = holding.quantity
 
     def into(self, currency: str, entry: Entry, amount: Decimal) -> Decimal:
         """Return an amount of an entry in another currency; nothing, and a note of the gap, where no rate is known."""
@@ -127,59 +136,59 @@ class Book:
         rate = rate_on(entry) if currency == self.base else None
         if rate is None:
             points = self.market.rates.get((entry.currency, currency), NOTHING)
-            rate = points.value_at(entry.day)
-            self._await(f"{entry.currency}/{currency}", points, entry.day)
+            rate = points.value_at(self.today)
+            self._await(f"{entry.currency}/{currency}", points)
         if rate is None:
-            self.gaps.setdefault(f"{entry.currency}/{currency}", entry.day)
+            self.gaps.setdefault(f"{entry.currency}/{currency}", self.today)
             return ZERO
         return money(EXACT.multiply(amount, rate))
 
-    def price_on(self, instrument: UUID, entry: Entry) -> Decimal | None:
-        """Return the price of an instrument on the day of an entry, or none."""
-        closes = self.market.closes.get(instrument, NOTHING)
-        self._await(str(instrument), closes, entry.day)
-        moves = closes.with_moves(self.hands.get(instrument, ()), self.splits.get(instrument, ()))
-        price = moves.value_at(entry.day)
+    def price_of(self, holding: Holding) -> Decimal | None:
+        """Return the price of an instrument on the day at hand, or none."""
+        closes = self.market.closes.get(holding.key, NOTHING)
+        self._await(holding.key, closes)
+        moves = closes.with_moves(self.hands.get(holding.key, ()), self.splits.get(holding.key, ()))
+        price = moves.value_at(self.today)
         if price is None:
-            self.gaps.setdefault(str(instrument), entry.day)
+            self.gaps.setdefault(holding.key, self.today)
         return price
 
-    def trade(self, entry: Entry, instrument: UUID, cash: Decimal, *, missing: bool = False) -> None:
+    def trade(self, entry: Entry, holding: Holding, cash: Decimal, *, missing: bool = False) -> None:
         """Post units bought or sold for cash: those of the other sign are closed first, the rest opens a lot.
 
         `cash` is in the instrument's currency, signed. `missing`: what can't be closed should have been held.
         """
-        holding, quantity = self.holding(instrument), entry.quantity
-        if holding.quantity and (holding.quantity > 0) is not (quantity > 0):
-            closing = min(abs(quantity), abs(holding.quantity))
+        quantity, held = entry.quantity, holding.quantity
+        if held and (held > 0) is not (quantity > 0):
+            closing = min(abs(quantity), abs(held))
             brought = share(cash, closing, abs(quantity))
-            self.close(entry, instrument, closing, brought)
+            self.close(entry, holding, closing, brought)
             cash -= brought
             quantity += closing if quantity < 0 else -closing
         if quantity:
             holding.open(Lot(entry.occurred_at, entry.sequence, quantity, -cash, quantity, missing))
-        self.moved(entry, instrument, holding)
+        self.moved(holding)
 
-    def close(self, entry: Entry, instrument: UUID, quantity: Decimal, cash: Decimal) -> None:
+    def close(self, entry: Entry, holding: Holding, quantity: Decimal, cash: Decimal) -> None:
         """Close units against their lots: each part gets its share of the cash, and leaves a closure behind."""
-        holding = self.holding(instrument)
         parts = holding.take(quantity, self.method, self.named_by(entry))
         shares = spread(cash, [part.quantity for part in parts])
-        for part, brought in zip(parts, shares, strict=True):
-            long = part.quantity > 0
-            closure = Closure(
-                instrument,
-                part.lot.opened_at,
-                entry.occurred_at,
-                part.lot.sequence,
-                entry.sequence,
-                part.quantity,
-                part.cost if long else -brought,
-                brought if long else -part.cost,
-                part.lot.missing,
+        for (lot, units_, cost), brought in zip(parts, shares, strict=True):
+            paid, received = (cost, brought) if units_ > 0 else (-brought, -cost)
+            self.closures.append(
+                Closure(
+                    holding.key,
+                    lot.opened_at,
+                    entry.occurred_at,
+                    lot.sequence,
+                    entry.sequence,
+                    units_,
+                    paid,
+                    received,
+                    lot.missing,
+                )
             )
-            holding.realized += brought - part.cost
-            self.closures.append(closure)
+            holding.realized += brought - cost
 
     def named_by(self, entry: Entry) -> Mapping[int, Decimal | None]:
         """Return the lots that an entry names to be closed, if the method lets it choose."""
@@ -187,7 +196,7 @@ class Book:
 
     def flow(self, entry: Entry, amount: Decimal) -> None:
         """Note money that came from outside, or went there."""
-        self.day_of(entry).flows.append(Flow(entry.currency, amount, rate_on(entry)))
+        self.page.flows.append(Flow(entry.currency, amount, rate_on(entry)))
 
     def tally(self, currency: str) -> Tally:
         """Return what the account itself earned and paid in a currency."""
@@ -201,9 +210,9 @@ class Book:
             for instrument in self.touched:
                 self.holdings[instrument].level()
 
-    def _await(self, series: str, points: Points, day: int) -> None:
-        """Remember a series that does not reach the day it was asked for: what it says later changes what followed."""
-        if not len(points.days) or points.days[-1] < day:
+    def _await(self, series: str, points: Points) -> None:
+        """Remember a series that does not reach the day at hand: what it says of it later changes what followed."""
+        if not len(points.days) or points.days[-1] < self.today:
             self.awaited.add(series)
 
 

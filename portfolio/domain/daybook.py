@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from portfolio.domain.exact import ZERO, plain
 
@@ -26,7 +25,7 @@ class Transfer(NamedTuple):
     else from one instrument to another.
     """
 
-    instrument: UUID
+    instrument: str
     quantity: Decimal
     currency: str
     amount: Decimal | None
@@ -37,8 +36,8 @@ class Transfer(NamedTuple):
 class Day:
     """The moves of one day."""
 
-    units: dict[UUID, Decimal] = field(default_factory=dict)  # held at its end, of the instruments that moved
-    paid: dict[UUID, Decimal] = field(default_factory=dict)  # put into an instrument less taken out, in its currency
+    units: dict[str, Decimal] = field(default_factory=dict)  # held at its end, of the instruments that moved
+    paid: dict[str, Decimal] = field(default_factory=dict)  # put into an instrument less taken out, in its currency
     cash: dict[str, Decimal] = field(default_factory=dict)  # balances at its end, of the currencies that moved
     owed: dict[str, Decimal] = field(default_factory=dict)  # liabilities at its end, of the currencies that moved
     flows: list[Flow] = field(default_factory=list)
@@ -57,14 +56,13 @@ class Day:
     def as_json(self) -> dict[str, Any]:
         """Return the moves in types JSON knows, numbers as plain text; empty parts are left out."""
         parts: dict[str, Any] = {
-            "units": {str(key): plain(value) for key, value in self.units.items()},
-            "paid": {str(key): plain(value) for key, value in self.paid.items()},
+            "units": {key: plain(value) for key, value in self.units.items()},
+            "paid": {key: plain(value) for key, value in self.paid.items()},
             "cash": {key: plain(value) for key, value in self.cash.items()},
             "owed": {key: plain(value) for key, value in self.owed.items()},
             "flows": [[flow.currency, plain(flow.amount), _text(flow.rate)] for flow in self.flows],
             "transfers": [
-                [str(one.instrument), plain(one.quantity), one.currency, _text(one.amount), one.external]
-                for one in self.transfers
+                [one.instrument, plain(one.quantity), one.currency, _text(one.amount), one.external] for one in self.transfers
             ],
         }
         return {name: part for name, part in parts.items() if part}
@@ -73,13 +71,13 @@ class Day:
     def of_json(cls, parts: Mapping[str, Any]) -> Day:
         """Return the moves that were written by `as_json`."""
         return cls(
-            units={UUID(key): Decimal(value) for key, value in parts.get("units", {}).items()},
-            paid={UUID(key): Decimal(value) for key, value in parts.get("paid", {}).items()},
+            units={key: Decimal(value) for key, value in parts.get("units", {}).items()},
+            paid={key: Decimal(value) for key, value in parts.get("paid", {}).items()},
             cash={key: Decimal(value) for key, value in parts.get("cash", {}).items()},
             owed={key: Decimal(value) for key, value in parts.get("owed", {}).items()},
             flows=[Flow(currency, Decimal(amount), _number(rate)) for currency, amount, rate in parts.get("flows", [])],
             transfers=[
-                Transfer(UUID(key), Decimal(quantity), currency, _number(amount), external)
+                Transfer(key, Decimal(quantity), currency, _number(amount), external)
                 for key, quantity, currency, amount, external in parts.get("transfers", [])
             ],
         )

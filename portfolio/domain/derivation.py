@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
-from uuid import UUID
 
 from portfolio.domain.book import Book
 from portfolio.domain.daybook import Day
@@ -34,7 +33,7 @@ class Gap(NamedTuple):
 class PositionFigures(NamedTuple):
     """What a position came to at the end of the last day; none where no price or rate was known."""
 
-    instrument: UUID
+    instrument: str
     market_price: Decimal | None
     priced_on: date | None
     market_value: Decimal | None
@@ -86,7 +85,10 @@ def derive(
     result = Derivation(book)
     pages = dict(resumption.pages)
     for day, page in book.days.items():
-        pages.setdefault(day, Day()).merge(page)
+        if day in pages:
+            pages[day].merge(page)
+        else:
+            pages[day] = page
     starts = [day for day in (resumption.first, min(book.days, default=None)) if day is not None]
     quoted = quote(book)
     last = until or last_day(book, quoted, max([resumption.last_moved, *book.days]))
@@ -95,13 +97,14 @@ def derive(
         return result
     first = min(starts)
     since = {key: holding.since for key, holding in book.holdings.items() if holding.since is not None}
-    valuation = value_days(pages, quoted, first, last, since)
+    course = Course.of(pages)
+    valuation = value_days(pages, course, quoted, first, last, since)
     result.figures = list(chain(valuation, resumption.opening, margin=margin))
     result.pages = {day: page for day, page in pages.items() if day >= first}
     months = [figure.day for figure in result.figures if date.fromordinal(figure.day).day == 1]
     result.frames = keyframes(pages, months)
     result.missing = _gaps(book, quoted, {**valuation.missing}, _before(first, resumption.missing))
-    _stand(result, pages, quoted, last)
+    _stand(result, course, pages.get(last, Day()), quoted, last)
     return result
 
 
@@ -140,7 +143,7 @@ def _gaps(book: Book, quoted: Quoted, found: dict[str, int], kept: Mapping[str, 
         since = date.fromordinal(day)
         if name not in gaps or since < gaps[name].since:
             gaps[name] = Gap(since, gaps[name].known if name in gaps else None)
-    known = {str(instrument): points for instrument, points in quoted.prices.items()}
+    known = {instrument: points for instrument, points in quoted.prices.items()}
     known |= {f"{base}/{quote_}": points for (base, quote_), points in book.market.rates.items()}
     return {
         name: gap if gap.known else Gap(gap.since, _first_after(known.get(name, NOTHING), gap.since))
@@ -154,16 +157,15 @@ def _first_after(points: Points, since: date) -> date | None:
     return date.fromordinal(int(later[0])) if len(later) else None
 
 
-def _stand(result: Derivation, pages: Mapping[int, Day], quoted: Quoted, last: int) -> None:
+def _stand(result: Derivation, course: Course, page: Day, quoted: Quoted, last: int) -> None:
     """Fill in what each position came to on the last day, and which prices and rates of what is held are stale."""
-    course, page = Course.of(pages), pages.get(last, Day())
     for instrument, holding in result.book.holdings.items():
         units = course.units.get(instrument, {})
         before = next((quantity for day, quantity in reversed(units.items()) if day < last), ZERO)
         figures = _position(instrument, (before, holding.quantity, holding.cost), page, quoted, last)
         result.positions.append(figures)
         if holding.quantity and figures.priced_on and figures.priced_on.toordinal() < last:
-            result.stale[str(instrument)] = figures.priced_on
+            result.stale[instrument] = figures.priced_on
     currencies = {currency for currency, balance in result.book.cash.items() if balance}
     currencies |= {quoted.listings[key].currency for key, holding in result.book.holdings.items() if holding.quantity}
     for currency in currencies - {quoted.base}:
@@ -173,7 +175,7 @@ def _stand(result: Derivation, pages: Mapping[int, Day], quoted: Quoted, last: i
 
 
 def _position(
-    instrument: UUID, amounts: tuple[Decimal, Decimal, Decimal], page: Day, quoted: Quoted, last: int
+    instrument: str, amounts: tuple[Decimal, Decimal, Decimal], page: Day, quoted: Quoted, last: int
 ) -> PositionFigures:
     """Return what a position came to: `amounts` are the quantity a day before, the quantity now, and the cost."""
     before, quantity, cost = amounts
@@ -188,7 +190,7 @@ def _position(
     return PositionFigures(instrument, now.price, date.fromordinal(now.seen), now.value, now.in_base, now.value - cost, gain)
 
 
-def _moved(instrument: UUID, page: Day, price: Decimal, quoted: Quoted) -> Decimal:
+def _moved(instrument: str, page: Day, price: Decimal, quoted: Quoted) -> Decimal:
     """Return what the units that came and went untraded on a day were worth, in the instrument's currency."""
     units = sum((move.quantity for move in page.transfers if move.instrument == instrument), ZERO)
     return money(EXACT.multiply(EXACT.multiply(units, price), quoted.listings[instrument].multiplier))

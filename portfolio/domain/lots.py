@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
-from uuid import UUID
 
 from portfolio.domain.exact import EXACT, UNIT, ZERO, share, spread
 
@@ -50,7 +49,7 @@ class Part(NamedTuple):
 class Closure(NamedTuple):
     """Units closed against one lot: what they cost, what they brought, and when."""
 
-    instrument: UUID
+    instrument: str
     opened_at: datetime
     closed_at: datetime
     opening: int
@@ -150,7 +149,8 @@ def _split(lot: Lot, quantity: Decimal) -> tuple[Part, Lot]:
     """Return a part of a lot and the lot that is left; the last part of a lot takes whatever cost remains."""
     signed = quantity if lot.quantity > 0 else -quantity
     cost = share(lot.cost, signed, lot.quantity)
-    return Part(lot, signed, cost), lot._replace(quantity=lot.quantity - signed, cost=lot.cost - cost)
+    left = Lot(lot.opened_at, lot.sequence, lot.quantity - signed, lot.cost - cost, lot.opened, lot.missing)
+    return Part(lot, signed, cost), left
 
 
 def _take_average(lots: Sequence[Lot], quantity: Decimal, cost: Decimal) -> tuple[list[Part], list[Lot]]:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from portfolio.domain.book import Book, Tally
 from portfolio.domain.exact import plain
@@ -22,10 +21,10 @@ def as_json(book: Book) -> dict[str, Any]:
         "tallies": {
             currency: [plain(tally.income), plain(tally.fees), plain(tally.taxes)] for currency, tally in book.tallies.items()
         },
-        "parked": {str(group): [[*_lot(lot), currency] for lot, currency in lots] for group, lots in book.parked.items()},
-        "hands": {str(key): [[hand.day, plain(hand.price)] for hand in hands] for key, hands in book.hands.items()},
+        "parked": {group: [[*_lot(lot), currency] for lot, currency in lots] for group, lots in book.parked.items()},
+        "hands": {key: [[hand.day, plain(hand.price)] for hand in hands] for key, hands in book.hands.items()},
         "splits": {
-            str(key): [[split.day, plain(split.new), plain(split.old)] for split in splits] for key, splits in book.splits.items()
+            key: [[split.day, plain(split.new), plain(split.old)] for split in splits] for key, splits in book.splits.items()
         },
         "gaps": dict(book.gaps),
     }
@@ -36,14 +35,10 @@ def recall(book: Book, memory: Mapping[str, Any]) -> None:
     book.cash = {currency: Decimal(balance) for currency, balance in memory.get("cash", {}).items()}
     book.owed = {name: (currency, Decimal(amount)) for name, (currency, amount) in memory.get("owed", {}).items()}
     book.tallies = {currency: Tally(*map(Decimal, amounts)) for currency, amounts in memory.get("tallies", {}).items()}
-    book.parked = {
-        UUID(group): [(_as_lot(fields), fields[-1]) for fields in lots] for group, lots in memory.get("parked", {}).items()
-    }
-    book.hands = {
-        UUID(key): [Hand(day, Decimal(price)) for day, price in hands] for key, hands in memory.get("hands", {}).items()
-    }
+    book.parked = {group: [(_as_lot(fields), fields[-1]) for fields in lots] for group, lots in memory.get("parked", {}).items()}
+    book.hands = {key: [Hand(day, Decimal(price)) for day, price in hands] for key, hands in memory.get("hands", {}).items()}
     book.splits = {
-        UUID(key): [Split(day, Decimal(new), Decimal(old)) for day, new, old in splits]
+        key: [Split(day, Decimal(new), Decimal(old)) for day, new, old in splits]
         for key, splits in memory.get("splits", {}).items()
     }
     book.gaps = dict(memory.get("gaps", {}))

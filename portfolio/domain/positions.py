@@ -1,20 +1,19 @@
 """The fold: entries in the order of happening, posted one after another; the book afterwards is what they add up to.
 
-Cash of an entry counts as it is written. What each kind does beyond it is in the table `POSTINGS`.
+Cash of an entry counts as it is written. What each kind does beyond it is in the tables at the end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, localcontext
-from uuid import UUID
 
 from accounts.domain.ledger import EntryKind
 from portfolio.domain import actions
-from portfolio.domain.book import Book, amount_in
+from portfolio.domain.book import Book, Holding, amount_in
 from portfolio.domain.daybook import Transfer
 from portfolio.domain.entries import Entry
-from portfolio.domain.exact import EXACT, ZERO, money
+from portfolio.domain.exact import EXACT, ZERO, money, share
 from portfolio.domain.pricing import Hand
 
 
@@ -29,10 +28,10 @@ def fold(book: Book, entries: Iterable[Entry]) -> Book:
 
 def post(book: Book, entry: Entry) -> None:
     """Post one entry: its cash, then what its kind does to holdings, flows and tallies."""
-    day = book.day_of(entry)
+    page = book.turn_to(entry.day)
     if entry.cash:
         balance = book.cash.get(entry.currency, ZERO) + entry.cash
-        book.cash[entry.currency] = day.cash[entry.currency] = balance
+        book.cash[entry.currency] = page.cash[entry.currency] = balance
     if entry.instrument is None:
         _POST_TO_ACCOUNT.get(entry.kind, _post_nothing)(book, entry)
         return
@@ -40,12 +39,12 @@ def post(book: Book, entry: Entry) -> None:
     currency = holding.listing.currency
     cash = book.into(currency, entry, entry.cash)
     if cash:
-        day.paid[entry.instrument] = day.paid.get(entry.instrument, ZERO) - cash
+        page.paid[entry.instrument] = page.paid.get(entry.instrument, ZERO) - cash
     if entry.fee:
         holding.fees += book.into(currency, entry, entry.fee)
     if entry.tax:
         holding.taxes += book.into(currency, entry, entry.tax)
-    _POST_TO_INSTRUMENT[entry.kind](book, entry, entry.instrument, cash)
+    _POST_TO_INSTRUMENT[entry.kind](book, entry, holding, cash)
 
 
 def _post_nothing(book: Book, entry: Entry) -> None:
@@ -84,94 +83,87 @@ def _post_liability(book: Book, entry: Entry) -> None:
     name, amount = str(entry.data.get("name", "")), entry.price or ZERO
     before_currency, before = book.owed.get(name, (entry.currency, ZERO))
     book.owed[name] = (entry.currency, amount)
-    day = book.day_of(entry)
+    day = book.page
     for currency in {before_currency, entry.currency}:
         day.owed[currency] = sum((owed for own, owed in book.owed.values() if own == currency), ZERO)
     if before_currency != entry.currency:
-        book.flow(entry._replace(currency=before_currency, data={}), before)
+        book.flow(actions.in_currency(entry, before_currency), before)
         before = ZERO
     if amount != before:
         book.flow(entry, before - amount)
 
 
-def _trade(book: Book, entry: Entry, instrument: UUID, cash: Decimal) -> None:
+def _trade(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post a purchase or a short sale."""
-    book.trade(entry, instrument, cash)
+    book.trade(entry, holding, cash)
 
 
-def _close(book: Book, entry: Entry, instrument: UUID, cash: Decimal) -> None:
+def _close(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post a trade that closes: what it closes beyond the holdings is kept and marked as missing."""
-    book.trade(entry, instrument, cash, missing=True)
+    book.trade(entry, holding, cash, missing=True)
 
 
-def _earn(book: Book, entry: Entry, instrument: UUID, cash: Decimal) -> None:
+def _earn(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post a dividend or interest on an instrument, before fees and taxes."""
-    gross = gross_of(entry)
-    book.holding(instrument).income += book.into(book.listings[instrument].currency, entry, gross)
+    holding.income += book.into(holding.currency, entry, gross_of(entry))
 
 
-def _charge_fee(book: Book, entry: Entry, instrument: UUID, cash: Decimal) -> None:
+def _charge_fee(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post a fee for an instrument; its cash is the fee, less what is a tax."""
-    holding = book.holding(instrument)
-    holding.fees -= cash + book.into(holding.listing.currency, entry, entry.fee + entry.tax)
+    holding.fees -= cash + book.into(holding.currency, entry, entry.fee + entry.tax)
 
 
-def _charge_tax(book: Book, entry: Entry, instrument: UUID, cash: Decimal) -> None:
+def _charge_tax(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post a tax for an instrument; its cash is the tax, less what is a fee."""
-    holding = book.holding(instrument)
-    holding.taxes -= cash + book.into(holding.listing.currency, entry, entry.fee + entry.tax)
+    holding.taxes -= cash + book.into(holding.currency, entry, entry.fee + entry.tax)
 
 
-def _transfer(book: Book, entry: Entry, instrument: UUID, cash: Decimal) -> None:
+def _transfer(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post units that came from another account, or went to one, with the cost they carry; no gain is made."""
-    holding = book.holding(instrument)
     if entry.cash:
         book.flow(entry, entry.cash)
-    stated = stated_value(book, entry, instrument)
-    book.day_of(entry).transfers.append(Transfer(instrument, entry.quantity, entry.currency, stated, external=True))
-    going = min(abs(entry.quantity), abs(holding.quantity)) if holding.quantity * entry.quantity < 0 else ZERO
-    if going and entry.quantity < 0:
+    stated = _stated_value(entry, holding)
+    book.page.transfers.append(Transfer(holding.key, entry.quantity, entry.currency, stated, external=True))
+    left = entry.quantity
+    if left < 0 < holding.quantity:
+        going = min(-left, holding.quantity)
         holding.take(going, book.method, book.named_by(entry))
-    left = entry._replace(quantity=entry.quantity + going if entry.quantity < 0 else entry.quantity)
-    if left.quantity:
-        opened = amount_in(entry.data, "cost")
-        value = opened if opened is not None else _value(book, entry, instrument, stated)
-        cost = book.into(holding.listing.currency, entry, value)
-        book.trade(left, instrument, -cost if entry.quantity > 0 else cost, missing=entry.quantity < 0)
-    book.moved(entry, instrument, holding)
+        left += going
+    if left:
+        carried = amount_in(entry.data, "cost")
+        value = carried if carried is not None else _value(book, entry, holding, stated)
+        cost = share(book.into(holding.currency, entry, value), left, entry.quantity)
+        book.trade(entry._replace(quantity=left), holding, -cost if left > 0 else cost, missing=left < 0)
+    book.moved(holding)
 
 
-def stated_value(book: Book, entry: Entry, instrument: UUID) -> Decimal | None:
+def _stated_value(entry: Entry, holding: Holding) -> Decimal | None:
     """Return what an entry says its units are worth: by its price, else by its cost; none if it says neither."""
     if entry.price is not None:
-        return money(abs(entry.quantity) * entry.price * book.listings[instrument].multiplier)
+        return money(abs(entry.quantity) * entry.price * holding.listing.multiplier)
     return amount_in(entry.data, "cost")
 
 
-def _value(book: Book, entry: Entry, instrument: UUID, stated: Decimal | None) -> Decimal:
+def _value(book: Book, entry: Entry, holding: Holding, stated: Decimal | None) -> Decimal:
     """Return what units are worth: as stated, else at the price of the day, in the currency of the entry."""
-    if stated is not None:
-        return stated
-    price, listing = book.price_on(instrument, entry), book.listings[instrument]
-    if price is None:
-        return ZERO
-    value = money(abs(entry.quantity) * price * listing.multiplier)
-    return book.into(entry.currency, entry._replace(currency=listing.currency, data={}), value)
+    price = book.price_of(holding) if stated is None else None
+    if stated is not None or price is None:
+        return stated or ZERO
+    value = money(abs(entry.quantity) * price * holding.listing.multiplier)
+    return book.into(entry.currency, actions.in_currency(entry, holding.currency), value)
 
 
-def _stake(book: Book, entry: Entry, instrument: UUID, cash: Decimal) -> None:
+def _stake(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post units earned by staking: their value is income, and their cost."""
-    holding = book.holding(instrument)
-    value = book.into(holding.listing.currency, entry, _value(book, entry, instrument, stated_value(book, entry, instrument)))
+    value = book.into(holding.currency, entry, _value(book, entry, holding, _stated_value(entry, holding)))
     holding.income += value
-    book.trade(entry, instrument, -value)
+    book.trade(entry, holding, -value)
 
 
-def _value_by_hand(book: Book, entry: Entry, instrument: UUID, cash: Decimal) -> None:
+def _value_by_hand(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post a price given by hand."""
-    price = book.into(book.listings[instrument].currency, entry, entry.price or ZERO)
-    book.hands.setdefault(instrument, []).append(Hand(entry.day, price))
-    book.touched.add(instrument)
+    price = book.into(holding.currency, entry, entry.price or ZERO)
+    book.hands.setdefault(holding.key, []).append(Hand(book.today, price))
 
 
 def gross_of(entry: Entry) -> Decimal:
@@ -181,7 +173,7 @@ def gross_of(entry: Entry) -> Decimal:
 
 
 Posting = Callable[[Book, Entry], None]
-PostingToInstrument = Callable[[Book, Entry, UUID, Decimal], None]
+PostingToInstrument = Callable[[Book, Entry, Holding, Decimal], None]
 
 _POST_TO_ACCOUNT: Mapping[str, Posting] = {
     EntryKind.DEPOSIT: _post_flow,

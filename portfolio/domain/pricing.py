@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
-from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +101,7 @@ NOTHING = Points.of({})
 class Market:
     """The closes of instruments and the rates of pairs, as far as they are known."""
 
-    closes: Mapping[UUID, Points] = field(default_factory=dict)
+    closes: Mapping[str, Points] = field(default_factory=dict)
     rates: Mapping[tuple[str, str], Points] = field(default_factory=dict)
 
     def upto(self, day: int) -> Market:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
-from uuid import UUID
 
 import numpy as np
 
@@ -26,8 +25,8 @@ class Quoted:
     """Everything a valuation asks of the market: prices with hand-given ones and splits worked in, rates into the base."""
 
     base: str
-    listings: Mapping[UUID, Listing]
-    prices: Mapping[UUID, Points]
+    listings: Mapping[str, Listing]
+    prices: Mapping[str, Points]
     rates: Mapping[str, Points]
 
     def rate_at(self, currency: str, day: int) -> Decimal | None:
@@ -39,7 +38,7 @@ class Quoted:
 class Course:
     """How holdings and balances went: for each, the days on which it moved and what it was from then on."""
 
-    units: dict[UUID, dict[int, Decimal]] = field(default_factory=dict)
+    units: dict[str, dict[int, Decimal]] = field(default_factory=dict)
     cash: dict[str, dict[int, Decimal]] = field(default_factory=dict)
     owed: dict[str, dict[int, Decimal]] = field(default_factory=dict)
 
@@ -79,12 +78,14 @@ class Valuation:
     missing: Mapping[str, int]  # what lacked a price or a rate, and the first day it did
 
 
-def value_days(pages: Mapping[int, Day], quoted: Quoted, first: int, last: int, since: Mapping[UUID, int]) -> Valuation:
-    """Value every day from the first to the last; pages before the first say what was held by then.
+def value_days(
+    pages: Mapping[int, Day], course: Course, quoted: Quoted, first: int, last: int, since: Mapping[str, int]
+) -> Valuation:
+    """Value every day from the first to the last; `course` is what the pages tell, those before the first included.
 
     `since` says for each instrument from which day on its new prices count as such.
     """
-    course, span = Course.of(pages), last - first + 1
+    span = last - first + 1
     missing: dict[str, int] = {}
     positions = gross = Fixed.zeros(span)
     for instrument, moves in course.units.items():
@@ -117,14 +118,14 @@ def _stretch(days: np.ndarray[tuple[int], np.dtype[np.int64]], values: Fixed, fi
 
 
 def _value_of_units(
-    instrument: UUID, moves: Mapping[int, Decimal], quoted: Quoted, first: int, span: int, missing: dict[str, int]
+    instrument: str, moves: Mapping[int, Decimal], quoted: Quoted, first: int, span: int, missing: dict[str, int]
 ) -> Fixed | None:
     """Return what the units of an instrument were worth each day, or none if none were held; note what was not known."""
     units = stretched(moves, first, span)
     if not units.peak:
         return None
     listing, points = quoted.listings[instrument], quoted.prices.get(instrument, NOTHING)
-    _note_gap(str(instrument), units, points, first, missing)
+    _note_gap(instrument, units, points, first, missing)
     prices = _stretch(points.days, points.values, first, span)
     value = (units * prices).upto(MONEY_PLACES) if listing.multiplier == 1 else _multiplied(units * prices, listing)
     return _in_base(value, listing.currency, quoted, first, missing)
@@ -164,7 +165,7 @@ def _note_gap(name: str, held: Fixed, points: Points, first: int, missing: dict[
             missing[name] = min(first + int(gaps[0]), missing.get(name, first + int(gaps[0])))
 
 
-def _priced_days(quoted: Quoted, first: int, last: int, since: Mapping[UUID, int]) -> frozenset[int]:
+def _priced_days(quoted: Quoted, first: int, last: int, since: Mapping[str, int]) -> frozenset[int]:
     """Return the days on which an instrument got a new close, once it had been held."""
     marks = np.zeros(last - first + 1, dtype=bool)
     for instrument, day in since.items():
@@ -197,7 +198,7 @@ def transfer_value(transfer: Transfer, quoted: Quoted, day: int, missing: dict[s
     if value is not None:
         return value.in_base
     if transfer.amount is None:
-        missing.setdefault(str(transfer.instrument), day)
+        missing.setdefault(transfer.instrument, day)
         return ZERO
     rate = quoted.rate_at(transfer.currency, day)
     if rate is None:
@@ -215,7 +216,7 @@ class PositionValue(NamedTuple):
     in_base: Decimal
 
 
-def position_value(instrument: UUID, quantity: Decimal, quoted: Quoted, day: int) -> PositionValue | None:
+def position_value(instrument: str, quantity: Decimal, quoted: Quoted, day: int) -> PositionValue | None:
     """Return what units of an instrument were worth on a day, or none if the price or the rate was not known."""
     listing, points = quoted.listings[instrument], quoted.prices.get(instrument, NOTHING)
     price, seen, rate = points.value_at(day), points.seen_at(day), quoted.rate_at(listing.currency, day)

@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
-from uuid import UUID
 
 from accounts.models import Account, AccountKind
 from marketdata.models import Instrument
@@ -48,16 +47,16 @@ class PastFigures(Figures):
         first = min((entry.day for entry in entries), default=None)
         market = Market()
         if first is not None:
-            market = load_market(instruments=map(UUID, series), pairs=pairs, start=date.fromordinal(first), until=self.as_of)
+            market = load_market(instruments=series, pairs=pairs, start=date.fromordinal(first), until=self.as_of)
         method = Method(self.account.cost_basis_method)
         book = Book(self.account.base_currency, method, listings_of(series), market, named)
         until = self.as_of.toordinal() if self.as_of is not None else None
         return derive(book, entries, margin=self.account.kind == AccountKind.MARGIN, until=until)
 
     @cached_property
-    def instruments(self) -> Mapping[UUID, Instrument]:
+    def instruments(self) -> Mapping[str, Instrument]:
         """The instruments the figures speak of."""
-        return Instrument.objects.in_bulk(list(self.derivation.book.holdings))
+        return {str(one.pk): one for one in Instrument.objects.filter(pk__in=list(self.derivation.book.holdings))}
 
     def positions(self) -> Sequence[Position]:
         """Return all positions, open and closed, with their instruments, by symbol."""

@@ -101,7 +101,7 @@ class Reading:
     entries: list[Entry]
     read_up_to: int
     takes_back: bool  # something that was read before
-    named: dict[str, UUID]
+    named: dict[str, str]
     series: dict[str, Any]
     pairs: set[tuple[str, str]]
     rates: dict[str, Any]
@@ -133,7 +133,7 @@ def _read(account: Account, projection: Projection) -> Reading:
     entries = state.entries_after(account_id=account.pk, sequence=projection.read_up_to, using=SYSTEM)
     ordered = in_order(entries)
     named = state.instruments_named(ordered, using=SYSTEM)
-    instruments = {UUID(key) for key in projection.series} | set(named.values())
+    instruments = {*projection.series, *named.values()}
     instruments |= {entry.instrument for entry in ordered if entry.instrument is not None}
     series = reach_of_prices(instruments, using=SYSTEM)
     pairs = state.pairs_of(account.base_currency, series, state.currencies_in(projection), ordered)

@@ -67,7 +67,7 @@ def write_positions(cursor: CursorWrapper, account_id: UUID, result: Derivation)
 def write_lots(cursor: CursorWrapper, account_id: UUID, book: Book) -> None:
     """Replace the open lots of every instrument that was touched."""
     touched = sorted(book.touched)
-    cursor.execute("DELETE FROM portfolio_lot WHERE account_id = %s AND instrument_id = ANY (%s)", [account_id, touched])
+    cursor.execute("DELETE FROM portfolio_lot WHERE account_id = %s AND instrument_id = ANY (%s::uuid[])", [account_id, touched])
     rows = [
         (instrument, number, lot.opened_at, lot.sequence, lot.quantity, lot.cost, lot.opened, lot.missing)
         for instrument in touched

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from portfolio.domain.book import Book
 from portfolio.domain.derivation import Derivation, derive
@@ -14,7 +14,7 @@ from portfolio.domain.lots import Method
 from portfolio.domain.positions import fold
 from portfolio.domain.pricing import Market, Points
 
-SHARE, OTHER, FOREIGN = UUID(int=1), UUID(int=2), UUID(int=3)
+SHARE, OTHER, FOREIGN = "share", "other", "foreign"
 LISTINGS = {SHARE: Listing("USD"), OTHER: Listing("USD"), FOREIGN: Listing("EUR")}
 _sequences = count(1)
 
@@ -24,7 +24,7 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text if "T" in text else f"{text}T12:00").replace(tzinfo=UTC)
 
 
-def entry(kind: str, when: str, instrument: UUID | None = None, **fields: Any) -> Entry:
+def entry(kind: str, when: str, instrument: str | None = None, **fields: Any) -> Entry:
     """Return an entry; numbers may be strings, and the cash of a trade follows from them."""
     for name in ("quantity", "cash", "fee", "tax"):
         fields[name] = Decimal(str(fields.get(name, 0)))
@@ -33,7 +33,7 @@ def entry(kind: str, when: str, instrument: UUID | None = None, **fields: Any) -
     multiplier = fields.pop("multiplier", Decimal(1))
     if kind in {"BUY", "SELL", "SHORT", "COVER"} and not fields["cash"]:
         fields["cash"] = -fields["quantity"] * fields["price"] * multiplier - fields["fee"] - fields["tax"]
-    defaults = {"price": None, "currency": "USD", "data": {}, "group": None, "reverses": None, "id": uuid4()}
+    defaults = {"price": None, "currency": "USD", "data": {}, "group": None, "reverses": None, "id": str(uuid4())}
     return Entry(
         **defaults | {"sequence": next(_sequences), "kind": kind, "occurred_at": at(when), "instrument": instrument} | fields
     )
@@ -47,11 +47,11 @@ def prices(closes: Mapping[str, Any]) -> Points:
 def book(
     *,
     method: str = "FIFO",
-    closes: Mapping[UUID, Mapping[str, Any]] | None = None,
+    closes: Mapping[str, Mapping[str, Any]] | None = None,
     rates: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
     base: str = "USD",
-    named: Mapping[str, UUID] | None = None,
-    listings: Mapping[UUID, Listing] = LISTINGS,
+    named: Mapping[str, str] | None = None,
+    listings: Mapping[str, Listing] = LISTINGS,
 ) -> Book:
     """Return an empty book with a market."""
     market = Market(
