@@ -85,7 +85,7 @@ class ImportSerializer(serializers.Serializer):
     def to_representation(self, batch: ImportBatch) -> dict[str, Any]:
         """Return the report; what was not stored has no address."""
         shown: dict[str, Any] = super().to_representation(batch)
-        return shown | {"id": None if batch._state.adding else shown["id"]}
+        return shown | {"id": None if batch.status == ImportStatus.PREVIEWED else shown["id"]}
 
 
 class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScopedViewSet):

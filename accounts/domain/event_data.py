@@ -24,11 +24,11 @@ class EventData(dict[str, Any]):
         :raises LineRefused: if it is a list or an object
         """
         for name in names:
-            value = self.get(name)
-            if isinstance(value, dict | list):
+            if isinstance(self.get(name), dict | list):
                 raise LineRefused("bad_data", f"data.{name} must be a single value.")
+            value = self.pop(name, None)
             if value is not None and value != "":
-                return name, self.pop(name)
+                return name, value
         return "", None
 
     def take_text(self, *names: str) -> str:

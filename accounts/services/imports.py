@@ -33,12 +33,6 @@ LINK_REFUSALS = {
 }
 
 
-class FileRefused(ValidationError):
-    """Nothing in the file can be read."""
-
-    status = 400
-
-
 @transaction.atomic
 def import_file(
     *,
@@ -59,7 +53,7 @@ def import_file(
     that are not known are refused; with `create_on` these are written down, those named without an exchange on that one,
     if it is not empty. `progress` is told how many lines are done.
 
-    :raises FileRefused: if the file as a whole can't be read
+    :raises ValidationError: by field, if the file as a whole can't be read
     :raises AccountClosed: if the account is closed
     """
     refuse_closed(account)
@@ -77,7 +71,7 @@ def import_file(
             if dry_run:
                 transaction.set_rollback(True)
     except NotReadable as error:
-        raise FileRefused({"file": ValidationError(str(error), code=error.code)}) from error
+        raise ValidationError({"file": ValidationError(str(error), code=error.code)}) from error
     run.fill(batch, time_zone)
     if dry_run:
         batch.status = ImportStatus.PREVIEWED

@@ -12,7 +12,6 @@ from accounts.models import Account, ImportBatch, ImportStatus, LedgerEntry
 from accounts.models.tenancy import acting_as
 from accounts.services import ledger
 from accounts.services.accounts import AccountClosed
-from accounts.services.imports import FileRefused
 from marketdata.models import Instrument
 from tests.accounts.event_logs import bring_in, event, log_of, refusals, take_out
 from tests.factories import draft, make_account, make_instrument, make_user, post, unique_symbol
@@ -160,23 +159,23 @@ class TestFile:
         ],
     )
     def test_that_is_none_is_refused_as_a_whole(self, account, content, code):
-        with pytest.raises(FileRefused) as refusal:
+        with pytest.raises(ValidationError) as refusal:
             bring_in(account, content)
         assert refusal.value.error_dict["file"][0].code == code
 
     def test_of_a_named_format_without_its_columns_says_which_are_missing(self, account):
-        with pytest.raises(FileRefused, match="timestamp is not among them"):
+        with pytest.raises(ValidationError, match="timestamp is not among them"):
             bring_in(account, b"event_id,event_type\n", form="event_log")
 
     def test_that_is_too_long_posts_nothing(self, account, rows, monkeypatch):
         monkeypatch.setattr("accounts.services.imports.MAX_LINES", 3)
-        with pytest.raises(FileRefused, match="more than 3 lines"):
+        with pytest.raises(ValidationError, match="more than 3 lines"):
             bring_in(account, log_of(*rows))
         assert entries(account) == []
 
     def test_that_is_too_large_is_refused(self, account, monkeypatch):
         monkeypatch.setattr("accounts.adapters.base.MAX_BYTES", 10)
-        with pytest.raises(FileRefused) as refusal:
+        with pytest.raises(ValidationError) as refusal:
             bring_in(account, log_of())
         assert refusal.value.error_dict["file"][0].code == "too_large"
 
