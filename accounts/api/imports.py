@@ -1,8 +1,7 @@
 """Files brought into a ledger, and the ledger taken out as a file."""
 
 import tempfile
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import FileResponse
@@ -41,7 +40,7 @@ class FileSerializer(StrictSerializer):
 
     def to_internal_value(self, data: Any) -> Any:
         """Return the validated fields, each of which comes once."""
-        repeated = [name for name in self.fields if len(data.getlist(name)) > 1]
+        repeated = [name for name in data if len(data.getlist(name)) > 1]
         if repeated:
             raise serializers.ValidationError({name: [ErrorDetail("Send this once.", code="repeated")] for name in repeated})
         return super().to_internal_value(data)
@@ -93,10 +92,10 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountSco
 
     queryset = ImportBatch.objects.all()
     serializer_class = ImportSerializer
-    parser_classes: ClassVar = [MultiPartParser]
+    parser_classes = [MultiPartParser]
     ordering = "-created_at"
     ordering_fields = ("created_at",)
-    filterset_fields: ClassVar[Mapping[str, list[str]]] = {
+    filterset_fields = {
         "status": ["exact", "in"],
         "format": ["exact"],
         "sha256": ["exact"],
@@ -144,7 +143,7 @@ class ExportViewSet(AccountScopedViewSet):
 
     filter_backends = ()
     pagination_class = None
-    renderer_classes: ClassVar = [CsvRenderer]
+    renderer_classes = [CsvRenderer]
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
     def retrieve(self, request: Request, account_id: str) -> FileResponse:
