@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
+from django.core.management.base import BaseCommand
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from tests.architecture.tree import ROOT, files, text
@@ -28,6 +30,14 @@ def spoken(path: Path) -> str:
     return "\n".join([*FENCED.findall(page), *re.findall(r"`([^`\n]+)`", FENCED.sub("", page))])
 
 
+@cache
+def options_of(name: str) -> frozenset[str]:
+    """Return the options that a management command takes."""
+    app = get_commands()[name]
+    command = app if isinstance(app, BaseCommand) else load_command_class(app, name)
+    return frozenset(command.create_parser("manage.py", name)._option_string_actions)
+
+
 @pytest.mark.parametrize("path", PAGES, ids=str)
 class TestPages:
     def test_link_to_what_is_there(self, path):
@@ -45,6 +55,16 @@ class TestPages:
 
     def test_name_commands_that_exist(self, path):
         assert set(re.findall(r"\bmanage\.py ([a-z_]+)", spoken(path))) - set(get_commands()) == set()
+
+    def test_give_commands_options_that_they_take(self, path):
+        given = re.findall(r"\bmanage\.py ([a-z_]+)((?: +[^\s;|>#]+)*)", spoken(path))
+        unknown = [
+            f"{name} {option}"
+            for name, words in given
+            for option in re.findall(r"(?<=\s)--[a-z][a-z-]*", words)
+            if option not in options_of(name)
+        ]
+        assert unknown == []
 
     def test_name_files_that_exist(self, path):
         named = re.findall(

@@ -8,6 +8,7 @@ from string import Template
 import pytest
 
 from accounts.models import User
+from config import demo
 from marketdata.models import Instrument
 from tests.clients import nobody
 from tests.factories import PASSWORD, make_account, make_instrument
@@ -58,6 +59,12 @@ def ibm() -> Instrument:
     """Return the instrument of the example, the same in every test that needs it."""
     known = Instrument.objects.filter(symbol="IBM", exchange="XNYS").first()
     return known or make_instrument(symbol="IBM", exchange="XNYS", name="International Business Machines Corp.")
+
+
+def test_it_names_the_logins_of_the_demo():
+    assert [
+        login for login in (demo.PASSWORD, *(person.email for person in demo.PEOPLE)) if login not in README.read_text()
+    ] == []
 
 
 def test_its_calls_do_what_it_says(alice, ibm):
