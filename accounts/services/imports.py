@@ -103,6 +103,7 @@ class _Run:
     naive: int = 0
     refused: list[Refusal] = field(default_factory=list)
     pending: list[_Ready] = field(default_factory=list)
+    waiting: set[Reference] = field(default_factory=set)  # what is to be posted, or taken back, by those pending
 
     def repeats(self, batch: ImportBatch) -> bool:
         """Say whether the very file went in before, every line of it: then there is nothing left to do."""
@@ -147,8 +148,10 @@ class _Run:
         """Put a line where it waits to be posted, or refuse it."""
         try:
             draft = self._draft(line)
-            if line.reverses or line.corrects:
-                self._flush()  # what it refers to may wait as well
+            reference = line.reverses or line.corrects
+            if reference:
+                if reference in self.waiting:
+                    self._flush()
                 ready = self._linked(line, draft)
             else:
                 draft.check()
@@ -159,6 +162,7 @@ class _Run:
             self._refuse(line, "invalid_entry", str(refusal))
         else:
             self.pending.append(ready)
+            self.waiting |= {Reference(draft.source, draft.external_id)} | ({line.reverses} if line.reverses else set())
             self.naive += not line.names_zone
 
     def _draft(self, line: StatementLine) -> EntryDraft:
@@ -211,7 +215,7 @@ class _Run:
 
     def _flush(self) -> None:
         """Post the lines that wait."""
-        pending, self.pending = self.pending, []
+        pending, self.pending, self.waiting = self.pending, [], set()
         self._post(self._without_known(pending))
 
     def _without_known(self, pending: list[_Ready]) -> list[_Ready]:
