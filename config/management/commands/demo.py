@@ -122,4 +122,5 @@ def percent(value: Decimal | None) -> str:
 def logins() -> Iterable[str]:
     """Yield who can log in, and with what."""
     yield f"Logins (password {demo.PASSWORD}):"
-    yield from columns([(person.email, person.may) for person in demo.PEOPLE])
+    width = max(len(person.email) for person in demo.PEOPLE)
+    yield from (f"  {person.email:<{width}}  {person.may}" for person in demo.PEOPLE)
