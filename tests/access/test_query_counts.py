@@ -1,0 +1,128 @@
+"""A list asks the database as often for many rows as for one: nothing is looked up row by row."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import timedelta
+
+import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
+
+from accounts.domain.roles import Role
+from accounts.models import ImportBatch, JobRun
+from accounts.models.tenancy import acting_as
+from accounts.services.memberships import invite_member
+from accounts.services.notifications import notify
+from accounts.services.tokens import issue_token
+from accounts.services.watchlists import create_watchlist
+from marketdata.models import FxRate, QualityIssue, Quote
+from tests.access.doors import DOORS, QUERIES
+from tests.access.test_doors import address
+from tests.access.world import NOW, World
+from tests.clients import program
+from tests.factories import LONG_AGO, day, make_account, make_bars, make_instrument, post, unique_symbol
+
+MOST = 15
+LISTS = sorted(route for route, method, *_ in DOORS if route.endswith(("-list", "-latest")) and method == "get")
+
+
+def acting(world: World, make: Callable[[], object]) -> None:
+    with acting_as(world.alice.pk):
+        make()
+
+
+def trade(world: World, n: int) -> None:
+    """Buy and sell an instrument of its own, so that there is a position, a lot and a closure more."""
+    instrument = make_instrument()
+    make_bars(instrument, [("2020-01-02", "10"), ("2020-01-03", "11")])
+    post(world.account, "BUY", instrument=instrument, quantity="10", price="10")
+    post(
+        world.account,
+        "SELL",
+        instrument=instrument,
+        quantity="-4",
+        price="11",
+        occurred_at=day("2020-01-03") + timedelta(hours=15, minutes=n),
+    )
+
+
+def invite(world: World, account, email: str) -> None:
+    with acting_as(account.owner_id):
+        invite_member(account=account, email=email, role=Role.VIEWER, actor=account.owner, at=NOW)
+
+
+def import_file(world: World) -> None:
+    fields = {"file_name": "b.csv", "format": "event_log", "size": 1, "sha256": "1" * 64, "status": "POSTED", "created_at": NOW}
+    ImportBatch.objects.create(account=world.account, actor=world.alice, **fields)
+
+
+GROW: dict[str, Callable[[World, int], object]] = {
+    "account-list": lambda world, n: make_account(owner=world.alice, name=f"More {n}"),
+    "member-list": lambda world, n: invite(world, world.account, f"more-{n}@example.com"),
+    "invitation-list": lambda world, n: invite(world, make_account(owner=world.charlie), world.alice.email),
+    "token-list": lambda world, n: acting(world, lambda: issue_token(user=world.alice, name=f"{n}", scopes=["read"], at=NOW)),
+    "watchlist-list": lambda world, n: acting(
+        world, lambda: create_watchlist(user=world.alice, name=f"{n}", instruments=[make_instrument(), make_instrument()], at=NOW)
+    ),
+    "notification-list": lambda world, n: acting(world, lambda: notify(user=world.alice, title=f"{n}", at=NOW)),
+    "job-run-list": lambda world, n: JobRun.objects.using("system").create(
+        account_id=world.account.pk, job_id=world.job.pk, due_at=NOW + timedelta(days=n + 1), leased_until=NOW
+    ),
+    "import-list": lambda world, n: acting(world, lambda: import_file(world)),
+    "entry-list": lambda world, n: post(world.account, "BUY", instrument=make_instrument(), quantity="1", price="1"),
+    "position-list": trade,
+    "lot-list": trade,
+    "closure-list": trade,
+    "snapshot-list": lambda world, n: make_bars(world.instrument, [(f"2020-02-{n + 1:02}", "12")]),
+    "instrument-list": lambda world, n: make_instrument(),
+    "bar-list": lambda world, n: make_bars(world.instrument, [(f"2020-03-{n + 1:02}", "12")]),
+    "quote-list": lambda world, n: Quote.objects.create(
+        instrument=world.instrument, timestamp=LONG_AGO + timedelta(days=n), bid=1, ask=2, recorded_at=NOW
+    ),
+    "quote-latest": lambda world, n: None,
+    "fx-rate-list": lambda world, n: FxRate.objects.create(
+        base=f"X{chr(65 + n)}{unique_symbol()[-1]}", quote="USD", date="2020-01-02", rate=1, recorded_at=NOW
+    ),
+    "quality-issue-list": lambda world, n: QualityIssue.objects.create(
+        rule="spread",
+        severity="WARNING",
+        dataset="quotes",
+        source="test",
+        record={},
+        fingerprint=unique_symbol(),
+        instrument=make_instrument(),
+        found_at=NOW,
+        last_found_at=NOW,
+    ),
+    "job-list": lambda world, n: None,
+    "provider-list": lambda world, n: None,
+}
+
+
+def count(client, path: str, query: dict[str, str]) -> tuple[int, int]:
+    """Return how many rows were answered and how many queries that took."""
+    with ExitStack() as stack:
+        captured = [stack.enter_context(CaptureQueriesContext(connections[alias])) for alias in ("default", "system")]
+        answer = client.get(path, {"limit": "1000"} | query)
+    assert answer.status_code == 200, answer.content
+    return len(answer.json()["results"]), sum(map(len, captured))
+
+
+def test_every_list_is_counted():
+    assert set(GROW) == set(LISTS)
+
+
+@pytest.mark.parametrize("route", LISTS)
+def test_many_rows_cost_no_more_queries(route):
+    world = World()
+    client, path = program(world.alice), address(world, route)
+    query = QUERIES[route](world) if route in QUERIES else {}
+    GROW[route](world, 0)
+    count(client, path, query)  # what is derived, cached or noted once is not counted
+    few = count(client, path, query)
+    for n in range(1, 8):
+        GROW[route](world, n)
+    count(client, path, query)
+    many = count(client, path, query)
+    assert many[0] >= few[0]
+    assert many[1] == few[1] <= MOST, (few, many)
