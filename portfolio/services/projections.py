@@ -7,8 +7,10 @@ the work done. A run that is broken off leaves what was there before.
 from __future__ import annotations
 
 import decimal
+import gc
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -50,13 +52,25 @@ def catch_up(*, account_id: UUID, at: datetime) -> Projection:
     if known is not None and known.current:
         return known
     try:
-        with transaction.atomic(using=SYSTEM):
+        with transaction.atomic(using=SYSTEM), collector_paused():
             return _catch_up(account_id, at)
     except (decimal.DecimalException, DataError) as error:
         raise FiguresBeyondLimits(
             "The entries of this account lead to numbers beyond all limits; reverse the one that is wrong.",
             code="figures_beyond_limits",
         ) from error
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Keep the collector of cycles out: a run makes many values and no cycles, and sweeping them is a quarter of its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def catch_up_many(*, account_ids: Iterable[UUID], at: datetime) -> dict[UUID, Exception]:
