@@ -64,10 +64,11 @@ def start_page(request: HttpRequest) -> dict[str, Any]:
 def _chosen(request: HttpRequest, accounts: Sequence[Account]) -> Account | None:
     """Return the account that is asked for, or was the last time, or else the first."""
     known = {str(account.pk): account for account in accounts}
-    asked = request.GET.get("account", "")
-    if asked in known and request.session.get("account") != asked:
-        request.session["account"] = asked
-    return known.get(asked) or known.get(request.session.get("account", "")) or next(iter(accounts), None)
+    last = request.session.get("account", "")
+    chosen = known.get(request.GET.get("account", "")) or known.get(last) or next(iter(accounts), None)
+    if chosen is not None and str(chosen.pk) != last:
+        request.session["account"] = str(chosen.pk)
+    return chosen
 
 
 def _figures(user: User, account: Account, projection: Projection, period: str) -> dict[str, Any]:

@@ -91,10 +91,14 @@ class MemberAdmin(GatedAdmin):
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Choose the account beforehand where there is only one."""
+        """Choose the account beforehand: the one the user looked at last, or the only one."""
         initial: dict[str, Any] = super().get_changeform_initial_data(request)
-        writable = [account for account, role in roles_of(request).items() if self.add_role is not None and role >= self.add_role]
-        return {"account": writable[0]} | initial if len(writable) == 1 else initial
+        mine = {
+            str(account) for account, role in roles_of(request).items() if self.add_role is not None and role >= self.add_role
+        }
+        last = request.session.get("account")
+        chosen = last if last in mine else next(iter(mine)) if len(mine) == 1 else None
+        return {"account": chosen} | initial
 
 
 class AccountFilter(RelatedDropdownFilter):

@@ -13,7 +13,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten_fieldsets, quote
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Field, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -84,10 +84,20 @@ class BaseAdmin(ModelAdmin):
         return [*super().get_readonly_fields(request, obj), *(field for field in shown if callable(field))]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> type[forms.ModelForm]:
-        """Return the form, which knows who asks."""
+        """Return the form, which knows who asks; a page that is only read has none of its own."""
+        if obj is not None and not self.has_change_permission(request, obj):
+            kwargs.setdefault("form", forms.ModelForm)
         form = super().get_form(request, obj, change, **kwargs)
         form.request = request
         return form
+
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> forms.Field | None:
+        """Return the field, without the buttons that lead away from the form."""
+        field: forms.Field | None = super().formfield_for_dbfield(db_field, request, **kwargs)
+        for button in ("can_add_related", "can_change_related", "can_view_related", "can_delete_related"):
+            if field is not None and hasattr(field.widget, button):
+                setattr(field.widget, button, False)
+        return field
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Take over what the form's service has stored."""
@@ -173,22 +183,33 @@ def show_refusal(form: forms.BaseForm, refusal: ValidationError) -> None:
 
 
 def figure(
-    path: str, label: str, *, style: str = "money", signed: bool = False, currency: str = "", order: str | None = None
+    path: str,
+    label: str,
+    *,
+    style: str = "money",
+    signed: bool = False,
+    colored: bool = False,
+    zero: bool = True,
+    currency: str = "",
+    unit: bool = False,
 ) -> Cell:
-    """Return a column that shows a number; style is money, price, quantity or percent, and signed ones are colored.
+    """Return a column that shows a number; style is money, price, quantity or percent, and colored ones tell gains from losses.
 
-    `currency` is the path to the code whose smallest unit an amount of money is rounded to.
+    `currency` is the path to the code whose smallest unit an amount of money is rounded to; with `unit` it is shown beside
+    the amount. Without `zero`, nothing is shown for nothing.
     """
 
     def cell(row: Any) -> str:
         code = str(follow_path(row, currency) or "") if currency else ""
-        return number_html(follow_path(row, path), style=style, signed=signed, currency=code)
+        number = follow_path(row, path)
+        shown = number_html(number if number or zero else None, style=style, signed=signed, colored=colored, currency=code)
+        return format_html('{} <span class="faint">{}</span>', shown, code) if unit and (number or zero) else shown
 
-    return _column(cell, f"num_{path.replace('__', '_')}", label, order)
+    return _column(cell, f"num_{path.replace('__', '_')}", label, None)
 
 
-def number_html(value: Number, *, style: str, signed: bool = False, currency: str = "") -> str:
-    """Return a number as a right-aligned, if signed colored, piece of a page."""
+def number_html(value: Number, *, style: str, signed: bool = False, colored: bool = False, currency: str = "") -> str:
+    """Return a number as a piece of a page."""
     number = Decimal(str(value)) if value is not None else None
     text = {
         "money": lambda: money_text(number, currency, signed=signed),
@@ -196,7 +217,7 @@ def number_html(value: Number, *, style: str, signed: bool = False, currency: st
         "percent": lambda: percent_text(number, signed=signed),
         "quantity": lambda: quantity_text(number, signed=signed),
     }[style]()
-    return format_html('<span class="num {}">{}</span>', tone(number) if signed else "", text)
+    return format_html('<span class="num {}">{}</span>', tone(number) if colored else "", text)
 
 
 def tone(value: Number) -> str:

@@ -22,15 +22,16 @@ def money_text(amount: Decimal | None, currency: str = "", *, signed: bool = Fal
 
 
 def price_text(price: Decimal | None) -> str:
-    """Return a price with its cents, and with the finer digits it has.
+    """Return a price with its cents, and with the finer digits it has: up to four, or ten where it is below one.
 
-    >>> price_text(Decimal("123.4000000000")), price_text(Decimal("0.0001234")), price_text(Decimal("1500"))
-    ('123.40', '0.0001234', '1,500.00')
+    >>> price_text(Decimal("123.4000000000")), price_text(Decimal("0.0001234")), price_text(Decimal(1500) / 7)
+    ('123.40', '0.0001234', '214.2857')
     """
     if price is None:
         return NOTHING
-    digits = len(plain(price).partition(".")[2])
-    return _grouped(round_to(price, max(digits, CENT)), signed=False)
+    rounded = round_to(price, 4 if abs(price) >= 1 else 10)
+    digits = len(plain(rounded).partition(".")[2])
+    return _grouped(round_to(rounded, max(digits, CENT)), signed=False)
 
 
 def quantity_text(quantity: Decimal | None, *, signed: bool = False) -> str:

@@ -21,7 +21,7 @@ QUANTITY = figure("quantity", "Quantity", style="quantity")
 REMAINING = figure("remaining", "Remaining", style="quantity")
 COST = figure("cost", "Cost", currency=OWN)
 PROCEEDS = figure("proceeds", "Proceeds", currency=OWN)
-GAIN = figure("gain", "Gain", signed=True, currency=OWN)
+GAIN = figure("gain", "Gain", signed=True, colored=True, currency=OWN)
 DAYS = figure("holding_days", "Days held", style="quantity")
 
 

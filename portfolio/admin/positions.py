@@ -18,15 +18,15 @@ QUANTITY = figure("quantity", "Quantity", style="quantity")
 AVERAGE = figure("average_price", "Average price", style="price")
 COST = figure("cost_basis", "Cost", currency=OWN)
 PRICE = figure("market_price", "Price", style="price")
-VALUE = figure("market_value", "Value", currency=OWN)
-UNREALIZED = figure("unrealized_gain", "Unrealized gain", signed=True, currency=OWN)
-UNREALIZED_PERCENT = figure("unrealized_gain_pct", "In percent", style="percent", signed=True)
-DAY = figure("day_gain", "Day", signed=True, currency=OWN)
-REALIZED = figure("realized_gain", "Realized gain", signed=True, currency=OWN)
+VALUE = figure("market_value", "Value", currency=OWN, unit=True)
+UNREALIZED = figure("unrealized_gain", "Unrealized gain", signed=True, colored=True, currency=OWN)
+UNREALIZED_PERCENT = figure("unrealized_gain_pct", "%", style="percent", signed=True, colored=True)
+DAY = figure("day_gain", "Day", signed=True, colored=True, currency=OWN)
+REALIZED = figure("realized_gain", "Realized gain", signed=True, colored=True, currency=OWN)
 INCOME = figure("income", "Income", currency=OWN)
 FEES = figure("fees", "Fees", currency=OWN)
 TAXES = figure("taxes", "Taxes", currency=OWN)
-BASE_VALUE = figure("value_in_base", "Value in the account's currency", currency="account__base_currency")
+BASE_VALUE = figure("value_in_base", "In the account's currency", currency="account__base_currency", unit=True)
 
 
 class HeldFilter(DropdownFilter):
@@ -51,20 +51,16 @@ class PositionAdmin(MemberAdmin):
     """What the user's accounts hold and once held, in the currency of each instrument."""
 
     list_display = (
-        link("instrument", "Instrument"),
+        "symbol",
         link("account", "Account"),
         QUANTITY,
         AVERAGE,
-        COST,
         PRICE,
         VALUE,
         UNREALIZED,
         UNREALIZED_PERCENT,
         REALIZED,
-        INCOME,
-        "detail",
     )
-    list_display_links = ("detail",)
     list_filter = (BY_ACCOUNT, HeldFilter, ("instrument", AutocompleteSelectFilter))
     search_fields = ("instrument__symbol__istartswith", "instrument__name__icontains")
     ordering = ("-account_id", "-instrument_id")
@@ -83,7 +79,7 @@ class PositionAdmin(MemberAdmin):
         ),
     )  # fmt: skip
 
-    @admin.display(description="")
-    def detail(self, position: Position) -> str:
-        """Return what leads to the position's own page."""
-        return "Details"
+    @admin.display(description="Instrument")
+    def symbol(self, position: Position) -> str:
+        """Return the instrument's symbol, which leads to the position's own page."""
+        return position.instrument.symbol

@@ -7,20 +7,20 @@ from marketdata.admin.base import figure, link, when
 from portfolio.models import Performance, Projection, Snapshot
 
 BASE = "account__base_currency"
-VALUE = figure("total_value", "Value", currency=BASE)
+VALUE = figure("total_value", "Value", currency=BASE, unit=True)
 CASH = figure("cash", "Cash", currency=BASE)
 POSITIONS = figure("positions_value", "Positions", currency=BASE)
-FLOW = figure("net_flow", "Net flow", signed=True, currency=BASE)
-DAY = figure("day_gain", "Day", signed=True, currency=BASE)
-GAIN = figure("total_gain", "Total gain", signed=True, currency=BASE)
+FLOW = figure("net_flow", "Net flow", signed=True, colored=True, currency=BASE)
+DAY = figure("day_gain", "Day", signed=True, colored=True, currency=BASE)
+GAIN = figure("total_gain", "Total gain", signed=True, colored=True, currency=BASE)
 INDEX = figure("twr_index", "TWR index", style="quantity")
 READ_UP_TO = figure("read_up_to", "Read up to entry", style="quantity")
 READ_UNTIL = when("read_until", "Which happened")
 RATIOS = [
-    figure("twr", "TWR", style="percent", signed=True),
-    figure("xirr", "XIRR", style="percent", signed=True),
+    figure("twr", "TWR", style="percent", signed=True, colored=True),
+    figure("xirr", "XIRR", style="percent", signed=True, colored=True),
     figure("volatility", "Volatility", style="percent"),
-    figure("max_drawdown", "Max drawdown", style="percent", signed=True),
+    figure("max_drawdown", "Max drawdown", style="percent", signed=True, colored=True),
 ]
 
 
@@ -52,16 +52,14 @@ class PerformanceAdmin(MemberAdmin):
     """What the user's accounts achieved since their first day."""
 
     list_display = (
-        link("account", "Account"),
+        "account",
         "since",
         "as_of",
-        figure("end_value", "Value", currency=BASE),
+        figure("end_value", "Value", currency=BASE, unit=True),
         figure("net_flows", "Net deposits", currency=BASE),
-        figure("gain", "Gain", signed=True, currency=BASE),
+        figure("gain", "Gain", signed=True, colored=True, currency=BASE),
         *RATIOS,
-        "detail",
     )
-    list_display_links = ("detail",)
     list_filter = (BY_ACCOUNT,)
     ordering = ("-account_id",)
     list_select_related = ("account",)
@@ -70,15 +68,15 @@ class PerformanceAdmin(MemberAdmin):
         (
             "Money",
             {"fields": (
-                (figure("end_value", "Value", currency=BASE), figure("net_flows", "Net deposits", currency=BASE)),
-                figure("gain", "Gain", signed=True, currency=BASE),
+                (figure("end_value", "Value", currency=BASE, unit=True), figure("net_flows", "Net deposits", currency=BASE)),
+                figure("gain", "Gain", signed=True, colored=True, currency=BASE),
             )},
         ),
         (
             "Returns and risk",
             {"fields": (
-                (RATIOS[0], figure("twr_annualized", "TWR a year", style="percent", signed=True)),
-                (RATIOS[1], figure("simple_return", "Simple return", style="percent", signed=True)),
+                (RATIOS[0], figure("twr_annualized", "TWR a year", style="percent", signed=True, colored=True)),
+                (RATIOS[1], figure("simple_return", "Simple return", style="percent", signed=True, colored=True)),
                 (RATIOS[2], RATIOS[3]),
                 ("drawdown_peak", "drawdown_trough", "drawdown_recovered"),
                 "reasons",
@@ -86,26 +84,19 @@ class PerformanceAdmin(MemberAdmin):
         ),
     )  # fmt: skip
 
-    @admin.display(description="")
-    def detail(self, performance: Performance) -> str:
-        """Return what leads to the page of the figures."""
-        return "Details"
-
 
 @admin.register(Projection)
 class ProjectionAdmin(MemberAdmin):
     """How far the figures of the user's accounts have been derived, and what they lack."""
 
     list_display = (
-        link("account", "Account"),
+        "account",
         READ_UP_TO,
         READ_UNTIL,
         "first_date",
         "valued_until",
         when("caught_up_at", "Caught up"),
-        "detail",
     )
-    list_display_links = ("detail",)
     list_filter = (BY_ACCOUNT,)
     ordering = ("-account_id",)
     list_select_related = ("account",)
@@ -122,8 +113,3 @@ class ProjectionAdmin(MemberAdmin):
         ("Reach", {"fields": (("first_date", "valued_until"), when("caught_up_at", "Caught up"))}),
         ("Lacking", {"fields": ("missing", "stale")}),
     )
-
-    @admin.display(description="")
-    def detail(self, projection: Projection) -> str:
-        """Return what leads to the page of the projection."""
-        return "Details"
