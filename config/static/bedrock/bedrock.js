@@ -128,6 +128,10 @@
     if (!days.length) return;
     Chart.defaults.font.family = "Inter, sans-serif";
     const line = (values) => values.map((y, index) => ({ x: days[index], y }));
+    // a value that was never owed has no room below zero; a curve far above zero is shown close up
+    const all = [...value, ...deposits];
+    const low = all.reduce((a, b) => Math.min(a, b));
+    const floor = low >= 0 && low < all.reduce((a, b) => Math.max(a, b)) / 2 ? { min: 0 } : {};
     draw("value-chart", (canvas) => {
       const shade = canvas.getContext("2d").createLinearGradient(0, 0, 0, canvas.parentElement.clientHeight);
       shade.addColorStop(0, faded("--value", 0.22));
@@ -141,7 +145,7 @@
             { label: "Net deposits", data: line(deposits), borderColor: color("--deposits"), backgroundColor: color("--deposits"), borderWidth: 1.5, borderDash: [5, 4], stepped: true },
           ],
         },
-        options: options(days, { ticks: { callback: short }, axis: { grace: "5%" } }, (item) => ` ${item.dataset.label}: ${full(item.parsed.y)} ${currency}`),
+        options: options(days, { ticks: { callback: short }, axis: { grace: "5%", ...floor } }, (item) => ` ${item.dataset.label}: ${full(item.parsed.y)} ${currency}`),
       };
     });
     draw("drawdown-chart", () => ({
