@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection
+from django.test import AsyncClient
 
 from accounts.models import ApiToken, Notification
 from accounts.models.tenancy import acting_as
@@ -90,6 +92,23 @@ class TestBearer:
         client.get(ME)
         assert stored(issued).last_used_at > first
 
+    def test_no_log_and_no_refusal_shows_a_secret(self, alice, caplog):
+        issued = make_token(alice, ["read"])
+        with caplog.at_level("DEBUG"):
+            answers = [
+                bearer(issued.secret).post("/api/v1/watchlists/", {"name": "x"}),
+                bearer(issued.secret + "x").get(ME),
+                nobody().post(
+                    "/api/v1/auth/token/", {"email": alice.email, "password": "canary-canary", "name": "x", "scopes": [1]}
+                ),
+                nobody().post(
+                    "/api/v1/auth/token/", {"email": alice.email, "password": "canary-canary", "name": "x", "scopes": ["read"]}
+                ),
+            ]
+        assert [answer.status_code for answer in answers] == [403, 401, 400, 401]
+        said = caplog.text + "".join(answer.content.decode() for answer in answers)
+        assert not [secret for secret in (issued.secret, "canary-canary", issued.token.digest) if secret in said]
+
     def test_a_refused_request_is_a_use_too(self, alice):
         issued = make_token(alice)
         bearer(issued.secret).get("/api/v1/accounts/00000000-0000-7000-8000-000000000000/")
@@ -155,6 +174,15 @@ class TestScopes:
 
 
 class TestTransaction:
+    def test_an_asynchronous_server_acts_for_the_same_person(self, alice, account):
+        async def ask():
+            headers = {"Authorization": f"Bearer {secret}"}
+            return await AsyncClient().get("/api/v1/accounts/", headers=headers)
+
+        secret = make_token(alice).secret
+        answer = async_to_sync(ask)()
+        assert [row["id"] for row in answer.json()["results"]] == [str(account.pk)]
+
     def test_nobody_is_left_in_the_connection_after_a_request(self, alice):
         browser(alice).get(ME)
         with connection.cursor() as cursor:

@@ -92,6 +92,27 @@ class TestKeyset:
         assert len(rows) == 1
         assert "COUNT" not in rows[0]
 
+    def test_a_page_far_in_reads_its_own_rows_alone(self):
+        user = make_user()
+        with acting_as(user.pk):
+            Notification.objects.bulk_create(
+                Notification(user=user, title="x", created_at=LONG_AGO + timedelta(minutes=n)) for n in range(3000)
+            )
+        client = browser(user)
+        page = client.get(BOX, {"limit": 1000}).json()
+        page = client.get(client.get(page["next"]).json()["next"].replace("limit=1000", "limit=10"))
+        with CaptureQueriesContext(connection) as queries:
+            client.get(page.json()["next"])
+        (read,) = [query["sql"] for query in queries if "accounts_notification" in query["sql"]]
+        with acting_as(user.pk), connection.cursor() as cursor:
+            cursor.execute("set local enable_seqscan = off")  # so few rows would be read as a whole
+            cursor.execute(f"explain (analyze, format json) {read}")
+            plan = cursor.fetchone()[0][0]["Plan"]
+        while "Plans" in plan:
+            plan = plan["Plans"][-1]
+        assert plan["Index Name"] == "notification_by_time"
+        assert plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0) <= 15
+
     def test_an_empty_list_is_a_page(self):
         assert browser(make_user()).get(BOX).json() == {"results": [], "next": None, "previous": None}
 
