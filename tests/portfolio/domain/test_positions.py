@@ -11,7 +11,7 @@ from accounts.domain.ledger import RULES, EntryKind, Need
 from portfolio.domain import positions
 from portfolio.domain.daybook import Flow
 from portfolio.domain.entries import Listing, in_order, taken_back
-from tests.portfolio.domain.values import FOREIGN, OTHER, SHARE, costs, entry, folded
+from tests.portfolio.domain.values import FOREIGN, SHARE, costs, entry, folded
 from tests.portfolio.fixtures import published
 
 D = Decimal
@@ -277,134 +277,6 @@ class TestCurrencies:
     def test_a_missing_rate_is_never_one(self):
         book = folded(entry("BUY", "2024-01-02", FOREIGN, quantity=1, price=100))
         assert (book.holdings[FOREIGN].cost, list(book.gaps)) == (0, ["USD/EUR"])
-
-
-class TestActions:
-    def test_a_split_keeps_the_cost(self):
-        book = folded(
-            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30), entry("SPLIT", "2024-02-02", SHARE, data={"ratio": "3:2"})
-        )
-        assert (book.holdings[SHARE].quantity, book.holdings[SHARE].cost) == (15, 300)
-
-    def test_a_split_leads_to_the_total_its_quantity_says(self):
-        book = folded(
-            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
-            entry("SPLIT", "2024-02-02", SHARE, quantity="-6.67", data={"ratio": "1:3"}),
-        )
-        assert book.holdings[SHARE].quantity == D("3.33")
-
-    def test_cash_in_lieu_sells_the_fraction(self):
-        book = folded(
-            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
-            entry("SPLIT", "2024-02-02", SHARE, quantity=-7, cash=40, data={"ratio": "1:3"}),
-        )
-        holding = book.holdings[SHARE]
-        assert (holding.quantity, holding.cost + holding.income) == (3, 300 - (40 - holding.realized))
-        assert holding.realized == D("40") - D("30.0000000000")
-        assert book.closures[0].quantity == D("0.333333333333")
-
-    def test_a_split_into_nothing_sells_everything(self):
-        book = folded(
-            entry("BUY", "2024-01-02", SHARE, quantity=1, price=30),
-            entry("SPLIT", "2024-02-02", SHARE, quantity=-1, cash=12, data={"ratio": "1:100"}),
-        )
-        assert (book.holdings[SHARE].quantity, book.holdings[SHARE].realized) == (0, -18)
-
-    def test_a_split_of_nothing_is_noted_for_its_prices_alone(self):
-        book = folded(entry("SPLIT", "2024-02-02", SHARE, cash=5, data={"ratio": "2:1"}))
-        assert (book.holdings[SHARE].quantity, book.holdings[SHARE].income, len(book.splits[SHARE])) == (0, 5, 1)
-
-    @pytest.mark.parametrize("method", ["FIFO", "AVERAGE"])
-    def test_a_spin_off_takes_its_fraction_of_the_cost_and_keeps_the_dates(self, method):
-        book = folded(
-            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
-            entry("BUY", "2024-01-03", SHARE, quantity=20, price=45),
-            entry("SPIN_OFF", "2024-02-02", OTHER, quantity=3, data={"from": "MAIN:XTST", "cost_fraction": "0.25"}),
-            method=method,
-            named={"MAIN:XTST": SHARE},
-        )
-        assert (book.holdings[SHARE].cost, book.holdings[OTHER].cost) == (900, 300)
-        assert [(lot.opened_at.day, lot.quantity) for lot in book.holdings[OTHER].lots] == [(2, 1), (3, 2)]
-
-    def test_a_spin_off_from_nobody_known_costs_nothing(self):
-        book = folded(entry("SPIN_OFF", "2024-02-02", OTHER, quantity=3, data={"from": "GONE:XTST"}))
-        assert (book.holdings[OTHER].quantity, book.holdings[OTHER].cost) == (3, 0)
-
-    def test_a_merger_moves_cost_and_dates_to_what_comes(self):
-        group = str(uuid4())
-        book = folded(
-            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
-            entry("MERGER", "2024-02-02", OTHER, quantity=4, group=group),
-            entry("MERGER", "2024-02-02", SHARE, quantity=-10, group=group),
-        )
-        assert book.holdings[SHARE].lots == []
-        (lot,) = book.holdings[OTHER].lots
-        assert (lot.quantity, lot.cost, lot.opened_at.month) == (4, 300, 1)
-        assert (book.closures, book.parked) == ([], {})
-
-    def test_cash_in_a_merger_lowers_the_cost_and_is_a_gain_beyond_it(self):
-        group = str(uuid4())
-        book = folded(
-            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
-            entry("MERGER", "2024-02-02", SHARE, quantity=-10, cash=350, group=group),
-            entry("MERGER", "2024-02-02", OTHER, quantity=4, group=group, cash=0),
-        )
-        assert (book.holdings[OTHER].cost, book.holdings[SHARE].realized) == (0, 50)
-
-    def test_cash_of_the_incoming_leg_counts_as_well(self):
-        group = str(uuid4())
-        book = folded(
-            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
-            entry("MERGER", "2024-02-02", SHARE, quantity=-10, group=group),
-            entry("MERGER", "2024-02-02", OTHER, quantity=4, cash=100, group=group),
-        )
-        assert book.holdings[OTHER].cost == 200
-
-    def test_a_merger_for_cash_alone_is_a_sale(self):
-        book = folded(
-            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30), entry("MERGER", "2024-02-02", SHARE, quantity=-10, cash=350)
-        )
-        assert (book.holdings[SHARE].realized, len(book.closures)) == (50, 1)
-
-    @pytest.mark.parametrize("method", ["FIFO", "AVERAGE"])
-    def test_capital_given_back_lowers_the_cost(self, method):
-        book = folded(
-            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
-            entry("RETURN_OF_CAPITAL", "2024-02-02", SHARE, cash=50),
-            method=method,
-        )
-        assert (book.holdings[SHARE].cost, book.holdings[SHARE].income) == (250, 0)
-
-    def test_capital_given_back_beyond_a_lots_cost_is_a_gain(self):
-        book = folded(
-            entry("BUY", "2024-01-02", SHARE, quantity=5, price=1),
-            entry("BUY", "2024-01-03", SHARE, quantity=5, price=30),
-            entry("RETURN_OF_CAPITAL", "2024-02-02", SHARE, cash=20),
-        )
-        assert (book.holdings[SHARE].cost, book.holdings[SHARE].realized) == (140, 5)
-
-    def test_capital_given_back_on_nothing_is_income(self):
-        assert folded(entry("RETURN_OF_CAPITAL", "2024-02-02", SHARE, cash=50)).holdings[SHARE].income == 50
-
-    def test_an_expired_option_loses_its_premium(self):
-        book = folded(
-            entry("BUY", "2024-01-02", SHARE, quantity=2, price=3), entry("OPTION_EXPIRATION", "2024-02-02", SHARE, quantity=-2)
-        )
-        assert (book.holdings[SHARE].quantity, book.holdings[SHARE].realized) == (0, -6)
-
-    def test_a_written_option_that_expires_keeps_its_premium(self):
-        book = folded(
-            entry("SHORT", "2024-01-02", SHARE, quantity=-2, price=3), entry("OPTION_EXPIRATION", "2024-02-02", SHARE, quantity=2)
-        )
-        assert (book.holdings[SHARE].quantity, book.holdings[SHARE].realized) == (0, 6)
-
-    def test_staking_is_income_at_the_price_which_is_its_cost(self):
-        book = folded(entry("STAKING", "2024-01-03", SHARE, quantity=2), closes={SHARE: {"2024-01-03": 8}})
-        assert (book.holdings[SHARE].income, book.holdings[SHARE].cost, book.cash) == (16, 16, {})
-
-    def test_a_price_given_by_hand_is_kept(self):
-        book = folded(entry("VALUATION", "2024-01-03", SHARE, price=250_000))
-        assert book.hands[SHARE][0].price == 250_000
 
 
 def test_every_kind_with_an_instrument_has_a_posting():
