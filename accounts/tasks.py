@@ -1,6 +1,7 @@
 """What the clock starts for accounts: claims of due jobs, and refreshes of their prices."""
 
 import logging
+from datetime import timedelta
 from uuid import UUID
 
 from celery import current_app, shared_task
@@ -8,9 +9,10 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from accounts.services import jobs, prices
+from accounts.services import idempotency, jobs, prices
 
 log = logging.getLogger(__name__)
+ANSWERS_KEPT = timedelta(days=30)
 
 
 @shared_task(ignore_result=True)
@@ -34,3 +36,9 @@ def run_refreshes(*, run_ids: list[str], **_later: object) -> None:
     )
     if left:
         run_refreshes.delay(run_ids=[str(run_id) for run_id in left])
+
+
+@shared_task(ignore_result=True)
+def forget_old_answers(**_later: object) -> None:
+    """Delete the answers that were kept for retries long enough."""
+    idempotency.forget_old_keys(before=timezone.now() - ANSWERS_KEPT)

@@ -9,6 +9,9 @@ from django.db import connection, models, transaction
 
 from accounts.domain.roles import Role
 
+PATIENCE = "10s"  # for a row that another transaction has locked
+ACT = "select set_config('app.user_id', %s, true), set_config('app.account_ids', %s, true), set_config('lock_timeout', %s, true)"
+
 
 class AnotherPerson(PermissionError):
     """The transaction already acts for somebody else; rows of two people never mix in one."""
@@ -27,10 +30,7 @@ def acting_as(user_id: UUID, *, accounts: Sequence[UUID] | None = None) -> Itera
             raise AnotherPerson("The transaction already acts for another user.")
         limit = ",".join(map(str, accounts)) if accounts is not None else ""
         # `true`: until the transaction ends, so a pooled connection never carries a person over
-        cursor.execute(
-            "select set_config('app.user_id', %s, true), set_config('app.account_ids', %s, true)",
-            [str(user_id), limit or ("none" if accounts is not None else "")],
-        )
+        cursor.execute(ACT, [str(user_id), limit or ("none" if accounts is not None else ""), PATIENCE])
         yield
         if not before and not connection.needs_rollback:
             cursor.execute("select set_config('app.user_id', '', true), set_config('app.account_ids', '', true)")

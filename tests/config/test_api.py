@@ -4,7 +4,7 @@ import json
 
 import pytest
 from django.core import exceptions as django
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions as rest
 from rest_framework import serializers
@@ -207,6 +207,17 @@ class TestAnswers:
         assert problem(response)["code"] == "fault"
         with acting_as(alice.pk):
             assert not Watchlist.objects.filter(name="Lost").exists()
+
+
+class TestWaiting:
+    def test_who_waits_too_long_for_somebody_else_is_asked_to_come_again(self, alice, account, monkeypatch):
+        monkeypatch.setattr("accounts.models.tenancy.PATIENCE", "100ms")
+        with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
+            cursor.execute("select from accounts_account where id = %s for update", [account.pk])
+            answer = browser(alice).patch(f"/api/v1/accounts/{account.pk}/", {"name": "Other"})
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert problem(answer)["code"] == "busy"
+        assert browser(alice).patch(f"/api/v1/accounts/{account.pk}/", {"name": "Other"}).status_code == 200
 
 
 class TestEtag:
