@@ -106,7 +106,8 @@ def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Yield rows with their columns aligned: names to the left, figures to the right."""
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     for name, *rest in rows:
-        yield "  " + name.ljust(widths[0]) + "".join(f"  {cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True))
+        cells = "".join(f"  {cell:>{width}}" for cell, width in zip(rest, widths[1:], strict=True))
+        yield f"  {name.ljust(widths[0])}{cells}".rstrip()
 
 
 def amount(value: Decimal | None) -> str:
@@ -116,7 +117,7 @@ def amount(value: Decimal | None) -> str:
 
 def percent(value: Decimal | None) -> str:
     """Return a fraction as percent."""
-    return UNDEFINED if value is None else f"{value * 100:.2f} %"
+    return UNDEFINED if value is None else f"{value * 100:,.2f} %"
 
 
 def logins() -> Iterable[str]:
