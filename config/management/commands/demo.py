@@ -37,8 +37,12 @@ class Command(BaseCommand):
         with self.step("Registering people"):
             demo.load_people(at=at)
         for records, batch in demo.load_records(at=at):
+            for refused in batch.refused:
+                self.stderr.write(f"{records.file}, line {refused['line']}: {refused['detail']}")
+            if any(refused["code"] != "conflicting_entry" for refused in batch.refused):
+                raise CommandError("The demo could not be loaded.")
             if batch.refused:
-                raise CommandError(f"{records.file}: {batch.refused[0]}")
+                self.stderr.write("An older demo is here already, and stays; `make clean` starts anew.")
             self.stdout.write(f"  {records.file}: {batch.lines} events, {batch.posted} posted, {batch.known} known already")
         demo.load_watchlist(at=at)
         with self.step("Deriving figures"):
