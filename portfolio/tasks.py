@@ -11,6 +11,7 @@ from portfolio.selectors.projections import lagging_accounts
 from portfolio.services import projections
 
 CHUNK = 500
+EXPIRES = 300  # seconds: by then the accounts that still lag have been found again
 BUDGET = timedelta(minutes=3)  # well below a task's time limit
 
 
@@ -19,7 +20,7 @@ def catch_up_lagging(**_later: object) -> None:
     """Find the accounts whose figures are behind and wake a worker for each chunk of them."""
     lagging = [str(account_id) for account_id in lagging_accounts()]
     for start in range(0, len(lagging), CHUNK):
-        catch_up_accounts.delay(account_ids=lagging[start : start + CHUNK])
+        catch_up_accounts.apply_async(kwargs={"account_ids": lagging[start : start + CHUNK]}, expires=EXPIRES)
 
 
 @shared_task(ignore_result=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -22,8 +23,10 @@ from portfolio.selectors.figures import Figures
 from portfolio.selectors.past import figures_of
 from portfolio.services import projections
 
-AS_OF = OpenApiParameter("as_of", str, description="A day (YYYY-MM-DD): the figures at its end.")
-KNOWN_AT = OpenApiParameter("known_at", str, description="A time: the figures from the entries recorded until then.")
+AS_OF = OpenApiParameter("as_of", OpenApiTypes.DATE, description="A day (YYYY-MM-DD): the figures at its end.")
+KNOWN_AT = OpenApiParameter(
+    "known_at", OpenApiTypes.DATETIME, description="A time: only entries recorded until then."
+)
 PAST = [AS_OF, KNOWN_AT]
 
 

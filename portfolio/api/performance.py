@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
@@ -27,8 +28,10 @@ NO_BENCHMARK = "It compares with a benchmark, and there is none."
 NO_DAY = "No day of the period was valued."
 NO_BRIDGE = "The parts of the gain are not kept by day."
 PERIOD = [
-    OpenApiParameter("start", str, description="The first day; without it, the account's first."),
-    OpenApiParameter("end", str, description="The day after the last; without it, the last valued day is the last."),
+    OpenApiParameter("start", OpenApiTypes.DATE, description="The first day; without it, the account's first."),
+    OpenApiParameter(
+        "end", OpenApiTypes.DATE, description="The day after the last; without it, all valued days."
+    ),
     OpenApiParameter("risk_free", str, description="A rate a year, such as 0.02, for sharpe, sortino and omega."),
 ]
 

@@ -64,12 +64,6 @@ class Points:
         index = self.index_at(day)
         return None if index < 0 else int(self.seen[index])
 
-    def upto(self, day: int) -> Points:
-        """Return the points that were there on a day."""
-        stop = self.index_at(day) + 1
-        closed = self.closed[self.closed <= day]
-        return Points(self.days[:stop], self.values.between(0, stop), self.seen[:stop], closed)
-
     def with_moves(self, hands: Sequence[Hand], splits: Sequence[Split]) -> Points:
         """Return the points with prices given by hand set in, and splits applied to closes from before them."""
         if not hands and not splits:
@@ -103,10 +97,3 @@ class Market:
 
     closes: Mapping[str, Points] = field(default_factory=dict)
     rates: Mapping[tuple[str, str], Points] = field(default_factory=dict)
-
-    def upto(self, day: int) -> Market:
-        """Return what was known on a day."""
-        return Market(
-            {key: points.upto(day) for key, points in self.closes.items()},
-            {pair: points.upto(day) for pair, points in self.rates.items()},
-        )

@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from functools import cached_property
 
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 
 from accounts.models import Account
@@ -22,6 +23,16 @@ from portfolio.selectors import projections as state
 
 ZERO = Decimal(0)
 NO_DAY = "No day has been valued yet."
+
+
+class FiguresBeyondLimits(ValidationError):
+    """Entries so large that nothing can hold their products; they are in the ledger, but nothing can be derived from them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The entries of this account lead to numbers beyond all limits; reverse the one that is wrong.",
+            code="figures_beyond_limits",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from functools import cached_property
 
 from accounts.models import Account, AccountKind
@@ -20,7 +20,7 @@ from portfolio.domain.performance import Performance, Point
 from portfolio.domain.pricing import Market
 from portfolio.models import Closure, Lot, Position, Projection, Snapshot
 from portfolio.selectors import projections as state
-from portfolio.selectors.figures import Figures, KeptFigures
+from portfolio.selectors.figures import Figures, FiguresBeyondLimits, KeptFigures
 from portfolio.selectors.market import listings_of, load_market, reach_of_prices
 
 MARKET_FIGURES = ("market_price", "priced_on", "market_value", "value_in_base", "unrealized_gain", "day_gain")
@@ -51,7 +51,10 @@ class PastFigures(Figures):
         method = Method(self.account.cost_basis_method)
         book = Book(self.account.base_currency, method, listings_of(series), market, named)
         until = self.as_of.toordinal() if self.as_of is not None else None
-        return derive(book, entries, margin=self.account.kind == AccountKind.MARGIN, until=until)
+        try:
+            return derive(book, entries, margin=self.account.kind == AccountKind.MARGIN, until=until)
+        except DecimalException as error:
+            raise FiguresBeyondLimits from error
 
     @cached_property
     def instruments(self) -> Mapping[str, Instrument]:

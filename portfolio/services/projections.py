@@ -16,7 +16,6 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
 from django.db import DataError, connections, transaction
 
 from accounts.models import Account, AccountKind
@@ -28,15 +27,12 @@ from portfolio.domain.memory import as_json, recall
 from portfolio.domain.pricing import Market
 from portfolio.models import Projection
 from portfolio.selectors import projections as state
+from portfolio.selectors.figures import FiguresBeyondLimits
 from portfolio.selectors.market import SYSTEM, listings_of, load_market, reach_of_prices, reach_of_rates
 from portfolio.services import store
 from portfolio.services.performance import write_performance
 
 log = logging.getLogger(__name__)
-
-
-class FiguresBeyondLimits(ValidationError):
-    """Entries so large that their products fit no column; they are in the ledger, but nothing can be derived from them."""
 
 
 def catch_up(*, account_id: UUID, at: datetime) -> Projection:
@@ -55,10 +51,7 @@ def catch_up(*, account_id: UUID, at: datetime) -> Projection:
         with transaction.atomic(using=SYSTEM), collector_paused():
             return _catch_up(account_id, at)
     except (decimal.DecimalException, DataError) as error:
-        raise FiguresBeyondLimits(
-            "The entries of this account lead to numbers beyond all limits; reverse the one that is wrong.",
-            code="figures_beyond_limits",
-        ) from error
+        raise FiguresBeyondLimits from error
 
 
 @contextmanager

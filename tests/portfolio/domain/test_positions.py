@@ -115,6 +115,28 @@ class TestTrades:
                 assert holding.cost == D(expected[after]["cost_basis"])
 
 
+class TestSpecific:
+    @pytest.mark.parametrize(("lots", "left"), [("named", [1, 2]), ("named in part", [1, 2, 1]), ("nonsense", [2, 3])])
+    def test_a_sale_names_its_lots_by_the_entries_that_opened_them(self, lots, left):
+        bought = [entry("BUY", f"2024-01-0{n}", SHARE, quantity=n, price=10) for n in (1, 2, 3)]
+        third = bought[2].sequence
+        named = {
+            "named": [{"sequence": third}],
+            "named in part": [{"sequence": third, "quantity": "2"}, {"sequence": bought[0].sequence, "quantity": "0"}],
+            "nonsense": "the last one",
+        }[lots]
+        sold = D(2) if lots == "named in part" else D(3) if lots == "named" else D(1)
+        sale = entry("SELL", "2024-02-01", SHARE, quantity=-sold, price=12, data={"lots": named})
+        book = folded(*bought, sale, method="SPECIFIC")
+        assert [lot.quantity for lot in book.holdings[SHARE].lots] == left
+
+    def test_other_methods_choose_for_themselves(self):
+        bought = [entry("BUY", f"2024-01-0{n}", SHARE, quantity=1, price=10) for n in (1, 2)]
+        sale = entry("SELL", "2024-02-01", SHARE, quantity=-1, price=12, data={"lots": [{"sequence": bought[1].sequence}]})
+        (lot,) = folded(*bought, sale).holdings[SHARE].lots
+        assert lot.sequence == bought[1].sequence
+
+
 class TestOrder:
     def test_at_one_instant_what_arrives_comes_before_what_leaves(self):
         book = folded(

@@ -7,7 +7,7 @@ import pytest
 
 from accounts.models.tenancy import acting_as
 from portfolio.models import Snapshot
-from portfolio.selectors.figures import KeptFigures, names_of
+from portfolio.selectors.figures import FiguresBeyondLimits, KeptFigures, names_of
 from portfolio.selectors.past import PastFigures, figures_of
 from portfolio.services.projections import catch_up
 from tests.factories import make_account, make_instrument, post
@@ -113,6 +113,15 @@ class TestPast:
         assert isinstance(figures_of(busy, as_of=date(2024, 1, 12)), KeptFigures)
         assert isinstance(figures_of(busy, as_of=date(2024, 1, 11)), PastFigures)
         assert isinstance(figures_of(busy, known_at=NOW), PastFigures)
+
+
+def test_a_past_too_large_to_be_derived_is_refused_by_name(alice):
+    account, share = make_account(owner=alice), make_instrument()
+    post(account, "TRANSFER_IN", instrument=share, quantity="999999999999", data={"cost": "1"}, occurred_at=at("2024-01-02"))
+    for n in range(19):
+        post(account, "SPLIT", instrument=share, data={"ratio": "1000000:1"}, occurred_at=at(f"2024-01-{n + 10}"))
+    with acting_as(alice.pk), pytest.raises(FiguresBeyondLimits):
+        PastFigures(account).positions()
 
 
 class TestNames:
