@@ -69,14 +69,19 @@ class Sign(enum.Enum):
 
     def allows(self, value: Decimal) -> bool:
         """Say whether a value keeps to the sign."""
-        return {
-            Sign.POSITIVE: value > 0,
-            Sign.NEGATIVE: value < 0,
-            Sign.NOT_NEGATIVE: value >= 0,
-            Sign.NOT_ZERO: value != 0,
-            Sign.NONE: value == 0,
-            Sign.ANY: True,
-        }[self]
+        match self:
+            case Sign.POSITIVE:
+                return value > 0
+            case Sign.NEGATIVE:
+                return value < 0
+            case Sign.NOT_NEGATIVE:
+                return value >= 0
+            case Sign.NOT_ZERO:
+                return value != 0
+            case Sign.NONE:
+                return value == 0
+            case Sign.ANY:
+                return True
 
 
 class Need(enum.Enum):

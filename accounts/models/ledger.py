@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
+import orjson
 from django.contrib.postgres.fields import ArrayField
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, models
+from uuid_utils.compat import uuid7
 
 from accounts.domain.ledger import EntryDraft, EntryKind
 from accounts.models.accounts import Account
@@ -34,8 +34,8 @@ class Appended:
     sequence: int | None
     outcome: str
     recorded_at: datetime | None = None
-    previous_hash: bytes | None = None
-    hash: bytes | None = None
+    previous_hash: bytes = b""
+    hash: bytes = b""
     followed: bool = True
 
 
@@ -68,48 +68,68 @@ class LedgerQuerySet(AccountScoped):
         """
         rows = [as_row(draft, links[index] if links else NO_LINK) for index, draft in enumerate(drafts)]
         with connection.cursor() as cursor:
-            cursor.execute("select * from ledger_append(%s, %s, %s, %s)", [account_id, actor_id, f"[{','.join(rows)}]", partial])
-            return [Appended(*row) for row in cursor.fetchall()]
+            cursor.execute("select ledger_append(%s, %s, %s, %s)", [account_id, actor_id, f"[{','.join(rows)}]", partial])
+            return [_appended(*answer) for answer in json.loads(cursor.fetchone()[0])]
+
+
+def _appended(
+    outcome: str,
+    entry_id: str = "",
+    sequence: int | None = None,
+    recorded_at: str = "",
+    previous_hash: str = "",
+    digest: str = "",
+    followed: bool = True,
+) -> Appended:
+    """Return an answer of `ledger_append`."""
+    return Appended(
+        entry_id=UUID(entry_id) if entry_id else None,
+        sequence=sequence,
+        outcome=outcome,
+        recorded_at=datetime.fromisoformat(recorded_at) if recorded_at else None,
+        previous_hash=bytes.fromhex(previous_hash),
+        hash=bytes.fromhex(digest),
+        followed=followed,
+    )
 
 
 def as_row(draft: EntryDraft, link: Link = NO_LINK) -> str:
     """Return a draft as the JSON object that `ledger_append` reads: the columns by name, numbers as texts."""
-    row: dict[str, Any] = {
+    row = {
+        "id": uuid7(),
         "kind": draft.kind.value,
-        "occurred_at": draft.occurred_at.isoformat(),
+        "occurred_at": draft.occurred_at,
         "currency": draft.currency,
+        "instrument_id": draft.instrument_id,
         "quantity": str(draft.quantity),
+        "price": draft.price,
         "cash": str(draft.cash),
         "fee": str(draft.fee),
         "tax": str(draft.tax),
+        "data": draft.data,
+        "reason_primary": draft.reason_primary,
+        "reason_explanation": draft.reason_explanation,
+        "notes": draft.notes,
+        "tags": draft.tags,
         "source": draft.source,
-    }
-    optional = {
-        "instrument_id": draft.instrument_id,
-        "price": draft.price,
+        "external_id": draft.external_id,
         "group_id": draft.group,
         "reverses_id": link.reverses,
         "corrects_id": link.corrects,
     }
-    row |= {name: str(value) for name, value in optional.items() if value is not None}
-    row |= {name: value for name in ROUGH if (value := getattr(draft, name))}
-    return json.dumps(row, cls=DjangoJSONEncoder, ensure_ascii=False)
-
-
-# the fields of a draft that an entry has under the same name
-COPIED = (
-    *("occurred_at", "currency", "instrument_id", "quantity", "price", "cash", "fee", "tax", "data"),
-    *("reason_primary", "reason_explanation", "notes", "source", "external_id", "group"),
-)
-# what JSON carries as it is, and the table has empty where it is left out
-ROUGH = ("data", "tags", "reason_primary", "reason_explanation", "notes", "external_id")
+    try:
+        return orjson.dumps(row, default=str).decode()
+    except TypeError:  # a whole number beyond 64 bits, in data that came in by file
+        return json.dumps(row, default=str, ensure_ascii=False)
 
 
 class LedgerEntry(models.Model):
     """One happening in an account, signed and for good; a mistake is taken back by a reversal."""
 
     id = UUIDv7Field()
-    account = models.ForeignKey(Account, models.PROTECT, related_name="entries", db_index=False)
+    # the writer has locked the account's head, read the actor's membership and found the linked entry: the database need not
+    # look again, entry by entry, at rows that can't be deleted (the head holds the account, a trigger holds the actor)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="entries", db_index=False, db_constraint=False)
     sequence = models.BigIntegerField(editable=False)
     kind = models.CharField(
         max_length=20, choices=[(kind.value, kind.value.replace("_", " ").capitalize()) for kind in EntryKind]
@@ -131,9 +151,13 @@ class LedgerEntry(models.Model):
     tags = ArrayField(models.CharField(max_length=50), default=list, blank=True)
     source = models.CharField(max_length=50, default="manual")
     external_id = models.CharField(max_length=200, blank=True)
-    reverses = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="reversals", db_index=False)
-    corrects = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="corrections", db_index=False)
-    actor = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
+    reverses = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="reversals", db_index=False, db_constraint=False
+    )
+    corrects = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="corrections", db_index=False, db_constraint=False
+    )
+    actor = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
     previous_hash = models.BinaryField(editable=False)
     hash = models.BinaryField(editable=False)
 
@@ -162,23 +186,16 @@ class LedgerEntry(models.Model):
         cls, draft: EntryDraft, done: Appended, *, account_id: UUID, actor_id: UUID, link: Link = NO_LINK
     ) -> LedgerEntry:
         """Return the entry that a draft has become, without reading it back."""
-        copied = {name: getattr(draft, name) for name in COPIED}
-        entry = cls(
-            id=done.entry_id,
-            account_id=account_id,
-            sequence=done.sequence,
-            kind=draft.kind.value,
-            recorded_at=done.recorded_at,
-            tags=list(draft.tags),
-            reverses_id=link.reverses,
-            corrects_id=link.corrects,
-            actor_id=actor_id,
-            previous_hash=done.previous_hash,
-            hash=done.hash,
-            **copied,
+        values = (
+            *(done.entry_id, account_id, done.sequence, draft.kind.value, draft.occurred_at, done.recorded_at, draft.group),
+            *(draft.instrument_id, draft.quantity, draft.price, draft.cash, draft.currency, draft.fee, draft.tax, draft.data),
+            *(draft.reason_primary, draft.reason_explanation, draft.notes, list(draft.tags), draft.source, draft.external_id),
+            *(link.reverses, link.corrects, actor_id, done.previous_hash, done.hash),
         )
-        entry._state.adding, entry._state.db = False, connection.alias
-        return entry
+        return cls.from_db(connection.alias, FIELDS, values)
+
+
+FIELDS = [field.attname for field in LedgerEntry._meta.concrete_fields]
 
 
 class LedgerHead(models.Model):

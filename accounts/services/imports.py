@@ -263,7 +263,7 @@ class _Run:
         elif posted.entry_id is None:
             self._refuse(ready.line, "conflicting_entry", "event_id: a line above has the same one, with other figures.")
         else:
-            refusal = ledger.conflict(account=self.account, draft=ready.draft)
+            refusal = ledger.conflict(account=self.account, draft=ready.draft, actor=self.actor)
             self._refuse(ready.line, "conflicting_entry", " ".join(refusal.messages))
 
     def _refuse(self, line: StatementLine, code: str, detail: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 
 from accounts.domain.ledger import EntryDraft, EntryKind, check_texts
 from accounts.models import Account, Appended, LedgerEntry, Link, User
@@ -48,8 +48,7 @@ def post_entry(*, account: Account, draft: EntryDraft, actor: User) -> LedgerEnt
     done = _post(account=account, draft=draft, actor=actor)
     if done.outcome == "created":
         return LedgerEntry.as_appended(draft, done, account_id=account.pk, actor_id=actor.pk)
-    with acting_as(actor.pk):
-        return LedgerEntry.objects.get(pk=done.entry_id)
+    return _known(account=account, draft=draft, actor=actor)
 
 
 def record_entry(*, account: Account, draft: EntryDraft, actor: User) -> Posted:
@@ -92,20 +91,18 @@ def post_entries(
     return posted
 
 
-@transaction.atomic
 def reverse_entry(*, entry: LedgerEntry, actor: User, reason: str = "", explanation: str = "") -> LedgerEntry:
     """Take an entry back by posting its mirror image, at the time it is said to have happened.
 
     :raises AlreadyReversed: if it was taken back before
     :raises NotReversible: if it is a reversal
     """
-    mirror = mirrored(entry, reason=reason, explanation=explanation)
-    done = _append(account_id=entry.account_id, actor=actor, drafts=[mirror], links=[Link(reverses=entry.pk)])[0]
+    mirror, link = mirrored(entry, reason=reason, explanation=explanation), Link(reverses=entry.pk)
+    done = _append(account_id=entry.account_id, actor=actor, drafts=[mirror], links=[link])[0]
     _refuse_outcome(done, entry)
-    return LedgerEntry.objects.select_related("instrument").get(pk=done.entry_id)
+    return LedgerEntry.as_appended(mirror, done, account_id=entry.account_id, actor_id=actor.pk, link=link)
 
 
-@transaction.atomic
 def correct_entry(
     *, entry: LedgerEntry, draft: EntryDraft, actor: User, reason: str = "", explanation: str = ""
 ) -> tuple[LedgerEntry, LedgerEntry]:
@@ -122,13 +119,16 @@ def correct_entry(
     )
     drafts = [mirrored(entry, reason=reason, explanation=explanation), draft]
     links = [Link(reverses=entry.pk), Link(corrects=entry.pk)]
-    taken_back, replaced = _append(account_id=entry.account_id, actor=actor, drafts=drafts, links=links)
-    _refuse_outcome(taken_back, entry)
-    if replaced.outcome in {"conflicting", "known"}:
-        raise conflict(account=entry.account, draft=draft)
-    _follow([draft], [replaced])
-    entries = LedgerEntry.objects.select_related("instrument").in_bulk([taken_back.entry_id, replaced.entry_id])
-    return entries[taken_back.entry_id], entries[replaced.entry_id]
+    done = _append(account_id=entry.account_id, actor=actor, drafts=drafts, links=links)
+    _refuse_outcome(done[0], entry)
+    if done[1].outcome != "created":
+        raise conflict(account=entry.account, draft=draft, actor=actor)
+    _follow(drafts, done)
+    reversal, replacement = (
+        LedgerEntry.as_appended(one, row, account_id=entry.account_id, actor_id=actor.pk, link=link)
+        for one, row, link in zip(drafts, done, links, strict=True)
+    )
+    return reversal, replacement
 
 
 def write(
@@ -181,9 +181,9 @@ def differences(known: LedgerEntry | EntryDraft, draft: EntryDraft) -> list[str]
     return [name.removesuffix("_id") for name in FIGURES if getattr(known, name) != getattr(draft, name)]
 
 
-def conflict(*, account: Account, draft: EntryDraft) -> ConflictingEntry:
+def conflict(*, account: Account, draft: EntryDraft, actor: User) -> ConflictingEntry:
     """Return the refusal of a draft whose id is known with other figures, naming those that differ."""
-    known = LedgerEntry.objects.get(account=account, source=draft.source, external_id=draft.external_id)
+    known = _known(account=account, draft=draft, actor=actor)
     names = differences(known, draft) or ["nothing"]
     return ConflictingEntry(
         f"{draft.external_id} of {draft.source} is entry #{known.sequence} already, with another {', '.join(names)}. "
@@ -197,8 +197,7 @@ def _post(*, account: Account, draft: EntryDraft, actor: User) -> Appended:
     draft.check()
     done = _append(account_id=account.pk, actor=actor, drafts=[draft])
     if done[0].outcome == "conflicting":
-        with acting_as(actor.pk):
-            raise conflict(account=account, draft=draft)
+        raise conflict(account=account, draft=draft, actor=actor)
     _follow([draft], done)
     return done[0]
 
@@ -213,6 +212,12 @@ def _append(
         if getattr(error.__cause__, "sqlstate", None) == CLOSED:
             raise AccountClosed("The account is closed; its ledger takes no more entries.", code="account_closed") from error
         raise
+
+
+def _known(*, account: Account, draft: EntryDraft, actor: User) -> LedgerEntry:
+    """Return the entry that has the id of a draft."""
+    with acting_as(actor.pk):
+        return LedgerEntry.objects.get(account=account, source=draft.source, external_id=draft.external_id)
 
 
 def _refuse_outcome(done: Appended, entry: LedgerEntry) -> None:

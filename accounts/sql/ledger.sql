@@ -20,34 +20,34 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     e.reverses_id, e.corrects_id, e.actor_id))
 $$;
 
--- What became of a draft: created | known (same id, same figures) | conflicting (same id, other figures) | reversed (already)
--- | unknown (no such entry to take back) | skipped (good, but another of the batch was not).
-CREATE TYPE ledger_answer AS (
-  entry_id uuid, entry_sequence bigint, outcome text, recorded_at timestamptz, previous_hash bytea, hash bytea, followed boolean);
-
 -- The one writer of the ledger. Under a lock on the account's head it gives each draft, a JSON object that names the columns,
--- its sequence and hash, and answers for each in their order. Unless p_partial, one draft that is neither created nor known
--- leaves the ledger as it was. The actor is an argument, so that a post by itself is one round trip.
+-- its sequence and hash. The actor is an argument, so that a post by itself is one round trip. It answers for each draft, in
+-- their order, with [outcome, id, sequence, recorded at, previous hash, hash, whether its instrument's prices are followed]:
+-- created | known (same id, same figures) | conflicting (same id, other figures) | reversed (already) | unknown (no such entry
+-- to take back) | skipped (good, but another was not: unless p_partial, that leaves the ledger as it was).
 CREATE FUNCTION ledger_append(p_account uuid, p_actor uuid, p_drafts jsonb, p_partial boolean DEFAULT false)
-RETURNS SETOF ledger_answer
+RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
   acting text := current_setting('app.user_id', true);
   narrowed text := current_setting('app.account_ids', true);
-  head record;
+  last_sequence bigint;
+  last_hash bytea;
+  last_at timestamptz;
+  closed date;
   blank accounts_ledgerentry;
   e accounts_ledgerentry;
   known accounts_ledgerentry;
   fresh accounts_ledgerentry[];
-  answers ledger_answer[];
-  answer ledger_answer;
+  answers jsonb[] := '{}';
+  outcome text;
   refused boolean := false;
 BEGIN
   IF acting <> '' AND acting <> p_actor::text THEN
     RAISE EXCEPTION 'the transaction acts for another user' USING ERRCODE = 'insufficient_privilege';
   END IF;
   FOR attempt IN 1 .. 2 LOOP
-    SELECT h.sequence, h.hash, h.recorded_at, a.closed_on INTO head
+    SELECT h.sequence, h.hash, h.recorded_at, a.closed_on INTO last_sequence, last_hash, last_at, closed
     FROM accounts_ledgerhead h
     JOIN accounts_account a ON a.id = h.account_id
     JOIN accounts_membership m ON m.account_id = h.account_id
@@ -55,21 +55,23 @@ BEGIN
     FOR UPDATE OF h;
     EXIT WHEN FOUND;
     -- the first entry of an account makes its head
+    acting := set_config('bedrock.appending', 'on', true);
     INSERT INTO accounts_ledgerhead (account_id, sequence, hash)
     SELECT a.id, 0, '' FROM accounts_account a WHERE a.id = p_account AND attempt = 1
     ON CONFLICT DO NOTHING;
+    acting := set_config('bedrock.appending', '', true);
   END LOOP;
-  IF head IS NULL OR (narrowed <> '' AND p_account::text <> ALL (string_to_array(narrowed, ','))) THEN
+  IF last_sequence IS NULL OR (narrowed <> '' AND p_account::text <> ALL (string_to_array(narrowed, ','))) THEN
     RAISE EXCEPTION 'only a trader or an owner of the account may post' USING ERRCODE = 'insufficient_privilege';
   END IF;
-  IF head.closed_on IS NOT NULL THEN
-    RAISE EXCEPTION 'the account was closed on %', head.closed_on USING ERRCODE = 'BR001';
+  IF closed IS NOT NULL THEN
+    RAISE EXCEPTION 'the account was closed on %', closed USING ERRCODE = 'BR001';
   END IF;
 
   blank.account_id := p_account;
   blank.actor_id := p_actor;
   -- never before the entry in front, should the clock step back: "as known at" follows the sequence
-  blank.recorded_at := greatest(clock_timestamp(), head.recorded_at);
+  blank.recorded_at := greatest(clock_timestamp(), last_at);
   blank.quantity := 0;
   blank.cash := 0;
   blank.fee := 0;
@@ -87,52 +89,57 @@ BEGIN
     e.account_id := p_account;
     e.actor_id := p_actor;
     e.recorded_at := blank.recorded_at;
-    answer := row(NULL, NULL, 'created', e.recorded_at, NULL, NULL, true);
+    outcome := 'created';
     IF e.external_id <> '' THEN
       SELECT * INTO known FROM accounts_ledgerentry k
       WHERE k.account_id = p_account AND k.source = e.source AND k.external_id = e.external_id AND k.external_id <> '';
       IF FOUND THEN
-        answer := row(known.id, known.sequence, CASE WHEN
+        outcome := CASE WHEN
           row(known.kind, known.occurred_at, known.instrument_id, known.quantity, known.price, known.cash, known.currency,
               known.fee, known.tax, known.data, known.reverses_id)
           IS NOT DISTINCT FROM
           row(e.kind, e.occurred_at, e.instrument_id, e.quantity, e.price, e.cash, e.currency,
               e.fee, e.tax, e.data, e.reverses_id)
-          THEN 'known' ELSE 'conflicting' END, known.recorded_at, known.previous_hash, known.hash, true);
+          THEN 'known' ELSE 'conflicting' END;
+        refused := refused OR outcome = 'conflicting';
+        answers := array_append(answers, jsonb_build_array(outcome, known.id, known.sequence));
+        CONTINUE;
       END IF;
     END IF;
-    IF answer.outcome = 'created' AND (e.reverses_id IS NOT NULL OR e.corrects_id IS NOT NULL) THEN
-      answer.outcome := ledger_verdict_on_link(p_account, e.reverses_id, e.corrects_id);
+    IF e.reverses_id IS NOT NULL OR e.corrects_id IS NOT NULL THEN
+      outcome := ledger_verdict_on_link(p_account, e.reverses_id, e.corrects_id);
+      IF outcome <> 'created' THEN
+        refused := true;
+        answers := array_append(answers, jsonb_build_array(outcome));
+        CONTINUE;
+      END IF;
     END IF;
-    IF answer.outcome = 'created' THEN
-      e.id := coalesce(e.id, ledger_uuidv7(e.recorded_at));
-      e.sequence := head.sequence + 1;
-      e.previous_hash := head.hash;
-      e.hash := sha256(head.hash || ledger_canonical(e));
-      head.sequence := e.sequence;
-      head.hash := e.hash;
-      fresh := array_append(fresh, e);
-      answer := row(e.id, e.sequence, 'created', e.recorded_at, e.previous_hash, e.hash, e.instrument_id IS NULL OR EXISTS (
-        SELECT FROM marketdata_followedinstrument f WHERE f.instrument_id = e.instrument_id));
-    ELSE
-      refused := refused OR answer.outcome <> 'known';
-    END IF;
-    answers := array_append(answers, answer);
+    e.id := coalesce(e.id, ledger_uuidv7(e.recorded_at));
+    last_sequence := last_sequence + 1;
+    e.sequence := last_sequence;
+    e.previous_hash := last_hash;
+    last_hash := sha256(last_hash || ledger_canonical(e));
+    e.hash := last_hash;
+    fresh := array_append(fresh, e);
+    answers := array_append(answers, jsonb_build_array(
+      outcome, e.id, e.sequence, e.recorded_at, encode(e.previous_hash, 'hex'), encode(e.hash, 'hex'),
+      e.instrument_id IS NULL OR EXISTS (
+        SELECT FROM marketdata_followedinstrument f WHERE f.instrument_id = e.instrument_id)));
   END LOOP;
 
-  IF fresh IS NOT NULL AND (p_partial OR NOT refused) THEN
+  IF refused AND NOT p_partial THEN
+    RETURN (
+      SELECT jsonb_agg(CASE WHEN a ->> 0 = 'created' THEN '["skipped"]' ELSE a END ORDER BY n)
+      FROM unnest(answers) WITH ORDINALITY AS t (a, n));
+  END IF;
+  IF fresh IS NOT NULL THEN
     acting := set_config('bedrock.appending', 'on', true);
     INSERT INTO accounts_ledgerentry SELECT f.* FROM unnest(fresh) AS f;
-    UPDATE accounts_ledgerhead h SET sequence = head.sequence, hash = head.hash, recorded_at = blank.recorded_at
+    UPDATE accounts_ledgerhead h SET sequence = last_sequence, hash = last_hash, recorded_at = blank.recorded_at
     WHERE h.account_id = p_account;
     acting := set_config('bedrock.appending', '', true);
   END IF;
-  FOREACH answer IN ARRAY coalesce(answers, '{}') LOOP
-    IF refused AND NOT p_partial AND answer.outcome = 'created' THEN
-      answer := row(NULL, NULL, 'skipped', NULL, NULL, NULL, true);
-    END IF;
-    RETURN NEXT answer;
-  END LOOP;
+  RETURN to_jsonb(answers);
 END $$;
 
 -- Whether an entry may take back or replace another: that one has to be there, be no reversal, and not be taken back before.
@@ -149,7 +156,8 @@ $$;
 REVOKE ALL ON FUNCTION ledger_append(uuid, uuid, jsonb, boolean), ledger_verdict_on_link(uuid, uuid, uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger_append(uuid, uuid, jsonb, boolean) TO bedrock_app, bedrock_system;
 
--- Entries are added by the function above alone, and never changed or removed: for nobody, the superuser included.
+-- Entries are added by the function above alone, and never changed or removed: for nobody, the superuser included. It alone
+-- moves the head. (The condition stands in the trigger: it costs less than a call.)
 CREATE FUNCTION ledger_no_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION 'the ledger is append-only: % of % is refused; post a reversal instead', tg_op, tg_table_name
@@ -158,37 +166,33 @@ END $$;
 
 CREATE FUNCTION ledger_one_writer() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF coalesce(current_setting('bedrock.appending', true), '') <> 'on' THEN
-    RAISE EXCEPTION 'the ledger is written through ledger_append() alone, which gives sequence and hash'
-      USING ERRCODE = 'restrict_violation';
-  END IF;
-  RETURN NULL;
+  RAISE EXCEPTION 'the ledger is written through ledger_append() alone, which gives sequence and hash'
+    USING ERRCODE = 'restrict_violation';
 END $$;
 
-CREATE TRIGGER entry_one_writer BEFORE INSERT ON accounts_ledgerentry FOR EACH STATEMENT EXECUTE FUNCTION ledger_one_writer();
+CREATE TRIGGER entry_one_writer BEFORE INSERT ON accounts_ledgerentry FOR EACH STATEMENT
+WHEN (current_setting('bedrock.appending', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION ledger_one_writer();
 CREATE TRIGGER entry_fixed BEFORE UPDATE OR DELETE ON accounts_ledgerentry FOR EACH ROW EXECUTE FUNCTION ledger_no_change();
 CREATE TRIGGER entry_kept BEFORE TRUNCATE ON accounts_ledgerentry FOR EACH STATEMENT EXECUTE FUNCTION ledger_no_change();
+-- Whoever has written in a ledger stays known (deactivate them instead).
+CREATE FUNCTION ledger_keeps_its_actors() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM accounts_ledgerentry e WHERE e.actor_id = OLD.id) THEN
+    RAISE EXCEPTION 'this person has written in a ledger' USING ERRCODE = 'foreign_key_violation';
+  END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER actor_is_kept BEFORE DELETE ON accounts_user FOR EACH ROW EXECUTE FUNCTION ledger_keeps_its_actors();
+
+CREATE TRIGGER head_one_writer BEFORE INSERT OR UPDATE ON accounts_ledgerhead FOR EACH STATEMENT
+WHEN (current_setting('bedrock.appending', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION ledger_one_writer();
+CREATE TRIGGER head_fixed BEFORE DELETE ON accounts_ledgerhead FOR EACH ROW EXECUTE FUNCTION ledger_no_change();
+CREATE TRIGGER head_kept BEFORE TRUNCATE ON accounts_ledgerhead FOR EACH STATEMENT EXECUTE FUNCTION ledger_no_change();
+-- in replica mode too
 ALTER TABLE accounts_ledgerentry ENABLE ALWAYS TRIGGER entry_one_writer;
 ALTER TABLE accounts_ledgerentry ENABLE ALWAYS TRIGGER entry_fixed;
 ALTER TABLE accounts_ledgerentry ENABLE ALWAYS TRIGGER entry_kept;
-
--- The head moves forward only, and only to an entry that is there.
-CREATE FUNCTION ledger_head_guard() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
-BEGIN
-  IF tg_op IN ('DELETE', 'TRUNCATE') THEN
-    RAISE EXCEPTION 'the head of a ledger is never removed' USING ERRCODE = 'restrict_violation';
-  ELSIF tg_op = 'INSERT' AND NEW.sequence = 0 AND NEW.hash = '' THEN
-    RETURN NEW;
-  ELSIF tg_op = 'UPDATE' AND NEW.account_id = OLD.account_id AND NEW.sequence > OLD.sequence AND EXISTS (
-    SELECT FROM accounts_ledgerentry e WHERE e.account_id = NEW.account_id AND e.sequence = NEW.sequence AND e.hash = NEW.hash
-  ) THEN
-    RETURN NEW;
-  END IF;
-  RAISE EXCEPTION 'the head of a ledger moves forward only, to an entry that exists' USING ERRCODE = 'restrict_violation';
-END $$;
-
-CREATE TRIGGER head_guard BEFORE INSERT OR UPDATE OR DELETE ON accounts_ledgerhead FOR EACH ROW EXECUTE FUNCTION ledger_head_guard();
-CREATE TRIGGER head_kept BEFORE TRUNCATE ON accounts_ledgerhead FOR EACH STATEMENT EXECUTE FUNCTION ledger_head_guard();
-ALTER TABLE accounts_ledgerhead ENABLE ALWAYS TRIGGER head_guard;
+ALTER TABLE accounts_ledgerhead ENABLE ALWAYS TRIGGER head_one_writer;
+ALTER TABLE accounts_ledgerhead ENABLE ALWAYS TRIGGER head_fixed;
 ALTER TABLE accounts_ledgerhead ENABLE ALWAYS TRIGGER head_kept;

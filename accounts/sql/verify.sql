@@ -1,8 +1,12 @@
 -- What is wrong with a ledger, or with all of them: of each account the first bad entry, found by recomputing every hash and
--- looking up every neighbor. It sees what the caller may see.
+-- looking up every neighbor. It sees what the caller may see. The planner does not know what a hash costs: unless told, it
+-- would leave the work to one process.
 CREATE FUNCTION ledger_faults(p_account uuid DEFAULT NULL)
 RETURNS TABLE (account_id uuid, sequence bigint, fault text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, public, pg_temp
+SET parallel_setup_cost = 0 SET parallel_tuple_cost = 0 SET min_parallel_table_scan_size = 0
+SET enable_nestloop = off SET enable_memoize = off AS $$
   SELECT DISTINCT ON (bad.account_id) bad.account_id, bad.sequence, bad.fault
   FROM (
     SELECT e.account_id, e.sequence, CASE

@@ -16,6 +16,7 @@ MAY_NAME_IT = {
     "config/embedded.py": "hands out its address",
     "config/checks.py": "checks its role",
     "accounts/management/commands/migrate.py": "grants it its rights",
+    "accounts/selectors/ledger.py": "walks the chains of all ledgers",
     "accounts/services/jobs.py": "claims the due jobs of all accounts",
     "accounts/services/idempotency.py": "forgets old answers of everybody",
     "accounts/services/prices.py": "refreshes what accounts hold, for their jobs",

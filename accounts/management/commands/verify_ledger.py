@@ -1,0 +1,40 @@
+"""Walk the hash chains of the ledgers and name the first bad entry of each."""
+
+from argparse import ArgumentParser
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.selectors.ledger import verified_ledgers
+
+
+class Command(BaseCommand):
+    """Verifies the ledgers; leaves with 1 if one is bad."""
+
+    help = "Recompute the hash of every entry, look up its neighbors and compare with the head; name the first bad entry."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Say what the command takes."""
+        parser.add_argument("--account", type=UUID, help="only the ledger of this account (its id)")
+        parser.add_argument("--quiet", action="store_true", help="tell the bad ledgers alone")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print what was found in each ledger.
+
+        :raises CommandError: if one is bad, or there is none of that account
+        """
+        ledgers = verified_ledgers(account_id=options["account"])
+        if options["account"] and not ledgers:
+            raise CommandError(f"The account {options['account']} has no ledger.")
+        bad = [ledger for ledger in ledgers if ledger.fault]
+        for ledger in bad if options["quiet"] else ledgers:
+            said = (
+                f"BAD, entry #{ledger.fault.sequence}: {ledger.fault.detail}"
+                if ledger.fault
+                else f"OK, {ledger.entries:,} entries"
+            )
+            self.stdout.write(f"{ledger.account_id} {ledger.account_name}: {said}")
+        if bad:
+            raise CommandError(f"{len(bad)} of {len(ledgers)} ledgers are bad.")
+        self.stdout.write(f"{len(ledgers):,} ledgers, {sum(ledger.entries for ledger in ledgers):,} entries: every chain holds.")
