@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -18,7 +17,7 @@ from accounts.domain.roles import Role
 from accounts.models import Account, ImportBatch, Job, JobRun, LedgerEntry, Membership
 from accounts.selectors.accounts import accounts_of
 from accounts.services import accounts
-from marketdata.admin.base import Dialog, ServiceForm, badge, figure, leave, link_to_list, page_of, when
+from marketdata.admin.base import Dialog, ServiceForm, badge, figure, find, leave, link_to_list, page_of, when
 
 ROLES = {"OWNER": "success", "TRADER": "info", "VIEWER": ""}
 HELD_AS = ("name", "kind", "base_currency", "execution_mode", "cost_basis_method", "opened_on")
@@ -44,7 +43,7 @@ class Closing(Dialog):
 
     def perform(self) -> Account:
         """Close the account."""
-        account = get_object_or_404(Account.objects.visible_to(user_of(self.request), role=Role.OWNER), pk=self.object_id)
+        account = find(Account.objects.visible_to(user_of(self.request), role=Role.OWNER), self.object_id)
         return accounts.close_account(account=account, at=timezone.now())
 
 

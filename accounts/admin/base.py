@@ -1,5 +1,6 @@
 """The gate of the admin: members find the records of their own accounts, and write as far as their role reaches."""
 
+from datetime import date, datetime, time, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -7,7 +8,9 @@ from django.contrib.admin.utils import unquote
 from django.db.models import ForeignKey, QuerySet
 from django.forms import ModelChoiceField
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import RelatedDropdownFilter
+from django.utils import timezone
+from unfold.contrib.filters.admin import RangeDateFilter, RelatedDropdownFilter
+from unfold.utils import parse_date_str
 
 from accounts.domain.roles import Role
 from accounts.models import Account, User
@@ -111,6 +114,19 @@ class AccountFilter(RelatedDropdownFilter):
     def has_output(self) -> bool:
         """Offer the choice even where there is only one account."""
         return True
+
+
+class DayFilter(RangeDateFilter):
+    """From one day to another, both included, in the time zone of who looks."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Keep the rows between the days; what is no day is passed over."""
+        for end, lookup, later in (("from", "gte", 0), ("to", "lt", 1)):
+            day = parse_date_str(str(self.used_parameters.get(f"{self.field_path}_{end}", "")))
+            if day is not None and day < date.max:
+                midnight = timezone.make_aware(datetime.combine(day + timedelta(days=later), time()))
+                queryset = queryset.filter(**{f"{self.field_path}__{lookup}": midnight})
+        return queryset
 
 
 BY_ACCOUNT = ("account", AccountFilter)

@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from uuid_utils.compat import uuid7
@@ -30,7 +29,7 @@ from accounts.domain.ledger import (
 from accounts.domain.roles import Role
 from accounts.models import LedgerEntry
 from accounts.services import ledger
-from marketdata.admin.base import ServiceForm
+from marketdata.admin.base import ServiceForm, find
 from marketdata.domain.money import plain
 from marketdata.domain.rows import read_number
 
@@ -95,7 +94,7 @@ class EntryForm(ServiceForm):
         widget=UnfoldAdminTextInputWidget,
         help_text="Shared by the legs of one happening; empty for FX: a new one.",
     )
-    data = forms.JSONField(
+    data = forms.JSONField(  # type: ignore[assignment]  # no attribute: fields leave their class
         required=False, widget=UnfoldAdminTextareaWidget({"rows": 3}), help_text="What else is known, as a JSON object."
     )
 
@@ -110,7 +109,7 @@ class EntryForm(ServiceForm):
         self.fields["occurred_at"].help_text = f"In {timezone.get_current_timezone_name()}."
         if self.corrected is not None:
             self.fields["account"].disabled = True
-            self.initial |= as_initial(self.corrected)
+            self.initial.update(as_initial(self.corrected))
         else:
             self.initial.setdefault("occurred_at", timezone.now().replace(second=0, microsecond=0))
 
@@ -119,7 +118,7 @@ class EntryForm(ServiceForm):
         """The entry whose place the new one takes, if the address names one that the user may correct."""
         wanted = self.request.GET.get("corrects")
         mine = LedgerEntry.objects.visible_to(user_of(self.request), role=Role.TRADER)
-        return get_object_or_404(mine, pk=wanted) if wanted else None
+        return find(mine, wanted) if wanted else None
 
     def clean_occurred_at(self) -> Any:
         """Refuse what has not happened yet."""
@@ -164,7 +163,9 @@ class EntryForm(ServiceForm):
             tags=tuple(tag.strip() for tag in given["tags"].split(",") if tag.strip()),
             group=given["group"] or (uuid7() if kind is EntryKind.FX else None),
             price=given.get("price"),
-            **{name: given.get(name) or Decimal(0) for name in ("quantity", "fee", "tax")},
+            quantity=given.get("quantity") or Decimal(0),
+            fee=given.get("fee") or Decimal(0),
+            tax=given.get("tax") or Decimal(0),
             **{name: given[name] for name in TEXTS},
         )
         return from_magnitudes(draft, cash=cash)

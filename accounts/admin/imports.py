@@ -149,6 +149,7 @@ class ImportBatchAdmin(MemberAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = self.get_form(request, form=PreviewForm)(request.POST, request.FILES)
+        assert isinstance(form, PreviewForm)  # noqa: S101
         context = report_of(form.done) if form.is_valid() else {"errors": form.errors}
         return TemplateResponse(request, "bedrock/import_report.html", context)
 

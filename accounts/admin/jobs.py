@@ -2,7 +2,6 @@
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action
@@ -12,7 +11,7 @@ from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
 from accounts.domain.roles import Role
 from accounts.models import Job, JobRun
 from accounts.services.jobs import reschedule_job, run_job_now
-from marketdata.admin.base import Dialog, ServiceForm, badge, figure, leave, link, link_to_list, page_of, when
+from marketdata.admin.base import Dialog, ServiceForm, badge, figure, find, leave, link, link_to_list, page_of, when
 
 OUTCOMES = {"SUCCEEDED": "success", "FAILED": "danger", "CLAIMED": "info"}
 
@@ -34,7 +33,7 @@ class RunNow(Dialog):
 
     def perform(self) -> Job:
         """Make the job due."""
-        job = get_object_or_404(Job.objects.visible_to(user_of(self.request), role=Role.OWNER), pk=self.object_id)
+        job = find(Job.objects.visible_to(user_of(self.request), role=Role.OWNER), self.object_id)
         return run_job_now(job=job, at=timezone.now())
 
 

@@ -8,20 +8,20 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
+from accounts.admin.base import BY_ACCOUNT, DayFilter, MemberAdmin, user_of
 from accounts.admin.entry_forms import TAKEN_BY, EntryForm, shown_when
 from accounts.domain.roles import Role
 from accounts.models import LedgerEntry
 from accounts.services.ledger import reverse_entry
-from marketdata.admin.base import Dialog, badge, figure, leave, link, link_to, page_of, when
+from marketdata.admin.base import Dialog, badge, figure, find, leave, link, link_to, page_of, when
 from marketdata.domain.display import NOTHING
 
 KINDS: Mapping[str, str] = {
@@ -53,7 +53,7 @@ class Reversal(Dialog):
     def perform(self) -> LedgerEntry:
         """Post the mirror image of the entry."""
         user = user_of(self.request)
-        entry = get_object_or_404(LedgerEntry.objects.visible_to(user, role=Role.TRADER), pk=self.object_id)
+        entry = find(LedgerEntry.objects.visible_to(user, role=Role.TRADER), self.object_id)
         why = {"reason": self.cleaned_data["reason"], "explanation": self.cleaned_data["explanation"]}
         return reverse_entry(entry=entry, actor=user, **why)
 
@@ -80,7 +80,7 @@ class LedgerEntryAdmin(MemberAdmin):
         BY_ACCOUNT,
         ("kind", ChoicesDropdownFilter),
         ("instrument", AutocompleteSelectFilter),
-        ("occurred_at", RangeDateFilter),
+        ("occurred_at", DayFilter),
     )
     search_fields = ("instrument__symbol__iexact", "notes__icontains", "reason_primary__icontains", "external_id__iexact")
     search_help_text = "Symbol, notes, reason or external id"

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -13,7 +12,7 @@ from unfold.decorators import action, display
 from accounts.admin.base import GatedAdmin, user_of
 from accounts.models import Notification, Watchlist
 from accounts.services import notifications, watchlists
-from marketdata.admin.base import Dialog, ServiceForm, badge, leave, list_of, when
+from marketdata.admin.base import Dialog, ServiceForm, badge, find, leave, list_of, when
 
 LEVELS = {"INFO": "info", "WARNING": "warning", "CRITICAL": "danger"}
 
@@ -69,7 +68,7 @@ class Reading(Dialog):
 
     def perform(self) -> Notification:
         """Mark the message."""
-        message = get_object_or_404(Notification.objects.visible_to(user_of(self.request)), pk=self.object_id)
+        message = find(Notification.objects.visible_to(user_of(self.request)), self.object_id)
         return notifications.mark_read(notification=message, read_at=timezone.now())
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
@@ -18,7 +18,7 @@ from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
 from accounts.domain.roles import Role
 from accounts.models import Membership
 from accounts.services import memberships
-from marketdata.admin.base import Dialog, ServiceForm, leave, link, list_of, when
+from marketdata.admin.base import Dialog, ServiceForm, find, leave, link, list_of, when
 
 ROLES = {"OWNER": "success", "TRADER": "info", "VIEWER": ""}
 
@@ -49,7 +49,7 @@ class Removal(Dialog):
 
     def perform(self) -> str:
         """Remove the member and return who it was."""
-        membership = get_object_or_404(Membership.objects.visible_to(user_of(self.request)), pk=self.object_id)
+        membership = find(Membership.objects.visible_to(user_of(self.request)), self.object_id)
         memberships.remove_member(membership=membership)
         return membership.email
 

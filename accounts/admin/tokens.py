@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
@@ -20,7 +19,7 @@ from unfold.widgets import (
 from accounts.admin.base import GatedAdmin, user_of
 from accounts.models import Account, ApiToken, Scope
 from accounts.services.tokens import Issued, issue_token, revoke_token
-from marketdata.admin.base import Dialog, ServiceForm, leave, page_of, when
+from marketdata.admin.base import Dialog, ServiceForm, find, leave, page_of, when
 
 SCOPES = [
     (Scope.READ.value, "Read: look at everything"),
@@ -72,7 +71,7 @@ class Revocation(Dialog):
 
     def perform(self) -> ApiToken:
         """Revoke the token."""
-        token = get_object_or_404(ApiToken.objects.visible_to(user_of(self.request)), pk=self.object_id)
+        token = find(ApiToken.objects.visible_to(user_of(self.request)), self.object_id)
         return revoke_token(token=token, at=timezone.now())
 
 

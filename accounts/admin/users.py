@@ -5,9 +5,9 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelect2Widget
@@ -15,7 +15,9 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelect2Widget
 from accounts.admin.base import user_of
 from accounts.models import User
 from accounts.services import standing, users
-from marketdata.admin.base import BaseAdmin, Dialog, ServiceForm, leave, page_of, when
+from marketdata.admin.base import BaseAdmin, Dialog, ServiceForm, find, leave, page_of, when
+
+admin.site.unregister(Group)  # rights follow from roles in accounts and from two flags, from nothing else
 
 PROFILE = ("display_name", "time_zone", "base_currency")
 STANDING = ("is_active", "is_staff")
@@ -59,7 +61,7 @@ class NewPassword(Dialog):
 
     def perform(self) -> User:
         """Set the password."""
-        return standing.set_password(user=get_object_or_404(User, pk=self.object_id), password=self.cleaned_data["password"])
+        return standing.set_password(user=find(User.objects.all(), self.object_id), password=self.cleaned_data["password"])
 
 
 @admin.register(User)

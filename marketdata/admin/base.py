@@ -14,7 +14,7 @@ from django.contrib.admin.utils import flatten_fieldsets, quote
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Field, Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -164,6 +164,17 @@ class Dialog(Asking, BaseDialogForm):
     def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
         """Return the refusals that belong to no field."""
         return {"errors": self.non_field_errors() if self.is_bound else []}
+
+
+def find(rows: QuerySet, pk: Any) -> Any:
+    """Return the row with a key among those that may be seen.
+
+    :raises Http404: if there is none, or the key is none
+    """
+    try:
+        return rows.get(pk=pk)
+    except (rows.model.DoesNotExist, ValidationError, ValueError) as error:
+        raise Http404 from error
 
 
 def leave(request: HttpRequest, message: str, to: str) -> HttpResponse:

@@ -7,14 +7,13 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from marketdata.admin.base import BaseAdmin, Dialog, badge, figure, is_operator, leave, link, page_of, when
+from marketdata.admin.base import BaseAdmin, Dialog, badge, figure, find, is_operator, leave, link, page_of, when
 from marketdata.models import QualityIssue
 from marketdata.services.quality import resolve_issue
 
@@ -43,7 +42,7 @@ class Resolution(Dialog):
 
     def perform(self) -> QualityIssue:
         """Note that the issue has been dealt with."""
-        issue = get_object_or_404(QualityIssue, pk=self.object_id)
+        issue = find(QualityIssue.objects.all(), self.object_id)
         text = self.cleaned_data["resolution"]
         return resolve_issue(issue=issue, by=self.request.user.get_username(), resolution=text, at=timezone.now())
 

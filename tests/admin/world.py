@@ -1,0 +1,139 @@
+"""One record of every kind that the admin shows, full of texts that a page must not believe; and who looks at them."""
+
+from collections.abc import Iterator
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import (
+    Account,
+    ApiToken,
+    ImportBatch,
+    Job,
+    JobRun,
+    LedgerEntry,
+    Membership,
+    Notification,
+    User,
+    Watchlist,
+)
+from accounts.models.tenancy import acting_as
+from marketdata.models import (
+    Bar,
+    FxHistory,
+    FxRate,
+    Instrument,
+    PriceHistory,
+    ProviderState,
+    QualityIssue,
+    Quote,
+)
+from portfolio.models import Closure, Lot, Performance, Position, Projection, Snapshot
+from portfolio.services.projections import catch_up
+from tests.access.world import NOW, World
+from tests.factories import post
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(2)>',
+    "'><svg/onload=alert(3)>",
+    "</script><script>alert(4)</script>",
+    "{{constructor.constructor('alert(5)')()}}",
+    "javascript:alert(6)",
+)
+EVIL = "".join(HOSTILE)
+SHORT_EVIL = HOSTILE[0] + HOSTILE[1]
+SHARED = (Instrument, Bar, Quote, PriceHistory, ProviderState, FxRate, FxHistory, QualityIssue)
+
+
+class AdminWorld(World):
+    """The world of the doors' tests with hostile texts in every record of Alice's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with acting_as(self.alice.pk):
+            Account.objects.filter(pk=self.account.pk).update(name=f"Alice's {SHORT_EVIL}")
+            ImportBatch.objects.filter(pk=self.batch.pk).update(
+                file_name=EVIL, refused=[{"line": 1, "code": "x", "detail": EVIL}], remarks=[{"code": "y", "detail": EVIL}]
+            )
+            Watchlist.objects.filter(pk=self.watchlist.pk).update(name=SHORT_EVIL)
+            Notification.objects.filter(pk=self.notification.pk).update(title=EVIL[:200], body=EVIL, link="javascript:alert(7)")
+            ApiToken.objects.filter(pk=self.token.pk).update(name=SHORT_EVIL)
+        User.objects.filter(pk=self.alice.pk).update(display_name=SHORT_EVIL)
+        Instrument.objects.filter(pk=self.instrument.pk).update(name=EVIL)
+        JobRun.objects.using("system").filter(pk=self.run.pk).update(detail=EVIL)
+        _ = self.theirs  # a stranger has an account, too
+        texts: dict[str, Any] = {"notes": EVIL, "reason_primary": SHORT_EVIL, "reason_explanation": EVIL, "tags": (HOSTILE[0],)}
+        self.evil = post(self.account, "BUY", instrument=self.instrument, quantity="1", price="10", data={"x": EVIL}, **texts)
+        for price in range(9):
+            post(self.account, "BUY", instrument=self.instrument, quantity="1", price=str(10 + price))
+        catch_up(account_id=self.account.pk, at=NOW)
+
+    @cached_property
+    def records(self) -> dict[type[Model], Model]:
+        """Return one record of each kind that has a page."""
+        found: dict[type[Model], Model] = {
+            Account: self.account,
+            ApiToken: self.token,
+            ImportBatch: self.batch,
+            Job: self.job,
+            JobRun: self.run,
+            LedgerEntry: self.evil,
+            Membership: self.membership(self.bob),
+            Notification: self.notification,
+            User: self.alice,
+            Watchlist: self.watchlist,
+            Instrument: self.instrument,
+        }
+        found |= {model: self.shared(model) for model in SHARED if model is not Instrument}
+        with acting_as(self.alice.pk):
+            for model in (Position, Lot, Closure, Snapshot, Performance, Projection):
+                found[model] = model.objects.filter(account=self.account).order_by("pk").first()
+        return found
+
+    def shared(self, model: type[Model]) -> Model:
+        """Return a row of market data, made where there is none."""
+        pair = {"base": "EUR", "quote": "USD"}
+        made: dict[type[Model], dict[str, Any]] = {
+            Quote: {"instrument": self.instrument, "timestamp": NOW, "bid": 1, "ask": 2, "recorded_at": NOW},
+            PriceHistory: {"instrument": self.instrument, "timeframe": "1d", "first_at": NOW, "last_at": NOW, "rows": 3},
+            ProviderState: {"instrument": self.instrument, "timeframe": "1d", "provider": "test", "last_detail": EVIL},
+            FxRate: {**pair, "date": date(2020, 1, 2), "rate": 1, "recorded_at": NOW},
+            FxHistory: {**pair, "rows": 1},
+        }
+        if model is QualityIssue:
+            QualityIssue.objects.filter(pk=self.issue.pk).update(detail=EVIL, value=EVIL, source=SHORT_EVIL, record={"row": EVIL})
+            return self.issue
+        if model is Bar:
+            return Bar.objects.filter(instrument=self.instrument).first()
+        key = {name: value for name, value in made[model].items() if name in KEYS}
+        return model._default_manager.get_or_create(**key, defaults=made[model])[0]
+
+    def people(self) -> dict[str, User]:
+        """Return the cast by name."""
+        return {name: getattr(self, name) for name in ("alice", "tom", "bob", "charlie", "operator")}
+
+
+KEYS = {"instrument", "timestamp", "timeframe", "provider", "base", "quote", "date"}
+
+
+def pages() -> Iterator[type[Model]]:
+    """Yield every kind of record that has a page."""
+    return iter(admin.site._registry)
+
+
+def looks(user: User) -> Client:
+    """Return a browser in which the user is logged in."""
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def to(model: type[Model], page: str, *args: Any) -> str:
+    """Return the address of a page of a kind of record."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
