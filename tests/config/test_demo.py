@@ -15,7 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.domain.roles import Role
-from accounts.models import ImportBatch, LedgerEntry, Membership, Watchlist
+from accounts.models import LedgerEntry, Membership, Watchlist
 from accounts.models.tenancy import acting_as
 from config import demo
 from marketdata.models import Bar
@@ -126,7 +126,6 @@ class TestRecords:
         with acting_as(user.pk):
             account = demo.account_of(records)
             assert LedgerEntry.objects.filter(account=account).count() == len(rows(records))
-            assert not ImportBatch.objects.filter(account=account).exclude(refused=[]).exists()
 
     @pytest.mark.parametrize("records", demo.ACCOUNTS, ids=lambda records: records.file)
     def test_trade_at_the_closes_of_trading_days_and_within_means(self, records, closes):
@@ -162,6 +161,20 @@ def test_the_prices_came_through_the_provider_once(printed, closes):
     for ticker, series in closes.items():
         bars = Bar.objects.filter(instrument__symbol=ticker, instrument__exchange__in=["XNAS", "XNYS"], timeframe="1d")
         assert bars.count() == len(series)
+
+
+def test_an_older_demo_stays_as_it_is(printed, tmp_path, monkeypatch):
+    for records in demo.ACCOUNTS:
+        (tmp_path / records.file).write_bytes(
+            log_of(records).replace(b",True,20000\n", b",True,20001\n").replace(b": 20000,", b": 20001,")
+        )
+    monkeypatch.setattr(demo, "FOLDER", tmp_path)
+    err = StringIO()
+    call_command("demo", stdout=StringIO(), stderr=err)
+    assert "An older demo is here already" in err.getvalue()
+    (tmp_path / demo.SHOWN.file).write_bytes(b"event_id,timestamp,event_type\n1,2003-01-01,NONSENSE\n")
+    with pytest.raises(CommandError, match="could not be loaded"):
+        call_command("demo", stdout=StringIO(), stderr=err)
 
 
 def test_production_has_no_demo(settings):

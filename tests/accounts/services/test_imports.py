@@ -91,6 +91,16 @@ class TestImport:
         assert refusals(batch) == [(2, "invalid_entry")]
         assert batch.refused[0]["detail"].startswith("cash:")
 
+    @pytest.mark.parametrize(("cash", "data"), [("-3333.004", {}), ("-3333.5", {"rounding": "The price is rounded."})])
+    def test_the_cash_is_right_where_the_price_is_rounded(self, account, instrument, cash, data):
+        row = event(1, "TRADE", {"action": "BUY", "ticker": instrument.key, "shares": 100, "price": 33.33}, cash)
+        assert bring_in(account, log_of(row)).refused == []
+        assert (entries(account)[0].cash, entries(account)[0].data) == (Decimal(cash), data)
+
+    def test_the_cash_is_wrong_where_no_rounding_explains_it(self, account, instrument):
+        row = event(1, "TRADE", {"action": "BUY", "ticker": instrument.key, "shares": 100, "price": 33.33}, "-3333.51")
+        assert refusals(bring_in(account, log_of(row))) == [(2, "invalid_entry")]
+
     def test_what_lies_in_the_future_is_refused(self, account):
         batch = bring_in(account, log_of(event(1, "DEPOSIT", {}, "5", timestamp="2026-01-12 12:05:01Z")))
         assert refusals(batch) == [(2, "future_time")]
