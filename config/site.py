@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.forms import AuthenticationForm
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -43,6 +44,8 @@ class Site(UnfoldAdminSite):
         """Wrap a page so that its times are those of who looks, until it is rendered."""
 
         def at_home(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if "\x00" in unquote(request.META.get("QUERY_STRING", "")):
+                raise BadRequest("No text holds the character NUL.")  # PostgreSQL would say so, as a fault of ours
             zone = getattr(request.user, "time_zone", "UTC")
             with timezone.override(ZoneInfo(zone)):
                 response = view(request, *args, **kwargs)

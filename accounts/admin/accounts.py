@@ -98,6 +98,8 @@ class AccountAdmin(MemberAdmin):
         """Let owners close what is open."""
         if isinstance(obj, str):
             obj = self.get_object(request, obj)
+            if obj is None:
+                return False
         return self.reaches(request, obj, Role.OWNER) and (obj is None or obj.closed_on is None)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:

@@ -10,6 +10,7 @@ from unfold.enums import ActionVariant
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
 from accounts.domain.roles import Role
 from accounts.models import Job, JobRun
+from accounts.models.jobs import check_schedule
 from accounts.services.jobs import reschedule_job, run_job_now
 from marketdata.admin.base import Dialog, ServiceForm, badge, figure, find, leave, link, link_to_list, page_of, when
 
@@ -22,6 +23,12 @@ class JobForm(ServiceForm):
     class Meta:
         model = Job
         fields = ("schedule", "enabled")
+
+    def clean_schedule(self) -> str:
+        """Refuse what is no schedule."""
+        schedule: str = self.cleaned_data["schedule"]
+        check_schedule(schedule)
+        return schedule
 
     def perform(self) -> Job:
         """Change the schedule."""

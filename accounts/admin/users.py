@@ -42,6 +42,11 @@ class UserForm(ServiceForm):
         model = User
         fields = ("email", *PROFILE, *STANDING)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            del self.fields["password"]  # it has a dialog of its own
+
     def perform(self) -> User:
         """Register the person, or change them."""
         given, asks = self.cleaned_data, user_of(self.request)
