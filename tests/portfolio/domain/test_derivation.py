@@ -162,6 +162,10 @@ class TestDerive:
         assert found.missing[SHARE] == (date(2024, 1, 1), date(2024, 1, 3))
         assert found.missing[OTHER] == (date(2024, 1, 1), None)
 
+    def test_a_single_day_without_a_price_is_named_too(self):
+        found = derived(entry("BUY", "2024-01-01", SHARE, quantity=1, price=90), closes={SHARE: {"2024-01-02": 95}})
+        assert found.missing[SHARE] == (date(2024, 1, 1), date(2024, 1, 2))
+
     def test_what_is_carried_forward_is_named_as_stale(self):
         found = derived(
             entry("BUY", "2024-01-01", SHARE, quantity=1, price=90),

@@ -143,7 +143,8 @@ class TestOrder:
             entry("SELL", "2024-01-02", SHARE, quantity=-1, price=120),
             entry("BUY", "2024-01-02", SHARE, quantity=1, price=100),
         )
-        assert (book.holdings[SHARE].lots, book.holdings[SHARE].realized) == ([], 20)
+        (closure,) = book.closures
+        assert (closure.quantity, closure.gain, closure.missing) == (1, 20, False)
 
     def test_trades_on_the_day_of_a_split_are_in_new_units(self):
         case = published("ghostfolio/split_then_partial_sell.json")
