@@ -16,5 +16,7 @@ def reader_for(name: str, text: str) -> StatementReader:
     for reader in READERS:
         if name == reader.name or (name == AUTO and reader.recognizes(text)):
             return reader
-    formats = ", ".join(reader.name for reader in READERS)
-    raise NotReadable("unknown_format", f"The file is in none of the formats that can be read ({formats}), or {name} is none.")
+    known = ", ".join(reader.name for reader in READERS)
+    if name != AUTO:
+        raise NotReadable("unknown_format", f"There is no format {name}; there are {known}.")
+    raise NotReadable("unknown_format", f"By its first line the file is in none of the formats that can be read: {known}.")

@@ -61,8 +61,8 @@ class EventLog:
     name = "event_log"
 
     def recognizes(self, text: str) -> bool:
-        """Say whether the first line of a text names the columns of an event log."""
-        return set(NEEDED) <= _columns(_headings(_records(text))).keys()
+        """Say whether the first line of a text names the columns of an event log; one of those needed may be missing."""
+        return len(_columns(_headings(_records(text))).keys() & set(NEEDED)) >= len(NEEDED) - 1
 
     def read(self, text: str, zone: ZoneInfo) -> Iterator[StatementLine | Refusal]:
         """Yield the events of a log as lines of a statement, and of those that can't be taken why.
@@ -75,7 +75,7 @@ class EventLog:
         headings = _headings(records)
         columns = _columns(headings)
         if missing := [name for name in NEEDED if name not in columns]:
-            raise NotReadable("missing_columns", f"The first line must name the columns; {', '.join(missing)} is not among them.")
+            raise NotReadable("missing_columns", f"The first line must name the columns; missing: {', '.join(missing)}.")
         options = OptionLog()
         for number, record in records:
             try:

@@ -164,7 +164,8 @@ class TestFile:
             (b"\xff\xfee\x00v\x00", "not_utf8"),
             (b"event_id,timestamp,event_type\n1,2024-01-02,\xe9\n", "not_utf8"),
             (b"a,b,c\n1,2,3\n", "unknown_format"),
-            (b"event_id,event_type\n", "unknown_format"),
+            (b"event_id,event_type\n", "missing_columns"),
+            (b"event_id,open,close\n", "unknown_format"),
             (b"\0\0\0", "unknown_format"),
         ],
     )
@@ -173,9 +174,17 @@ class TestFile:
             bring_in(account, content)
         assert refusal.value.error_dict["file"][0].code == code
 
-    def test_of_a_named_format_without_its_columns_says_which_are_missing(self, account):
-        with pytest.raises(ValidationError, match="timestamp is not among them"):
-            bring_in(account, b"event_id,event_type\n", form="event_log")
+    @pytest.mark.parametrize(
+        ("form", "content", "said"),
+        [
+            ("auto", b"event_id,event_type\n", "missing: timestamp"),
+            ("event_log", b"notes\n", "missing: event_id, timestamp, event_type"),
+            ("quicken", b"event_id,timestamp,event_type\n", "There is no format quicken"),
+        ],
+    )
+    def test_that_lacks_its_columns_or_its_format_says_what_is_missing(self, account, form, content, said):
+        with pytest.raises(ValidationError, match=said):
+            bring_in(account, content, form=form)
 
     def test_that_is_too_long_posts_nothing(self, account, rows, monkeypatch):
         monkeypatch.setattr("accounts.services.imports.MAX_LINES", 3)
