@@ -32,9 +32,21 @@ class Command(BaseCommand):
             said = (
                 f"BAD, entry #{ledger.fault.sequence}: {ledger.fault.detail}"
                 if ledger.fault
-                else f"OK, {ledger.entries:,} entries"
+                else f"OK, {counted(ledger.entries, 'entry', 'entries')}"
             )
             self.stdout.write(f"{ledger.account_id} {ledger.account_name}: {said}")
         if bad:
-            raise CommandError(f"{len(bad)} of {len(ledgers)} ledgers are bad.")
-        self.stdout.write(f"{len(ledgers):,} ledgers, {sum(ledger.entries for ledger in ledgers):,} entries: every chain holds.")
+            raise CommandError(f"Bad: {len(bad):,} of {counted(len(ledgers), 'ledger', 'ledgers')}.")
+        entries = sum(ledger.entries for ledger in ledgers)
+        self.stdout.write(
+            f"{counted(len(ledgers), 'ledger', 'ledgers')}, {counted(entries, 'entry', 'entries')}: every chain holds."
+        )
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """Return a number with the word it counts.
+
+    >>> counted(1, "entry", "entries"), counted(1200, "entry", "entries")
+    ('1 entry', '1,200 entries')
+    """
+    return f"{number:,} {one if number == 1 else many}"
