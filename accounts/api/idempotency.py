@@ -48,8 +48,8 @@ def fingerprint(request: HttpRequest) -> str:
     )
     if request.content_type == "multipart/form-data":
         digest.update(repr(sorted(request.POST.lists())).encode())
-        files: dict[str, Any] = dict(request.FILES.items())
-        for name, file in sorted(files.items()):
+        sent: dict[str, Any] = dict(request.FILES.lists())
+        for name, file in ((name, file) for name in sorted(sent) for file in sent[name]):
             digest.update(f"\n{name} {file.name} {file.size} ".encode())
             for chunk in file.chunks():
                 digest.update(chunk)

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connections
 
 from accounts.models import Account, ApiToken, IdempotencyKey, Watchlist
@@ -93,6 +94,19 @@ class TestIdempotencyKey:
         refused = browser(alice).post(LISTS, {"name": "Tech"}, HTTP_IDEMPOTENCY_KEY=key)
         assert refused.status_code == 400
         assert refused.json()["errors"][0]["field"] == "Idempotency-Key"
+
+    def test_a_file_counts_by_its_content(self, alice, account):
+        def send(content: bytes):
+            body = {"file": SimpleUploadedFile("log.csv", content)}
+            return browser(alice).post(
+                f"/api/v1/accounts/{account.pk}/imports/", body, format="multipart", HTTP_IDEMPOTENCY_KEY="k"
+            )
+
+        log = b"event_id,timestamp,event_type,cash_delta\n1,2020-01-02T12:00:00Z,DEPOSIT,5\n"
+        first = send(log)
+        assert first.status_code == 201, first.content
+        assert send(log).content == first.content
+        assert send(log.replace(b"5", b"6")).json()["code"] == "idempotency_key_reused"
 
     def test_it_counts_for_post_alone(self, alice):
         client = browser(alice)
