@@ -49,7 +49,7 @@ def fingerprint(request: HttpRequest) -> str:
     if request.content_type == "multipart/form-data":
         digest.update(repr(sorted(request.POST.lists())).encode())
         sent: dict[str, Any] = dict(request.FILES.lists())
-        for name, file in ((name, file) for name in sorted(sent) for file in sent[name]):
+        for name, file in ((field, file) for field in sorted(sent) for file in sent[field]):
             digest.update(f"\n{name} {file.name} {file.size} ".encode())
             for chunk in file.chunks():
                 digest.update(chunk)
