@@ -221,12 +221,14 @@ def from_magnitudes(draft: EntryDraft, *, cash: Decimal | None) -> EntryDraft:
 
     A kind that can go either way (a split, a merger, an option's end) keeps the sign it was given.
 
-    :raises EntryRefused: if a magnitude is below zero, or the cash is needed and does not follow
+    :raises EntryRefused: if a number is none, a magnitude is below zero, or the cash is needed and does not follow
     """
+    if problems := _problems_of_numbers(draft):
+        raise EntryRefused(problems)
     rule = RULES[draft.kind]
     signed = draft
     if rule.quantity not in {Sign.NOT_ZERO, Sign.ANY} or draft.kind in TRANSFERS:
-        if draft.quantity.is_signed() and draft.quantity:
+        if draft.quantity < 0:
             raise EntryRefused({"quantity": f"Give the size alone: a {draft.kind} has the sign of its kind."})
         signed = replace(draft, quantity=draft.quantity * rule.moves)
     return replace(signed, cash=cash) if cash is not None else with_cash(signed)

@@ -1,9 +1,11 @@
 """What a ledger can hold: how long a text, how precise a number and how large a record may be."""
 
 import json
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 MOST_DATA = 64 * 1024
@@ -54,45 +56,36 @@ def problem_of_tags(tags: Sequence[str], *, most: int) -> str | None:
 
 
 def problem_of_data(data: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with a record of data, None if JSON carries it as it is."""
-    if not data:
-        return None
-    level: list[Any] = [data]
-    for _ in range(DEEPEST_DATA):
-        problem = next(filter(None, map(_problem_of_node, level)), None)
-        if problem:
-            return problem
-        level = [child for node in level for child in _children(node)]
-        if not level:
-            break
-    else:
-        return f"The data are nested deeper than {DEEPEST_DATA} levels."
-    if len(json.dumps(data, ensure_ascii=False).encode()) > MOST_DATA:
+    """Return what is wrong with a record of data, None if JSON carries it as it is.
+
+    >>> problem_of_data({"venue": "XNAS", "legs": [1, 2.5, None]})
+    """
+    problem = _problem_of_value(data, room=DEEPEST_DATA) if data else None
+    if problem is None and data and len(json.dumps(data, ensure_ascii=False).encode()) > MOST_DATA:
         return f"The data take more than {MOST_DATA:,} bytes."
-    return None
+    return problem
 
 
-def _problem_of_node(node: Any) -> str | None:
-    """Return what is wrong with a value itself, whatever it holds."""
-    if isinstance(node, float) and not Decimal(node).is_finite():
+def _problem_of_value(value: Any, *, room: int) -> str | None:
+    """Return what is wrong with a value and all in it, `room` levels deep."""
+    if isinstance(value, str):
+        return problem_of_text(value, most=MOST_DATA)
+    if isinstance(value, Mapping | list | tuple):
+        return _problem_of_container(value, room=room)
+    if isinstance(value, float) and not math.isfinite(value):
         return "The data hold something that is no number."
-    if isinstance(node, str):
-        return problem_of_text(node, most=MOST_DATA)
-    if isinstance(node, Mapping):
-        return next(filter(None, map(_problem_of_key, node)), None)
-    if not isinstance(node, list | tuple | int | float | type(None)):
-        return f"The data hold a {type(node).__name__}, which JSON has no form for; write it as a text."
+    if not isinstance(value, int | float | type(None)):
+        return f"The data hold a {type(value).__name__}, which JSON has no form for; write it as a text."
     return None
 
 
-def _problem_of_key(key: Any) -> str | None:
-    """Return what is wrong with the name of a value."""
-    return problem_of_text(key, most=MOST_DATA) if isinstance(key, str) else "The names in the data must be texts."
-
-
-def _children(node: Any) -> Iterator[Any]:
-    """Yield the values inside a value."""
-    if isinstance(node, Mapping):
-        yield from node.values()
-    elif isinstance(node, list | tuple):
-        yield from node
+def _problem_of_container(container: Mapping[Any, Any] | Sequence[Any], *, room: int) -> str | None:
+    """Return what is wrong with the names and values in a container."""
+    if not room:
+        return f"The data are nested deeper than {DEEPEST_DATA} levels."
+    values: Iterable[Any] = container
+    if isinstance(container, Mapping):
+        if not all(isinstance(name, str) for name in container):
+            return "The names in the data must be texts."
+        values = chain(container.keys(), container.values())
+    return next(filter(None, (_problem_of_value(value, room=room - 1) for value in values)), None)
