@@ -11,8 +11,6 @@ INSTALL := $(UV) pip install --python $(RUN) --require-hashes -r
 # what imports the settings without using a server still has to name one
 NOWHERE := DATABASE_URL=postgres://127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1
 PRODUCTION := BEDROCK_ENV=production DEBUG=false ALLOWED_HOSTS=bedrock.example.org
-# mypy's plugin reads the settings, which want addresses; nobody calls there.
-NOWHERE := DATABASE_URL=postgres://127.0.0.1:1/none REDIS_URL=redis://127.0.0.1:1
 LOCK := --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 MAKEFLAGS += --no-print-directory
