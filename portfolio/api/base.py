@@ -24,9 +24,7 @@ from portfolio.selectors.past import figures_of
 from portfolio.services import projections
 
 AS_OF = OpenApiParameter("as_of", OpenApiTypes.DATE, description="A day (YYYY-MM-DD): the figures at its end.")
-KNOWN_AT = OpenApiParameter(
-    "known_at", OpenApiTypes.DATETIME, description="A time: only entries recorded until then."
-)
+KNOWN_AT = OpenApiParameter("known_at", OpenApiTypes.DATETIME, description="A time: only entries recorded until then.")
 PAST = [AS_OF, KNOWN_AT]
 
 

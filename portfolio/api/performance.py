@@ -29,9 +29,7 @@ NO_DAY = "No day of the period was valued."
 NO_BRIDGE = "The parts of the gain are not kept by day."
 PERIOD = [
     OpenApiParameter("start", OpenApiTypes.DATE, description="The first day; without it, the account's first."),
-    OpenApiParameter(
-        "end", OpenApiTypes.DATE, description="The day after the last; without it, all valued days."
-    ),
+    OpenApiParameter("end", OpenApiTypes.DATE, description="The day after the last; without it, all valued days."),
     OpenApiParameter("risk_free", str, description="A rate a year, such as 0.02, for sharpe, sortino and omega."),
 ]
 

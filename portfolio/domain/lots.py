@@ -202,7 +202,7 @@ def arrived(lots: Sequence[Lot], quantity: Decimal, sequence: int) -> list[Lot]:
 
 def insert(lots: list[Lot], lot: Lot) -> None:
     """Put a lot among others in the order of opening; a transfer may bring one older than those held."""
-    if lots and (lot.opened_at, lot.sequence) < (lots[-1].opened_at, lots[-1].sequence):
+    if lots and lot[:2] < lots[-1][:2]:
         lots.insert(bisect_right(lots, (lot.opened_at, lot.sequence), key=lambda known: (known.opened_at, known.sequence)), lot)
     else:
         lots.append(lot)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -56,6 +57,7 @@ def chain(valuation: Valuation, opening: Opening, *, margin: bool) -> Iterator[D
     """
     columns = _columns(valuation)
     nothing = Flows(ZERO, ZERO)
+    amount = cache(_decimal)  # on most days most amounts are those of the day before
     before, gain, index = _scaled(opening.total_value), _scaled(opening.total_gain), _scaled(opening.twr_index, INDEX_PLACES)
     for offset, (cash, positions, gross, owed) in enumerate(zip(*columns, strict=True)):
         day = valuation.first + offset
@@ -68,13 +70,13 @@ def chain(valuation: Valuation, opening: Opening, *, margin: bool) -> Iterator[D
         power = MARGIN_FACTOR * total - gross if margin else cash
         yield DayFigures(
             day,
-            _decimal(total),
-            _decimal(cash),
-            _decimal(positions),
-            _decimal(max(power, 0)),
-            _decimal(into - out),
-            _decimal(day_gain),
-            _decimal(gain),
+            amount(total),
+            amount(cash),
+            amount(positions),
+            amount(max(power, 0)),
+            amount(into - out),
+            amount(day_gain),
+            amount(gain),
             _decimal(index, INDEX_PLACES),
             day in valuation.priced,
         )

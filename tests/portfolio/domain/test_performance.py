@@ -69,7 +69,7 @@ class TestMoneyWeighted:
         flows = [(FIRST + timedelta(days=day), D(-amount)) for day, amount in paid]
         flows.append((FIRST + timedelta(days=2001), D(end)))
         found = money_weighted(flows).rate
-        assume(found is not None)
+        assume(found is not None and found > -0.999)  # nearer to -1 a float has too few digits left to check it with
         worth = sum(float(amount) / (1 + found) ** ((day - FIRST).days / 365) for day, amount in flows)
         size = sum(abs(float(amount)) / (1 + found) ** ((day - FIRST).days / 365) for day, amount in flows)
         assert abs(worth) <= 1e-6 * size
