@@ -216,7 +216,7 @@ def figure(
         shown = number_html(number if number or zero else None, style=style, signed=signed, colored=colored, currency=code)
         return format_html('{} <span class="faint">{}</span>', shown, code) if unit and (number or zero) else shown
 
-    return _column(cell, f"num_{path.replace('__', '_')}", label, None)
+    return _column(cell, f"num_{path.replace('__', '_')}", label)
 
 
 def number_html(value: Number, *, style: str, signed: bool = False, colored: bool = False, currency: str = "") -> str:
@@ -243,12 +243,12 @@ def badge(path: str, label: str, colors: Mapping[str, str]) -> Cell:
         value = follow_path(row, path)
         return (value, follow_path(row, f"get_{path}_display") or value) if value else None
 
-    column = _column(cell, f"badge_{path.replace('__', '_')}", label, None)
+    column = _column(cell, f"badge_{path.replace('__', '_')}", label)
     column.label = dict(colors) | {None: ""}  # type: ignore[attr-defined]
     return column
 
 
-def link(path: str, label: str, *, text: str = "", order: str | None = None) -> Cell:
+def link(path: str, label: str, *, text: str = "") -> Cell:
     """Return a column that leads to the page of a related object; `text` is the path of what it says."""
 
     def cell(row: Any) -> str:
@@ -257,7 +257,7 @@ def link(path: str, label: str, *, text: str = "", order: str | None = None) -> 
             return NOTHING
         return link_to(target, str(follow_path(row, text) if text else target))
 
-    return _column(cell, f"to_{path.replace('__', '_')}", label, order)
+    return _column(cell, f"to_{path.replace('__', '_')}", label)
 
 
 def link_to(target: Model, text: str) -> str:
@@ -272,7 +272,7 @@ def link_to_list(model: type[Model], label: str, **paths: str) -> Cell:
         address = list_of(model, **{name: follow_path(row, path) for name, path in paths.items()})
         return format_html('<a class="go" href="{}">{}</a>', address, label)
 
-    return _column(cell, f"list_{model._meta.model_name}", label, None)
+    return _column(cell, f"list_{model._meta.model_name}", label)
 
 
 def page_of(target: Model) -> str:
@@ -286,16 +286,16 @@ def list_of(model: type[Model], **filters: Any) -> str:
     return f"{address}?{urlencode({f'{name}__exact': value for name, value in filters.items()})}" if filters else address
 
 
-def when(path: str, label: str, *, order: str | None = None) -> Cell:
-    """Return a column that shows an instant in the time zone of who looks."""
-    return _column(lambda row: time_html(follow_path(row, path)), f"at_{path.replace('__', '_')}", label, order)
+def when(path: str, label: str, *, utc: bool = False) -> Cell:
+    """Return a column that shows an instant in the time zone of who looks, or in UTC: a day of the market is one for all."""
+    return _column(lambda row: time_html(follow_path(row, path), utc=utc), f"at_{path.replace('__', '_')}", label)
 
 
-def time_html(value: datetime | None) -> str:
-    """Return an instant to the minute in the current time zone, with the exact time in UTC on hovering."""
+def time_html(value: datetime | None, *, utc: bool = False) -> str:
+    """Return an instant to the minute in the current time zone, or in UTC; the exact time in UTC is shown on hovering."""
     if value is None:
         return NOTHING
-    local = localtime(value)
+    local = value.astimezone(UTC) if utc else localtime(value)
     return format_html(
         '<time class="nowrap" datetime="{}" title="{} UTC">{} <span class="faint">{}</span></time>',
         value.isoformat(),
@@ -314,9 +314,7 @@ def follow_path(row: Any, path: str) -> Any:
     return found() if callable(found) else found
 
 
-def _column(cell: Cell, name: str, label: str, order: str | None) -> Cell:
+def _column(cell: Cell, name: str, label: str) -> Cell:
     cell.__name__ = name
     cell.short_description = label  # type: ignore[attr-defined]
-    if order:
-        cell.admin_order_field = order  # type: ignore[attr-defined]
     return cell

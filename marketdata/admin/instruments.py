@@ -41,7 +41,7 @@ class InstrumentAdmin(OperatorAdmin):
         badge("asset_class", "Class", {"EQUITY": "info", "ETF": "info", "CRYPTO": "warning", "OPTION": "primary"}),
         "currency",
         figure("last_close", "Last close", style="price"),
-        when("last_bar_at", "Of the day"),
+        when("last_bar_at", "Of the day", utc=True),
         "active",
     )
     list_filter = (("asset_class", ChoicesDropdownFilter), "active")

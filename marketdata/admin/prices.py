@@ -23,14 +23,14 @@ OUTCOMES = {"STORED": "success", "FAILED": "danger", "STALLED": "warning"}
 class BarAdmin(BaseAdmin):
     """Bars, the newest of an instrument first."""
 
-    list_display = (when("timestamp", "Starts"), link("instrument", "Instrument"), "timeframe", *PRICES, VOLUME)
+    list_display = (when("timestamp", "Starts", utc=True), link("instrument", "Instrument"), "timeframe", *PRICES, VOLUME)
     list_filter = (BY_INSTRUMENT, BY_TIMEFRAME)
     search_fields = ("instrument__symbol__iexact",)
     search_help_text = "A whole symbol, such as AAPL"
     ordering = ("-instrument_id", "-timeframe", "-timestamp")  # the unique index, backward
     list_select_related = ("instrument",)
     fieldsets = (
-        (None, {"fields": (("instrument", "timeframe"), when("timestamp", "Starts"))}),
+        (None, {"fields": (("instrument", "timeframe"), when("timestamp", "Starts", utc=True))}),
         ("Prices", {"fields": (tuple(PRICES), (VOLUME, figure("vwap", "VWAP", style="price"), "trade_count"))}),
         ("Origin", {"fields": (when("recorded_at", "Recorded"),)}),
     )
@@ -40,14 +40,14 @@ class BarAdmin(BaseAdmin):
 class QuoteAdmin(BaseAdmin):
     """Quotes, the newest of an instrument first."""
 
-    list_display = (when("timestamp", "Time"), link("instrument", "Instrument"), *SIDES)
+    list_display = (when("timestamp", "Time", utc=True), link("instrument", "Instrument"), *SIDES)
     list_filter = (BY_INSTRUMENT,)
     search_fields = ("instrument__symbol__iexact",)
     search_help_text = "A whole symbol, such as AAPL"
     ordering = ("-instrument_id", "-timestamp")
     list_select_related = ("instrument",)
     fieldsets = (
-        (None, {"fields": ("instrument", when("timestamp", "Time"))}),
+        (None, {"fields": ("instrument", when("timestamp", "Time", utc=True))}),
         ("Quote", {"fields": (tuple(SIDES[:2]), tuple(SIDES[2:]))}),
         ("Origin", {"fields": (when("recorded_at", "Recorded"),)}),
     )
@@ -60,8 +60,8 @@ class PriceHistoryAdmin(BaseAdmin):
     list_display = (
         link("instrument", "Instrument"),
         "timeframe",
-        when("first_at", "First"),
-        when("last_at", "Last"),
+        when("first_at", "First", utc=True),
+        when("last_at", "Last", utc=True),
         figure("rows", "Bars", style="quantity"),
         figure("revision", "Revision", style="quantity"),
     )
@@ -82,7 +82,7 @@ class ProviderStateAdmin(OperatorAdmin):
         "timeframe",
         badge("last_outcome", "Last outcome", OUTCOMES),
         when("last_run_at", "Last run"),
-        when("resume_from", "Goes on from"),
+        when("resume_from", "Goes on from", utc=True),
         figure("failures", "Failures", style="quantity"),
         "last_detail",
     )

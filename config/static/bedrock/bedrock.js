@@ -108,7 +108,11 @@
           position: "right",
           border: { display: false },
           grid: { color: color("--line"), drawTicks: false },
-          ticks: { color: color("--soft"), padding: 8, maxTicksLimit: 6, ...y.ticks },
+          // both charts leave the same room, so that their days stand below each other
+          afterFit: (axis) => {
+            axis.width = 60;
+          },
+          ticks: { color: color("--soft"), padding: 8, maxTicksLimit: 7, ...y.ticks },
           ...y.axis,
         },
       },
