@@ -219,3 +219,16 @@ class TestHostileAddresses:
         for model in pages():
             for page in ("change", "history"):
                 assert operator.get(to(model, "changelist") + f"{pk}/{page}/").status_code < 500, (model, page)
+
+    @pytest.mark.parametrize(
+        ("address", "status", "said"),
+        [
+            ("/admin/nowhere/", 404, "There is nothing here"),
+            ("/admin/health/", 403, "You may not do that"),
+            ("/admin/?q=%00", 400, "read"),
+        ],
+    )
+    def test_get_a_page_that_says_so(self, alice, address, status, said):
+        answer = looks(alice).get(address)
+        assert (answer.status_code, answer["Content-Type"]) == (status, "text/html; charset=utf-8")
+        assert said in answer.content.decode()
