@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, connections
 from django.db.models import QuerySet
 
 from marketdata.domain.bars import Timeframe
@@ -27,7 +27,7 @@ CLOSES = """
     FROM unnest(%(ids)s::uuid[]) AS wanted (id)
     CROSS JOIN LATERAL (
         SELECT string_agg(((bar.timestamp AT TIME ZONE 'UTC')::date - DATE '1970-01-01')::text, ',') AS days,
-               string_agg(trim_scale(bar.close)::text, ',') AS closes
+               string_agg(bar.close::text, ',') AS closes
         FROM (
             (SELECT timestamp, close FROM marketdata_bar
              WHERE instrument_id = wanted.id AND timeframe = '1d' AND timestamp < %(start)s
@@ -133,9 +133,21 @@ def closes(*, instrument_ids: Iterable[UUID], start: date, end: date) -> dict[UU
     An instrument without any is left out. One query, however many instruments and days.
     """
     days = cache(_days)  # instruments of one exchange share their days
-    with connection.cursor() as cursor:
+    rows = written_closes(instrument_ids=instrument_ids, start=start, end=end)
+    return {instrument: Series(days(numbers), _decimals(prices)) for instrument, numbers, prices in rows}
+
+
+def written_closes(
+    *, instrument_ids: Iterable[UUID | str], start: date, end: date, using: str = "default"
+) -> list[tuple[UUID, str, str]]:
+    """Return what `closes` returns as it comes: per instrument its days since 1970 and its closes, with commas between.
+
+    Every close has ten places, so that without the points it is a list of whole numbers: numpy reads that fifty times faster
+    than Python reads as many decimals.
+    """
+    with connections[using].cursor() as cursor:
         cursor.execute(CLOSES, {"ids": list(set(instrument_ids)), "start": _midnight(start), "end": _midnight(end)})
-        return {row[0]: Series(days(row[1]), _decimals(row[2])) for row in cursor.fetchall()}
+        return list(cursor.fetchall())
 
 
 def latest_closes(*, instrument_ids: Iterable[UUID], day: date) -> dict[UUID, Close]:
