@@ -11,6 +11,7 @@ from accounts.services import ledger
 from tests.accounts.ledgers import chain_of, tampered
 from tests.factories import LONG_AGO, draft, make_account, make_instrument, post
 
+FORGE = "update accounts_ledgerentry e set hash = sha256(e.previous_hash || ledger_canonical(e))"
 # each with the entry that is named, of a ledger of six
 TAMPERINGS = {
     "edit a quantity": ("update accounts_ledgerentry set quantity = quantity + 1 where id = '{3}'", 3),
@@ -27,6 +28,14 @@ TAMPERINGS = {
     "change who did it": ("update accounts_ledgerentry set actor_id = gen_random_uuid() where id = '{5}'", 5),
     "change an id": ("update accounts_ledgerentry set external_id = 'other' where id = '{1}'", 1),
     "give an entry another hash": ("update accounts_ledgerentry set hash = sha256('x') where id = '{4}'", 4),
+    "edit a note and forge its hash": (
+        f"update accounts_ledgerentry set notes = 'x' where id = '{{3}}';{FORGE} where e.id = '{{3}}'",
+        4,
+    ),
+    "edit the last and forge its hash": (
+        f"update accounts_ledgerentry set notes = 'x' where id = '{{6}}';{FORGE} where e.id = '{{6}}'",
+        6,
+    ),
     "chain it elsewhere": ("update accounts_ledgerentry set previous_hash = sha256('x') where id = '{4}'", 4),
     "delete the first": ("delete from accounts_ledgerentry where id = '{1}'", 2),
     "delete one in the middle": ("delete from accounts_ledgerentry where id = '{3}'", 4),
