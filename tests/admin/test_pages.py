@@ -5,6 +5,7 @@ import re
 import pytest
 from django.contrib import admin
 from django.db import connection
+from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import (
@@ -161,6 +162,18 @@ class TestEveryRecord:
             cursor.execute(f"EXPLAIN (COSTS OFF) {listing}")
             plan = "\n".join(line for (line,) in cursor.fetchall())
         assert not re.search(r"^\s*(->\s*)?(Incremental )?Sort$", plan, re.MULTILINE), plan
+
+
+class TestTheGate:
+    @pytest.mark.parametrize("model", PRIVATE, ids=named)
+    def test_holds_without_row_level_security(self, model, world):
+        record, model_admin = world.records[model], admin.site._registry[model]
+        for name, person in world.people().items():
+            request = RequestFactory().get("/")
+            request.user = person
+            with acting_as(person.pk):
+                found = model_admin.get_queryset(request).using("system").filter(pk=record.pk).exists()
+            assert found is (name in own(world, model)), name
 
 
 def is_listing(sql: str, table: str) -> bool:
