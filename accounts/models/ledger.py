@@ -127,8 +127,8 @@ class LedgerEntry(models.Model):
     """One happening in an account, signed and for good; a mistake is taken back by a reversal."""
 
     id = UUIDv7Field()
-    # The writer has locked the account's head and the instrument, read the actor's membership and found the linked entry. The
-    # database need not look again, entry by entry: the head holds the account, and triggers hold the actor and the instrument.
+    # the writer has locked the account's head, read the actor's membership and found the linked entry: the database need not
+    # look again, entry by entry, at rows that can't be deleted (the head holds the account, a trigger holds the actor)
     account = models.ForeignKey(Account, models.PROTECT, related_name="entries", db_index=False, db_constraint=False)
     sequence = models.BigIntegerField(editable=False)
     kind = models.CharField(
@@ -137,9 +137,7 @@ class LedgerEntry(models.Model):
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField(editable=False)
     group = models.UUIDField(null=True, blank=True, db_column="group_id", help_text="Shared by the legs of one happening.")
-    instrument = models.ForeignKey(
-        Instrument, models.PROTECT, null=True, blank=True, related_name="+", db_index=False, db_constraint=False
-    )
+    instrument = models.ForeignKey(Instrument, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     quantity = QuantityField(default=Decimal(0))
     price = PriceField(null=True, blank=True)
     cash = MoneyField(default=Decimal(0))

@@ -24,8 +24,7 @@ $$;
 -- its sequence and hash. The actor is an argument, so that a post by itself is one round trip. It answers for each draft, in
 -- their order, with [outcome, id, sequence, recorded at, previous hash, hash, whether its instrument's prices are followed]:
 -- created | known (same id, same figures) | conflicting (same id, other figures) | reversed (already) | unknown (no such entry
--- to take back) | skipped (good, but another was not: unless p_partial, that leaves the ledger as it was). An instrument that is
--- told unfollowed is told so once.
+-- to take back) | skipped (good, but another was not: unless p_partial, that leaves the ledger as it was).
 CREATE FUNCTION ledger_append(p_account uuid, p_actor uuid, p_drafts jsonb, p_partial boolean DEFAULT false)
 RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -42,8 +41,6 @@ DECLARE
   fresh accounts_ledgerentry[];
   answers jsonb[] := '{}';
   outcome text;
-  followed boolean;
-  seen uuid[] := '{}';
   refused boolean := false;
 BEGIN
   IF acting <> '' AND acting <> p_actor::text THEN
@@ -117,18 +114,6 @@ BEGIN
         CONTINUE;
       END IF;
     END IF;
-    followed := true;
-    IF e.instrument_id IS NOT NULL AND e.instrument_id <> ALL (seen) THEN
-      -- once for each instrument of the call: it is there, it stays there until this is written, and somebody fetches its prices
-      SELECT f.instrument_id IS NOT NULL INTO followed
-      FROM marketdata_instrument i LEFT JOIN marketdata_followedinstrument f ON f.instrument_id = i.id
-      WHERE i.id = e.instrument_id
-      FOR KEY SHARE OF i;
-      IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no instrument %', e.instrument_id USING ERRCODE = 'foreign_key_violation';
-      END IF;
-      seen := array_append(seen, e.instrument_id);
-    END IF;
     e.id := coalesce(e.id, ledger_uuidv7(e.recorded_at));
     last_sequence := last_sequence + 1;
     e.sequence := last_sequence;
@@ -137,7 +122,9 @@ BEGIN
     e.hash := last_hash;
     fresh := array_append(fresh, e);
     answers := array_append(answers, jsonb_build_array(
-      outcome, e.id, e.sequence, e.recorded_at, encode(e.previous_hash, 'hex'), encode(e.hash, 'hex'), followed));
+      outcome, e.id, e.sequence, e.recorded_at, encode(e.previous_hash, 'hex'), encode(e.hash, 'hex'),
+      e.instrument_id IS NULL OR EXISTS (
+        SELECT FROM marketdata_followedinstrument f WHERE f.instrument_id = e.instrument_id)));
   END LOOP;
 
   IF refused AND NOT p_partial THEN
@@ -187,17 +174,16 @@ CREATE TRIGGER entry_one_writer BEFORE INSERT ON accounts_ledgerentry FOR EACH S
 WHEN (current_setting('bedrock.appending', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION ledger_one_writer();
 CREATE TRIGGER entry_fixed BEFORE UPDATE OR DELETE ON accounts_ledgerentry FOR EACH ROW EXECUTE FUNCTION ledger_no_change();
 CREATE TRIGGER entry_kept BEFORE TRUNCATE ON accounts_ledgerentry FOR EACH STATEMENT EXECUTE FUNCTION ledger_no_change();
--- Whoever has written in a ledger stays known (deactivate them instead), and so does what was held.
-CREATE FUNCTION ledger_needs_it() RETURNS trigger
+-- Whoever has written in a ledger stays known (deactivate them instead).
+CREATE FUNCTION ledger_keeps_its_actors() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-  IF EXISTS (SELECT FROM accounts_ledgerentry e WHERE OLD.id IN (e.actor_id, e.instrument_id)) THEN
-    RAISE EXCEPTION 'entries of a ledger refer to this row of %', tg_table_name USING ERRCODE = 'foreign_key_violation';
+  IF EXISTS (SELECT FROM accounts_ledgerentry e WHERE e.actor_id = OLD.id) THEN
+    RAISE EXCEPTION 'this person has written in a ledger' USING ERRCODE = 'foreign_key_violation';
   END IF;
   RETURN OLD;
 END $$;
-CREATE TRIGGER actor_is_kept BEFORE DELETE ON accounts_user FOR EACH ROW EXECUTE FUNCTION ledger_needs_it();
-CREATE TRIGGER instrument_is_kept BEFORE DELETE ON marketdata_instrument FOR EACH ROW EXECUTE FUNCTION ledger_needs_it();
+CREATE TRIGGER actor_is_kept BEFORE DELETE ON accounts_user FOR EACH ROW EXECUTE FUNCTION ledger_keeps_its_actors();
 
 CREATE TRIGGER head_one_writer BEFORE INSERT OR UPDATE ON accounts_ledgerhead FOR EACH STATEMENT
 WHEN (current_setting('bedrock.appending', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION ledger_one_writer();
