@@ -61,8 +61,9 @@ class Valkey(Server):
         if not self.runs():  # never show the password to a stranger on our old port
             return False
         place = os.fsencode(self.folder)
-        expected = b"+OK\r\n*2\r\n$3\r\ndir\r\n$%d\r\n%b\r\n" % (len(place), place)
-        question = f"AUTH {self.memory.password('valkey')}\r\nCONFIG GET dir\r\nQUIT\r\n"
+        # it is heard while it still reads its data, which may be its end: only PING waits until that is over
+        expected = b"+OK\r\n+PONG\r\n*2\r\n$3\r\ndir\r\n$%d\r\n%b\r\n" % (len(place), place)
+        question = f"AUTH {self.memory.password('valkey')}\r\nPING\r\nCONFIG GET dir\r\nQUIT\r\n"
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=5) as line:  # a client library takes longer to import
                 line.sendall(question.encode())
