@@ -251,11 +251,13 @@ def ratio_of(data: Mapping[str, Any]) -> Decimal:
 
 def _problems_of_numbers(draft: EntryDraft) -> dict[str, str]:
     """Return which numbers are none, or too large or too precise to be stored as they are."""
-    found = {"quantity": problem_of_number(draft.quantity, **QUANTITY_LIMITS)}
-    for name in ("price", "cash", "fee", "tax"):
-        amount = getattr(draft, name)
-        found[name] = problem_of_number(amount, **MONEY_LIMITS) if amount is not None else None
-    return {name: problem for name, problem in found.items() if problem}
+    problems = {}
+    if problem := problem_of_number(draft.quantity, **QUANTITY_LIMITS):
+        problems["quantity"] = problem
+    for name, amount in (("price", draft.price), ("cash", draft.cash), ("fee", draft.fee), ("tax", draft.tax)):
+        if amount is not None and (problem := problem_of_number(amount, **MONEY_LIMITS)):
+            problems[name] = problem
+    return problems
 
 
 def check_texts(**texts: str) -> None:
@@ -270,10 +272,15 @@ def check_texts(**texts: str) -> None:
 
 def _problems_of_texts(draft: EntryDraft) -> dict[str, str]:
     """Return which texts and data are too long to be stored, or not to be printed."""
-    found = {name: problem_of_text(getattr(draft, name), most=most) for name, most in TEXT_LIMITS.items()}
-    found["tags"] = problem_of_tags(draft.tags, most=LONGEST_TAG)
-    found["data"] = problem_of_data(draft.data)
-    return {name: problem for name, problem in found.items() if problem}
+    problems = {}
+    for name, most in TEXT_LIMITS.items():
+        if (text := getattr(draft, name)) and (problem := problem_of_text(text, most=most)):
+            problems[name] = problem
+    if draft.tags and (problem := problem_of_tags(draft.tags, most=LONGEST_TAG)):
+        problems["tags"] = problem
+    if draft.data and (problem := problem_of_data(draft.data)):
+        problems["data"] = problem
+    return problems
 
 
 def _problems_of_shape(draft: EntryDraft) -> dict[str, str]:

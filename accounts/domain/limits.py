@@ -22,6 +22,8 @@ def problem_of_text(text: str, *, most: int) -> str | None:
     >>> problem_of_text("bell\x07", most=100)
     'Leave out control characters; only tabs and line breaks are taken.'
     """
+    if len(text) <= most and text.isprintable():
+        return None
     if len(text) > most:
         return f"The text has {len(text):,} characters; at most {most:,} are taken."
     if UNPRINTABLE.search(text):

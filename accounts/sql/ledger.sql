@@ -24,7 +24,8 @@ $$;
 -- its sequence and hash. The actor is an argument, so that a post by itself is one round trip. It answers for each draft, in
 -- their order, with [outcome, id, sequence, recorded at, previous hash, hash, whether its instrument's prices are followed]:
 -- created | known (same id, same figures) | conflicting (same id, other figures) | reversed (already) | unknown (no such entry
--- to take back) | skipped (good, but another was not: unless p_partial, that leaves the ledger as it was).
+-- to take back) | skipped (good, but another was not: unless p_partial, that leaves the ledger as it was). An instrument that is
+-- told unfollowed is told so once.
 CREATE FUNCTION ledger_append(p_account uuid, p_actor uuid, p_drafts jsonb, p_partial boolean DEFAULT false)
 RETURNS jsonb
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -41,6 +42,8 @@ DECLARE
   fresh accounts_ledgerentry[];
   answers jsonb[] := '{}';
   outcome text;
+  followed boolean;
+  seen uuid[] := '{}';
   refused boolean := false;
 BEGIN
   IF acting <> '' AND acting <> p_actor::text THEN
@@ -114,6 +117,11 @@ BEGIN
         CONTINUE;
       END IF;
     END IF;
+    followed := true;
+    IF e.instrument_id IS NOT NULL AND e.instrument_id <> ALL (seen) THEN  -- once for each instrument of the call
+      followed := EXISTS (SELECT FROM marketdata_followedinstrument f WHERE f.instrument_id = e.instrument_id);
+      seen := array_append(seen, e.instrument_id);
+    END IF;
     e.id := coalesce(e.id, ledger_uuidv7(e.recorded_at));
     last_sequence := last_sequence + 1;
     e.sequence := last_sequence;
@@ -122,9 +130,7 @@ BEGIN
     e.hash := last_hash;
     fresh := array_append(fresh, e);
     answers := array_append(answers, jsonb_build_array(
-      outcome, e.id, e.sequence, e.recorded_at, encode(e.previous_hash, 'hex'), encode(e.hash, 'hex'),
-      e.instrument_id IS NULL OR EXISTS (
-        SELECT FROM marketdata_followedinstrument f WHERE f.instrument_id = e.instrument_id)));
+      outcome, e.id, e.sequence, e.recorded_at, encode(e.previous_hash, 'hex'), encode(e.hash, 'hex'), followed));
   END LOOP;
 
   IF refused AND NOT p_partial THEN
