@@ -7,12 +7,13 @@ from itertools import count
 from typing import Any
 
 import factory
+from django.db import connection
 
 from accounts.domain.ledger import EntryDraft, EntryKind, with_cash
 from accounts.domain.roles import Role
 from accounts.models import Account, LedgerEntry, Membership, User
 from accounts.models.tenancy import acting_as
-from marketdata.models import Bar, Instrument
+from marketdata.models import Bar, Instrument, LatestQuote, LatestTick
 
 LONG_AGO = datetime(2020, 1, 2, 15, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"
@@ -141,3 +142,31 @@ def make_bars(instrument: Instrument, closes: Iterable[tuple[str | date, str | D
         )
         for when, close in closes
     )
+
+
+def make_quotes(instrument: Instrument, rows: Iterable[tuple[datetime, str, str]], *, at: datetime = LONG_AGO) -> None:
+    """Store quotes of (time, bid, ask), past the rules; what is the latest goes where the latest are."""
+    columns = ("instrument_id", "timestamp", "bid", "ask", "bid_size", "ask_size", "recorded_at")
+    values = [(instrument.pk, when, Decimal(bid), Decimal(ask), Decimal(100), Decimal(200), at) for when, bid, ask in rows]
+    _insert_days("quotes", columns, values)
+    newest = max(values, key=lambda row: row[1])
+    LatestQuote.objects.update_or_create(instrument=instrument, defaults=dict(zip(columns[1:], newest[1:], strict=True)))
+
+
+def make_ticks(instrument: Instrument, rows: Iterable[tuple[datetime, str, str]], *, at: datetime = LONG_AGO) -> None:
+    """Store trades of (time, price, size), past the rules; what is the latest goes where the latest are."""
+    columns = ("instrument_id", "timestamp", "price", "size", "conditions", "recorded_at")
+    values = [(instrument.pk, when, Decimal(price), Decimal(size), "", at) for when, price, size in rows]
+    _insert_days("ticks", columns, values)
+    newest = max(values, key=lambda row: row[1])
+    LatestTick.objects.update_or_create(instrument=instrument, defaults=dict(zip(columns[1:], newest[1:], strict=True)))
+
+
+def _insert_days(dataset: str, columns: tuple[str, ...], values: list[tuple[Any, ...]]) -> None:
+    """Insert rows into a table that has a partition for every day."""
+    with connection.cursor() as cursor:
+        for each in {row[1].astimezone(UTC).date() for row in values}:
+            cursor.execute("SELECT marketdata_add_day(%s, %s)", [dataset, each])
+        places = ", ".join(["%s"] * len(columns))
+        table = f"marketdata_{dataset.removesuffix('s')}"
+        cursor.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", values)

@@ -36,7 +36,9 @@ class Dataset(enum.StrEnum):
 
     BARS = "bars"
     QUOTES = "quotes"
+    TICKS = "ticks"
     FX_RATES = "fx_rates"
+    CORPORATE_ACTIONS = "corporate_actions"
 
 
 class Level(enum.StrEnum):

@@ -16,6 +16,7 @@ class FxRate(models.Model):
     quote = models.CharField(max_length=3, validators=[check_currency_code])
     date = models.DateField()
     rate = RateField()
+    source = models.CharField(max_length=100, blank=True, db_default="")
     recorded_at = models.DateTimeField()
 
     class Meta:

@@ -11,6 +11,7 @@ from marketdata.models.fields import PriceField, QuantityField
 from marketdata.models.instruments import Instrument
 
 TIMEFRAMES = [(timeframe.value, timeframe.value) for timeframe in Timeframe]
+ROLLED_FROM = [("ticks", "ticks"), ("quotes", "quotes")]
 
 
 # A bar starts on the grid of its timeframe: two daily bars of one day would be two prices of one day.
@@ -40,6 +41,12 @@ class Bar(models.Model):
     volume = QuantityField(null=True, blank=True)
     vwap = PriceField("VWAP", null=True, blank=True)
     trade_count = models.BigIntegerField(null=True, blank=True)
+    adjusted_through = models.DateField(
+        null=True, blank=True, help_text="The prices have been adjusted for splits up to this day; empty: as they were traded."
+    )
+    rolled_from = models.CharField(
+        max_length=8, blank=True, db_default="", choices=ROLLED_FROM, help_text="What it was made of; empty: a source sent it."
+    )
     recorded_at = models.DateTimeField()
 
     class Meta:
@@ -54,6 +61,9 @@ class Bar(models.Model):
             models.CheckConstraint(condition=Q(volume__isnull=True) | Q(volume__gte=0), name="bar_volume_not_negative"),
             models.CheckConstraint(
                 condition=Q(trade_count__isnull=True) | Q(trade_count__gte=0), name="bar_trade_count_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(rolled_from__in=["", *(name for name, _ in ROLLED_FROM)]), name="bar_origin_is_known"
             ),
         ]
 
@@ -71,27 +81,38 @@ class Bar(models.Model):
                 raise ValidationError({name: ValidationError("Lies outside low and high.", code="high_low")})
 
 
-class Quote(models.Model):
+class DayPartitioned(models.Model):
+    """A row of a table that has a partition for every day.
+
+    Their key is (instrument, timestamp, ...) and they have no other, for a second index would cost a fifth of the loading. Django
+    asks for a key of one column, so it reads them through a view that makes one; they are written by `services.ingest` alone.
+    The key to their instrument is kept by its latest row, which is written with them: checking it for every row would double
+    what they cost, and lock the instruments whenever a day is dropped.
+    """
+
+    id = models.CharField(primary_key=True, max_length=120, editable=False)
+    timestamp = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.instrument} {self.timestamp:%Y-%m-%d %H:%M:%S}"  # type: ignore[attr-defined]
+
+
+class Quote(DayPartitioned):
     """What the market bid and asked for an instrument at an instant."""
 
-    instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="quotes", db_index=False)
-    timestamp = models.DateTimeField()
+    instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="quotes", db_constraint=False)
     bid = PriceField()
     ask = PriceField()
     bid_size = QuantityField(null=True, blank=True)
     ask_size = QuantityField(null=True, blank=True)
-    recorded_at = models.DateTimeField()
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["instrument", "timestamp"], name="quote_once"),
-            models.CheckConstraint(condition=Q(bid__gt=0, bid__lte=F("ask")), name="bid_positive_and_not_above_ask"),
-            models.CheckConstraint(condition=Q(bid_size__isnull=True) | Q(bid_size__gte=0), name="bid_size_not_negative"),
-            models.CheckConstraint(condition=Q(ask_size__isnull=True) | Q(ask_size__gte=0), name="ask_size_not_negative"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.instrument} {self.timestamp:%Y-%m-%d %H:%M:%S}"
+        managed = False
+        db_table = "marketdata_quote_keyed"
 
     def clean(self) -> None:
         """Refuse a quote whose sides contradict each other, naming the field.
@@ -102,6 +123,48 @@ class Quote(models.Model):
             raise ValidationError({"bid": ValidationError("Must be above zero.", code="positive")})
         if None not in (self.bid, self.ask) and self.bid > self.ask:
             raise ValidationError({"ask": ValidationError("Must not be below the bid.", code="bid_ask")})
+
+
+class Tick(DayPartitioned):
+    """A trade that the market reported: a price, a size, and the conditions it was made under."""
+
+    instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="ticks", db_constraint=False)
+    price = PriceField()
+    size = QuantityField()
+    conditions = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        managed = False
+        db_table = "marketdata_tick_keyed"
+
+
+class LatestQuote(models.Model):
+    """The last quote of an instrument, kept in the transaction that stores its quotes."""
+
+    instrument = models.OneToOneField(Instrument, models.PROTECT, primary_key=True, related_name="latest_quote")
+    timestamp = models.DateTimeField()
+    bid = PriceField()
+    ask = PriceField()
+    bid_size = QuantityField(null=True, blank=True)
+    ask_size = QuantityField(null=True, blank=True)
+    recorded_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.instrument} {self.timestamp:%Y-%m-%d %H:%M:%S}"
+
+
+class LatestTick(models.Model):
+    """The last trade of an instrument, kept in the transaction that stores its trades."""
+
+    instrument = models.OneToOneField(Instrument, models.PROTECT, primary_key=True, related_name="latest_tick")
+    timestamp = models.DateTimeField()
+    price = PriceField()
+    size = QuantityField()
+    conditions = models.CharField(max_length=100, blank=True)
+    recorded_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.instrument} {self.timestamp:%Y-%m-%d %H:%M:%S}"
 
 
 class PriceHistory(models.Model):
@@ -130,3 +193,23 @@ class PriceHistory(models.Model):
 
     def __str__(self) -> str:
         return f"{self.instrument} {self.timeframe}, revision {self.revision}"
+
+
+class PendingRollup(models.Model):
+    """A day of an instrument whose ticks or quotes have changed since its bars were made of them."""
+
+    dataset = models.CharField(max_length=20, choices=ROLLED_FROM)
+    instrument = models.ForeignKey(Instrument, models.CASCADE, related_name="+")
+    day = models.DateField()
+    marked_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "day", "instrument"], name="pending_rollup_once"),
+            models.CheckConstraint(
+                condition=Q(dataset__in=[name for name, _ in ROLLED_FROM]), name="pending_rollup_dataset_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} of {self.instrument} on {self.day}"

@@ -12,7 +12,7 @@ class QualityIssue(models.Model):
 
     rule = models.CharField(max_length=40)
     severity = models.CharField(max_length=7, choices=[(severity.value, severity.value) for severity in Severity])
-    dataset = models.CharField(max_length=8, choices=[(dataset.value, dataset.value) for dataset in Dataset])
+    dataset = models.CharField(max_length=20, choices=[(dataset.value, dataset.value) for dataset in Dataset])
     source = models.CharField(max_length=100)
     instrument = models.ForeignKey(Instrument, models.PROTECT, null=True, blank=True, related_name="quality_issues")
     record = models.JSONField(help_text="The row as it came, every value as text.")

@@ -15,12 +15,12 @@ from accounts.services.memberships import invite_member
 from accounts.services.notifications import notify
 from accounts.services.tokens import issue_token
 from accounts.services.watchlists import create_watchlist
-from marketdata.models import FxRate, QualityIssue, Quote
+from marketdata.models import FxRate, QualityIssue
 from tests.access.doors import DOORS, QUERIES
 from tests.access.test_doors import address
 from tests.access.world import NOW, World
 from tests.clients import program
-from tests.factories import LONG_AGO, day, make_account, make_bars, make_instrument, post, unique_symbol
+from tests.factories import LONG_AGO, day, make_account, make_bars, make_instrument, make_quotes, post, unique_symbol
 
 MOST = 15
 LISTS = sorted(route for route, method, *_ in DOORS if route.endswith(("-list", "-latest")) and method == "get")
@@ -76,9 +76,7 @@ GROW: dict[str, Callable[[World, int], object]] = {
     "snapshot-list": lambda world, n: make_bars(world.instrument, [(f"2020-02-{n + 1:02}", "12")]),
     "instrument-list": lambda world, n: make_instrument(),
     "bar-list": lambda world, n: make_bars(world.instrument, [(f"2020-03-{n + 1:02}", "12")]),
-    "quote-list": lambda world, n: Quote.objects.create(
-        instrument=world.instrument, timestamp=LONG_AGO + timedelta(days=n), bid=1, ask=2, recorded_at=NOW
-    ),
+    "quote-list": lambda world, n: make_quotes(world.instrument, [(LONG_AGO + timedelta(days=n), "1", "2")]),
     "quote-latest": lambda world, n: None,
     "fx-rate-list": lambda world, n: FxRate.objects.create(
         base=f"X{chr(65 + n)}{unique_symbol()[-1]}", quote="USD", date="2020-01-02", rate=1, recorded_at=NOW

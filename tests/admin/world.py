@@ -36,7 +36,7 @@ from marketdata.models import (
 from portfolio.models import Closure, Lot, Performance, Position, Projection, Snapshot
 from portfolio.services.projections import catch_up
 from tests.access.world import NOW, World
-from tests.factories import post
+from tests.factories import make_quotes, post
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -100,7 +100,6 @@ class AdminWorld(World):
         """Return a row of market data, made where there is none."""
         pair = {"base": "EUR", "quote": "USD"}
         made: dict[type[Model], dict[str, Any]] = {
-            Quote: {"instrument": self.instrument, "timestamp": NOW, "bid": 1, "ask": 2, "recorded_at": NOW},
             PriceHistory: {"instrument": self.instrument, "timeframe": "1d", "first_at": NOW, "last_at": NOW, "rows": 3},
             ProviderState: {"instrument": self.instrument, "timeframe": "1d", "provider": "test", "last_detail": EVIL},
             FxRate: {**pair, "date": date(2020, 1, 2), "rate": 1, "recorded_at": NOW},
@@ -109,6 +108,9 @@ class AdminWorld(World):
         if model is QualityIssue:
             QualityIssue.objects.filter(pk=self.issue.pk).update(detail=EVIL, value=EVIL, source=SHORT_EVIL, record={"row": EVIL})
             return self.issue
+        if model is Quote:
+            make_quotes(self.instrument, [(NOW, "1", "2")])
+            return Quote.objects.filter(instrument=self.instrument).first()
         if model is Bar:
             return Bar.objects.filter(instrument=self.instrument).first()
         key = {name: value for name, value in made[model].items() if name in KEYS}

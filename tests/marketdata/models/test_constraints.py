@@ -20,6 +20,7 @@ def insert(model, **values):
     columns = [model._meta.get_field(name).column for name in values]
     named = ", ".join(f'"{column}"' for column in columns)
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT marketdata_add_day(dataset, '2024-01-02') FROM unnest(array['quotes', 'ticks']) AS dataset")
         cursor.execute(
             f"INSERT INTO {model._meta.db_table} ({named}) VALUES ({', '.join(['%s'] * len(values))})", list(values.values())
         )
@@ -173,7 +174,7 @@ def test_the_models_name_the_field_that_is_wrong(record, field):
     assert field in refusal.value.message_dict
 
 
-@pytest.mark.parametrize("model", [Bar, Quote, FxRate, Instrument, PriceHistory])
-def test_the_runtime_role_may_not_empty_a_table(model):
+@pytest.mark.parametrize("table", ["bar", "quote", "tick", "fxrate", "instrument", "pricehistory", "corporateaction"])
+def test_the_runtime_role_may_not_empty_a_table(table):
     with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {model._meta.db_table} CASCADE")
+        cursor.execute(f"TRUNCATE marketdata_{table} CASCADE")
