@@ -2,9 +2,11 @@
 
 from rest_framework.routers import SimpleRouter
 
+from marketdata.api.bars import BarViewSet
+from marketdata.api.fx import FxRateViewSet
 from marketdata.api.instruments import InstrumentViewSet
-from marketdata.api.prices import BarViewSet, FxRateViewSet, QuoteViewSet
 from marketdata.api.quality import ProviderViewSet, QualityIssueViewSet
+from marketdata.api.quotes import QuoteViewSet
 
 router = SimpleRouter()
 router.register("instruments", InstrumentViewSet, basename="instrument")
