@@ -3,13 +3,14 @@
 The hours are those of the package exchange_calendars. Two kinds of markets are not in it:
 
 - `CRYPTO` trades always: every day is a session from midnight to midnight, UTC;
-- of an exchange it does not know, and of years before its records begin or after they end, every weekday is taken for a
-  session from midnight to midnight, UTC: nothing that happens there is thrown away for want of a timetable.
+- of an exchange that it does not know or whose timetable it can't work out, and of days before its records begin or after
+  they end, every weekday is taken for a session from midnight to midnight, UTC: nothing that happens there is thrown away
+  for want of a timetable.
 
 Importing this takes a second or two, because pandas is imported with it: it is for jobs, not for pages.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -28,7 +29,10 @@ SAME_HOURS = {
 }
 WEEKEND = 5
 DAY = timedelta(days=1)
-FRAME = {"exchange": pl.String, "day": pl.Date, "open": pl.Datetime("us", "UTC"), "close": pl.Datetime("us", "UTC")}
+FIRST, LAST = date(1970, 1, 1), date(2100, 12, 31)
+INSTANT = pl.Datetime("us", "UTC")
+TABLE = pl.Schema({"day": pl.Date, "open": INSTANT, "close": INSTANT})
+FRAME = pl.Schema({"exchange": pl.String, **TABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ def is_known(mic: str) -> bool:
     >>> is_known("XNAS"), is_known("CRYPTO"), is_known("XTST")
     (True, True, False)
     """
-    return mic == CRYPTO_MARKET or SAME_HOURS.get(mic, mic) in exchange_calendars.get_calendar_names()
+    return mic == CRYPTO_MARKET or not _recorded(SAME_HOURS.get(mic, mic)).is_empty()
 
 
 def sessions(mic: str, start: date, end: date) -> tuple[Session, ...]:
@@ -57,12 +61,7 @@ def sessions(mic: str, start: date, end: date) -> tuple[Session, ...]:
     >>> sessions("XNYS", date(2024, 7, 3), date(2024, 7, 4))[0].close_at.isoformat()  # closes early before it
     '2024-07-03T17:00:00+00:00'
     """
-    if end <= start:
-        return ()
-    found: list[Session] = []
-    for year in range(start.year, (end - DAY).year + 1):
-        found += _year(mic, year)
-    return tuple([session for session in found if start <= session.day < end])
+    return tuple([Session(*row) for row in _between(mic, start, end).iter_rows()])
 
 
 def session_on(mic: str, day: date) -> Session | None:
@@ -102,8 +101,10 @@ def session_frame(mics: Collection[str], start: date, end: date) -> pl.DataFrame
     >>> session_frame(["XNYS"], date(2024, 7, 3), date(2024, 7, 6)).row(0)[2].isoformat()
     '2024-07-03T13:30:00+00:00'
     """
-    rows = [(mic, each.day, each.open_at, each.close_at) for mic in sorted(set(mics)) for each in sessions(mic, start, end)]
-    return pl.DataFrame(rows, schema=FRAME, orient="row")
+    tables = [
+        _between(mic, start, end).select(pl.lit(mic).alias("exchange"), "day", "open", "close") for mic in sorted(set(mics))
+    ]
+    return pl.concat(tables) if tables else pl.DataFrame(schema=FRAME)
 
 
 def all_closed(mics: Collection[str], day: date, at: datetime) -> bool:
@@ -121,55 +122,55 @@ def all_closed(mics: Collection[str], day: date, at: datetime) -> bool:
     return at >= max([midnight, *(each.close_at for each in near if each.open_at < midnight)])
 
 
-@cache
-def _year(mic: str, year: int) -> tuple[Session, ...]:
-    """Return the sessions of a year."""
-    first, last = date(year, 1, 1), date(year, 12, 31)
-    if mic != CRYPTO_MARKET and is_known(mic):
-        name = SAME_HOURS.get(mic, mic)
-        kept_from, kept_to = _records(name)
-        known = _known_sessions(name, max(first, kept_from), min(last, kept_to))
-        if kept_from <= first and last <= kept_to:
-            return known
-        around = [each for each in _plain_sessions(first, last, weekends=False) if not kept_from <= each.day <= kept_to]
-        return tuple(sorted([*known, *around], key=lambda each: each.day))
-    return _plain_sessions(first, last, weekends=mic == CRYPTO_MARKET)
+def _between(mic: str, start: date, end: date) -> pl.DataFrame:
+    """Return the sessions of an exchange in [start, end) as a table; all are kept, sorted by day, so two searches find them."""
+    table = _table(mic)
+    first = table["day"].search_sorted(start, side="left")
+    return table.slice(first, max(0, table["day"].search_sorted(end, side="left") - first))
 
 
 @cache
-def _records(name: str) -> tuple[date, date]:
-    """Return the first and the last day that the package has hours of."""
-    calendar = exchange_calendars.get_calendar(name)
-    bounds = (calendar.bound_min(), calendar.bound_max())
-    return (
-        date(1970, 1, 1) if bounds[0] is None else bounds[0].date(),
-        date(2100, 12, 31) if bounds[1] is None else bounds[1].date(),
-    )
+def _table(mic: str) -> pl.DataFrame:
+    """Return every session of an exchange: those on record, and what is taken for one before and after them."""
+    if mic == CRYPTO_MARKET:
+        return _whole_days(FIRST, LAST, weekends=True)
+    recorded = _recorded(SAME_HOURS.get(mic, mic))
+    if recorded.is_empty():
+        return _whole_days(FIRST, LAST, weekends=False)
+    first, last = recorded["day"][0], recorded["day"][-1]
+    # A record that begins or ends with a year begins or ends with its first or last session, which may be some days within.
+    before = _whole_days(FIRST, date(first.year, first.month, 1) - DAY, weekends=False)
+    after = _whole_days(date(last.year + last.month // 12, last.month % 12 + 1, 1), LAST, weekends=False)
+    return pl.concat([before, recorded, after])
 
 
-def _known_sessions(name: str, first: date, last: date) -> tuple[Session, ...]:
-    """Return the sessions that the package knows, from the first day to the last, both included."""
-    if last < first:
-        return ()
-    # It wants at least one session between the two: a margin has one.
-    start = max(first - 30 * DAY, _records(name)[0])
-    calendar = exchange_calendars.get_calendar(name, start=pd.Timestamp(start), end=pd.Timestamp(last))
-    table = calendar.schedule.loc[pd.Timestamp(first) :]
-    return tuple(
-        [
-            Session(day.date(), opens.to_pydatetime(), closes.to_pydatetime())
-            for day, opens, closes in zip(table.index, table["open"], table["close"], strict=True)
-        ]
-    )
+@cache
+def _recorded(name: str) -> pl.DataFrame:
+    """Return the sessions that the package has of an exchange; none if it has no timetable or can't work it out."""
+    try:
+        kind = type(exchange_calendars.get_calendar(name))
+        bounds = {"start": pd.Timestamp(FIRST), "end": pd.Timestamp(LAST)}
+        lowest, highest = kind.bound_min(), kind.bound_max()
+        if lowest is not None:
+            bounds["start"] = max(bounds["start"], lowest)
+        if highest is not None:
+            bounds["end"] = min(bounds["end"], highest)
+        schedule = exchange_calendars.get_calendar(name, **bounds).schedule
+    except (exchange_calendars.errors.InvalidCalendarName, NotImplementedError, ValueError):
+        return pl.DataFrame(schema=TABLE)
+    columns = {"day": schedule.index, "open": schedule["open"], "close": schedule["close"]}
+    return pl.DataFrame({name: _microseconds(column) for name, column in columns.items()}).cast(TABLE)
 
 
-def _plain_sessions(first: date, last: date, *, weekends: bool) -> tuple[Session, ...]:
-    """Return a session from midnight to midnight for every day, or for every weekday."""
-    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    return tuple([_whole(day) for day in days if weekends or day.weekday() < WEEKEND])
+def _microseconds(instants: Iterable[pd.Timestamp]) -> pl.Series:
+    """Return instants of pandas as a column in UTC."""
+    return pl.Series(pd.DatetimeIndex(instants).tz_localize(None).as_unit("us").to_numpy()).dt.replace_time_zone("UTC")
 
 
-def _whole(day: date) -> Session:
-    """Return a session that lasts all day."""
-    midnight = datetime.combine(day, time(), UTC)
-    return Session(day, midnight, midnight + DAY)
+def _whole_days(first: date, last: date, *, weekends: bool) -> pl.DataFrame:
+    """Return a session from midnight to midnight for every day from the first to the last, or for every weekday."""
+    days = pl.DataFrame({"day": pl.date_range(first, last, eager=True)}, schema={"day": pl.Date})
+    if not weekends:
+        days = days.filter(pl.col("day").dt.weekday() <= WEEKEND)
+    midnight = pl.col("day").cast(INSTANT)
+    return days.select("day", midnight.alias("open"), (midnight + DAY).alias("close"))
