@@ -72,14 +72,26 @@ CACHES = {
     "default": {
         "BACKEND": "config.cache.ForgivingRedisCache",
         "LOCATION": f"{_REDIS_BASE}/1",
-        "KEY_PREFIX": "bedrock",
+        "KEY_PREFIX": env.str("CACHE_PREFIX", default="bedrock"),
+        "REST": env.float("CACHE_REST", default=5.0),
         "OPTIONS": {
             "serializer": "config.cache.JsonSerializer",
-            "socket_timeout": 2,
-            "socket_connect_timeout": 2,
+            "socket_timeout": env.float("CACHE_TIMEOUT", default=2.0),
+            "socket_connect_timeout": env.float("CACHE_TIMEOUT", default=2.0),
         },
     }
 }
+# how many seconds the values of each namespace are kept, and how large one of them may be
+CACHE_SECONDS = {
+    "quote": env.int("CACHE_SECONDS_QUOTE", default=300),
+    "perf": env.int("CACHE_SECONDS_PERF", default=600),
+    "analysis": env.int("CACHE_SECONDS_ANALYSIS", default=3600),
+}
+if not all(seconds > 0 for seconds in CACHE_SECONDS.values()):
+    raise ImproperlyConfigured("CACHE_SECONDS_QUOTE, CACHE_SECONDS_PERF and CACHE_SECONDS_ANALYSIS must be above 0.")
+CACHE_LARGEST = env.int("CACHE_LARGEST", default=1_000_000)  # bytes
+CACHE_WAIT = env.float("CACHE_WAIT", default=2.0)  # seconds that one waits for another who computes the same
+CACHE_LOCK = env.float("CACHE_LOCK", default=30.0)  # seconds that one may compute while others take it to be alive
 CELERY_BROKER_URL = f"{_REDIS_BASE}/0"
 
 # --- the site -----------------------------------------------------------------------------------
