@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from marketdata.models.instruments import Instrument
-from marketdata.services import providers
+from marketdata.services import actions, providers
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,13 @@ def refresh_watched(**_later: object) -> None:
 def refresh_instruments(*, instrument_ids: list[str], **_later: object) -> None:
     """Fetch new prices of some instruments, such as those an account has just begun to hold."""
     _refresh(list(Instrument.objects.filter(pk__in=instrument_ids, active=True).order_by("symbol", "exchange")))
+
+
+@shared_task(ignore_result=True)
+def apply_due_actions(**_later: object) -> None:
+    """Rename and retire the instruments whose day has come."""
+    for action in actions.apply_due(at=timezone.now()):
+        log.info("%s was applied", action)
 
 
 def _refresh(instruments: list[Instrument]) -> None:

@@ -17,6 +17,20 @@ _MINOR_UNITS = {
 }
 CURRENCIES = {code: digits for digits, codes in _MINOR_UNITS.items() for code in codes.split()}
 
+# What exchanges quote prices in where the smallest coin is the custom: the currency it is a part of, and how many make one.
+MINOR_UNITS = {
+    "GBX": ("GBP", 100),
+    "GBp": ("GBP", 100),
+    "GBPX": ("GBP", 100),
+    "ZAC": ("ZAR", 100),
+    "ZAc": ("ZAR", 100),
+    "ILA": ("ILS", 100),
+    "ILa": ("ILS", 100),
+    "USX": ("USD", 100),
+    "USc": ("USD", 100),
+    "EUX": ("EUR", 100),
+}
+
 # Rates that follow from others keep all digits a decimal carries, whatever context the caller has set.
 _EXACT = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
@@ -32,6 +46,36 @@ def check_currency(code: str) -> None:
     """
     if code not in CURRENCIES:
         raise UnknownCurrency("Write the currency as its three capital letters (ISO 4217), such as USD.")
+
+
+def major_unit(code: str) -> tuple[str, Decimal]:
+    """Return the currency that a code means, and what one unit of the code is worth in it.
+
+    Prices in London are written in pence (GBX, GBp), in Johannesburg and Tel Aviv in cents and agorot. Money is kept in
+    currencies alone, so such an amount is divided where it comes in.
+
+    :raises UnknownCurrency: if the code is neither a currency nor such a part of one
+
+    >>> major_unit("GBX"), major_unit("USD")
+    (('GBP', Decimal('0.01')), ('USD', Decimal('1')))
+    """
+    if code in MINOR_UNITS:
+        currency, parts = MINOR_UNITS[code]
+        return currency, _EXACT.divide(Decimal(1), Decimal(parts))
+    check_currency(code)
+    return code, Decimal(1)
+
+
+def in_major_units(amount: Decimal, code: str) -> tuple[str, Decimal]:
+    """Return an amount in the currency that a code means, exactly.
+
+    :raises UnknownCurrency: if the code is neither a currency nor such a part of one
+
+    >>> in_major_units(Decimal("12.5"), "GBX")
+    ('GBP', Decimal('0.125'))
+    """
+    currency, factor = major_unit(code)
+    return currency, Context(prec=60).multiply(amount, factor)
 
 
 def round_money(amount: Decimal, currency: str) -> Decimal:

@@ -1,4 +1,7 @@
-"""Find an instrument by what people write."""
+"""Find an instrument by what people write.
+
+An instrument that was renamed is found by its old symbol, too, unless another one has that by now.
+"""
 
 from collections.abc import Iterable
 
@@ -6,6 +9,7 @@ from django.core.exceptions import ValidationError
 
 from marketdata.domain.instruments import BadSymbol, split_key
 from marketdata.models.instruments import Instrument
+from marketdata.selectors.actions import formerly
 
 
 class BadInstrument(ValidationError):
@@ -52,15 +56,24 @@ def find_instruments(texts: Iterable[str]) -> dict[str, Instrument]:
 
 
 def find_each(texts: Iterable[str]) -> dict[str, Instrument | ValidationError]:
-    """Return the instrument of every key or bare symbol, or why there is none, asking the database once."""
+    """Return the instrument of every key or bare symbol, or why there is none.
+
+    The database is asked once, and once more if there are names that no instrument has now.
+    """
     wanted = {text: _split(text) for text in texts}
     symbols = {meant[0] for meant in wanted.values() if not isinstance(meant, ValidationError)}
     candidates: dict[str, list[Instrument]] = {}
     for instrument in Instrument.objects.filter(symbol__in=symbols).order_by("exchange") if symbols else ():
         candidates.setdefault(instrument.symbol, []).append(instrument)
         candidates[instrument.key] = [instrument]
+    gone = {meant for text, meant in wanted.items() if not isinstance(meant, ValidationError) and text not in candidates}
+    former: dict[str, list[Instrument]] = {}
+    for symbol, renamed in formerly({symbol for symbol, _ in gone}).items():
+        for instrument in renamed:
+            former.setdefault(f"{symbol}:{instrument.exchange}", []).append(instrument)
+        former[symbol] = renamed
     return {
-        text: meant if isinstance(meant, ValidationError) else _the_one(text, candidates.get(text, []))
+        text: meant if isinstance(meant, ValidationError) else _the_one(text, candidates.get(text) or former.get(text, []))
         for text, meant in wanted.items()
     }
 
