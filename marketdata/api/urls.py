@@ -2,6 +2,7 @@
 
 from rest_framework.routers import SimpleRouter
 
+from marketdata.api.actions import CorporateActionViewSet
 from marketdata.api.bars import BarViewSet
 from marketdata.api.fx import FxRateViewSet
 from marketdata.api.instruments import InstrumentViewSet
@@ -13,6 +14,7 @@ router.register("instruments", InstrumentViewSet, basename="instrument")
 router.register("bars", BarViewSet, basename="bar")
 router.register("quotes", QuoteViewSet, basename="quote")
 router.register("fx-rates", FxRateViewSet, basename="fx-rate")
+router.register("corporate-actions", CorporateActionViewSet, basename="corporate-action")
 router.register("quality-issues", QualityIssueViewSet, basename="quality-issue")
 router.register("providers", ProviderViewSet, basename="provider")
 

@@ -92,8 +92,6 @@ class ActionDraft:
 for _name, _description in {
     "unknown_action": "The kind is none of " + " ".join(ActionKind) + ".",
     "not_of_this_kind": "This kind of action has no such value; leave it out.",
-    "not_a_text": "The value is not a text that can be stored.",
-    "text_too_long": "The text is longer than is kept.",
     "bad_symbol": "The text is not a symbol.",
     "ratio_is_positive": "The ratio is not above zero.",
     "split_changes_something": "A split of one for one splits nothing.",

@@ -9,7 +9,7 @@ was applied takes that back.
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,7 @@ from marketdata.models.instruments import Instrument
 from marketdata.selectors.actions import due
 from marketdata.selectors.instruments import find_each
 from marketdata.selectors.prices import closes_before
-from marketdata.services.ingest import IngestReport, level_of
+from marketdata.services.ingest import level_of
 from marketdata.services.instruments import update_instrument
 from marketdata.services.quality import Found, record_findings
 
@@ -38,6 +38,25 @@ class ActionExists(ValidationError):
 
 
 @dataclass(slots=True)
+class ActionReport:
+    """What became of the rows; findings name a row by its place among those that came."""
+
+    stored: int = 0
+    known: int = 0
+    corrected: int = 0
+    refused: list[Finding] = field(default_factory=list)
+    warned: list[Finding] = field(default_factory=list)
+
+    def add(self, other: "ActionReport", *, start: int) -> None:
+        """Add what became of the rows from a place on."""
+        self.stored += other.stored
+        self.known += other.known
+        self.corrected += other.corrected
+        self.refused += [replace(each, index=each.index + start) for each in other.refused]
+        self.warned += [replace(each, index=each.index + start) for each in other.warned]
+
+
+@dataclass(slots=True)
 class Batch:
     """Rows on their way in: as they came, those that could be read, and what became of them."""
 
@@ -46,26 +65,23 @@ class Batch:
     recorded_at: datetime
     drafts: Drafts
     instruments: dict[UUID, Instrument]
-    report: IngestReport
+    report: ActionReport
 
-    def refuse(self, index: int, rule: str, field: str, value: object = "", detail: str = "") -> None:
+    def refuse(self, index: int, rule: str, name: str, value: object = "", detail: str = "") -> None:
         """Keep a row out."""
         self.drafts.pop(index, None)
-        self.report.refused.append(finding(rule, index=index, field=field, value=value, detail=detail))
+        self.report.refused.append(finding(rule, index=index, field=name, value=value, detail=detail))
 
 
-def store_actions(*, source: str, rows: Iterable[object], recorded_at: datetime, correct: bool = False) -> IngestReport:
+def store_actions(*, source: str, rows: Iterable[object], recorded_at: datetime, correct: bool = False) -> ActionReport:
     """Store actions: mappings with the names of their fields; instruments are written as keys, symbols or rows of the table.
 
     Numbers are decimals or their plain spelling, never floats. Findings name a row by its place among those that came.
     """
     came = list(rows)
-    total = IngestReport()
+    total = ActionReport()
     for start in range(0, len(came), BATCH):
-        report = _store(source, came[start : start + BATCH], recorded_at, correct=correct)
-        report.refused = [replace(each, index=each.index + start) for each in report.refused]
-        report.warned = [replace(each, index=each.index + start) for each in report.warned]
-        total += report
+        total.add(_store(source, came[start : start + BATCH], recorded_at, correct=correct), start=start)
     return total
 
 
@@ -203,9 +219,9 @@ def _columns(draft: ActionDraft) -> dict[str, Any]:
 
 
 @transaction.atomic
-def _store(source: str, rows: Sequence[object], recorded_at: datetime, *, correct: bool) -> IngestReport:
+def _store(source: str, rows: Sequence[object], recorded_at: datetime, *, correct: bool) -> ActionReport:
     """Take a batch through reading, rules and storing, and write down what was wrong with it."""
-    batch = Batch(source, rows, recorded_at, {}, {}, IngestReport())
+    batch = Batch(source, rows, recorded_at, {}, {}, ActionReport())
     _read(batch)
     _drop_repeated(batch)
     warned = _doubted(batch)
@@ -213,7 +229,6 @@ def _store(source: str, rows: Sequence[object], recorded_at: datetime, *, correc
     report = batch.report
     report.warned = [each for each in warned if each.index in written]
     report.refused.sort(key=lambda each: each.index)
-    report.last = max((batch.drafts[index].ex_date for index in written), default=None)
     found = [Found(each, rows[each.index], _about(batch, each.index)) for each in report.refused + report.warned]
     record_findings(dataset=Dataset.CORPORATE_ACTIONS, source=source, found=found, at=recorded_at)
     return report

@@ -81,6 +81,11 @@ DOORS: list[tuple[Any, ...]] = [
     ("quote-latest", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("fx-rate-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("fx-rate-list", "post", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
+    ("corporate-action-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("corporate-action-list", "post", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
+    ("corporate-action-detail", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("corporate-action-detail", "patch", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
+    ("corporate-action-detail", "delete", 403, 403, 403, 204, 403, 401, 403, 403, 403, 403),
     ("quality-issue-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("quality-issue-detail", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("quality-issue-detail", "patch", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
@@ -126,6 +131,10 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
         "rows": [{"timestamp": "2020-01-07T10:00:00Z", "bid": "1", "ask": "1.01"}],
     },
     ("fx-rate-list", "post"): lambda world: {"rows": [{"base": "EUR", "quote": "USD", "date": "2020-01-07", "rate": "1.1"}]},
+    ("corporate-action-list", "post"): lambda world: {
+        "rows": [{"instrument": world.instrument.key, "kind": "SPLIT", "ex_date": "2020-01-07", "ratio": "2"}]
+    },
+    ("corporate-action-detail", "patch"): lambda world: {"ratio": "3"},
     ("quality-issue-detail", "patch"): lambda world: {"resolution": "Looked at."},
 }
 
@@ -152,5 +161,6 @@ OBJECTS: dict[str, Callable[[World], dict[str, Any]]] = {
     "entry-correct": lambda world: {"pk": world.deposit.pk},
     "import-detail": lambda world: {"pk": world.batch.pk},
     "instrument-detail": lambda world: {"key": world.instrument.key},
+    "corporate-action-detail": lambda world: {"pk": world.corporate_action.pk},
     "quality-issue-detail": lambda world: {"pk": world.issue.pk},
 }

@@ -15,7 +15,7 @@ from accounts.services.memberships import invite_member
 from accounts.services.notifications import notify
 from accounts.services.tokens import issue_token
 from accounts.services.watchlists import create_watchlist
-from marketdata.models import FxRate, QualityIssue
+from marketdata.models import CorporateAction, FxRate, QualityIssue
 from tests.access.doors import DOORS, QUERIES
 from tests.access.test_doors import address
 from tests.access.world import NOW, World
@@ -80,6 +80,9 @@ GROW: dict[str, Callable[[World, int], object]] = {
     "quote-latest": lambda world, n: None,
     "fx-rate-list": lambda world, n: FxRate.objects.create(
         base=f"X{chr(65 + n)}{unique_symbol()[-1]}", quote="USD", date="2020-01-02", rate=1, recorded_at=NOW
+    ),
+    "corporate-action-list": lambda world, n: CorporateAction.objects.create(
+        kind="SPIN_OFF", instrument=make_instrument(), other=make_instrument(), ex_date="2020-01-06", ratio=2, recorded_at=NOW
     ),
     "quality-issue-list": lambda world, n: QualityIssue.objects.create(
         rule="spread",

@@ -12,7 +12,7 @@ from accounts.services.memberships import invite_member
 from accounts.services.notifications import notify
 from accounts.services.tokens import issue_token
 from accounts.services.watchlists import create_watchlist
-from marketdata.models import QualityIssue
+from marketdata.models import CorporateAction, QualityIssue
 from portfolio.services.projections import catch_up
 from tests.factories import day, make_account, make_bars, make_instrument, make_user, post, share, unique_symbol
 
@@ -84,6 +84,13 @@ class World:
             rule="spread", severity="WARNING", dataset="quotes", source="test", record={}, fingerprint=self.new_symbol(),
             found_at=NOW, last_found_at=NOW,
         )  # fmt: skip
+
+    @cached_property
+    def corporate_action(self) -> CorporateAction:
+        """A split of the instrument."""
+        return CorporateAction.objects.create(
+            kind="SPLIT", instrument=self.instrument, ex_date="2020-01-06", ratio=2, recorded_at=NOW
+        )
 
     def new_symbol(self) -> str:
         """Return a symbol nothing has yet."""
