@@ -72,6 +72,7 @@ app.conf.update(
         "claim due jobs": {"task": "accounts.tasks.claim_due_jobs", "schedule": 10.0, "options": {"expires": 10}},
         "refresh watched prices": {"task": "marketdata.tasks.refresh_watched", "schedule": 3600.0},
         "rename and retire instruments": {"task": "marketdata.tasks.apply_due_actions", "schedule": 3600.0},
+        "roll up bars": {"task": "marketdata.tasks.roll_up_pending", "schedule": 60.0, "options": {"expires": 60}},
         "catch up accounts that lag": {"task": "portfolio.tasks.catch_up_lagging", "schedule": 60.0, "options": {"expires": 60}},
         "forget old answers": {"task": "accounts.tasks.forget_old_answers", "schedule": 86400.0},
     },

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from marketdata.models.instruments import Instrument
-from marketdata.services import actions, providers
+from marketdata.services import actions, providers, rollup
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +28,14 @@ def apply_due_actions(**_later: object) -> None:
     """Rename and retire the instruments whose day has come."""
     for action in actions.apply_due(at=timezone.now()):
         log.info("%s was applied", action)
+
+
+@shared_task(ignore_result=True)
+def roll_up_pending(**_later: object) -> None:
+    """Make the bars of days whose ticks or quotes have changed."""
+    report = rollup.roll_up_pending(at=timezone.now())
+    if report.days:
+        log.info("Bars: %d days made anew, %d bars stored, %d removed", report.days, report.stored, report.removed)
 
 
 def _refresh(instruments: list[Instrument]) -> None:

@@ -24,28 +24,16 @@ from typing import Final
 import polars as pl
 
 from marketdata.domain.bars import Timeframe
+from marketdata.domain.frames import PRICE, SCHEMAS, SIZE
+from marketdata.domain.quality import Dataset
 
 PRICE_PLACES, SIZE_PLACES = 10, 12
-PRICE, SIZE = pl.Decimal(25, PRICE_PLACES), pl.Decimal(24, SIZE_PLACES)
-PRICE_LIMIT, SIZE_LIMIT = 10**25, 10**24
+SIZE_LIMIT = 10**24  # what no longer fits into the column, in last places
 BITS_64, BITS_128 = 2**63 - 1, 2**127 - 1
 # A product of numbers beyond 128 bits is added up in four parts, each of which stays far below.
 PRICE_CUT, SIZE_CUT = 10**13, 10**12
 LONGER: Final = (Timeframe.FIVE_MINUTES, Timeframe.QUARTER_HOUR, Timeframe.HOUR)
-BARS = {
-    "instrument": pl.String,
-    "timeframe": pl.String,
-    "timestamp": pl.Datetime("us", "UTC"),
-    "open": PRICE,
-    "high": PRICE,
-    "low": PRICE,
-    "close": PRICE,
-    "volume": SIZE,
-    "vwap": PRICE,
-    "trade_count": pl.Int64,
-    "adjusted_through": pl.Date,
-    "rolled_from": pl.String,
-}
+BARS = SCHEMAS[Dataset.BARS]
 SESSIONS = {"instrument": pl.String, "day": pl.Date, "open": pl.Datetime("us", "UTC"), "close": pl.Datetime("us", "UTC")}
 
 

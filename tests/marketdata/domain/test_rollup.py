@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketdata.domain.bars import Timeframe
+from marketdata.domain.frames import PRICE, SIZE
 from marketdata.domain.money import round_to
-from marketdata.domain.rollup import BARS, PRICE, SESSIONS, SIZE, bars_of_quotes, bars_of_ticks
+from marketdata.domain.rollup import BARS, SESSIONS, bars_of_quotes, bars_of_ticks
 
 NEW_YORK, TOKYO, ALWAYS = "00000000-aaaa", "11111111-bbbb", "22222222-cccc"
 MINUTE = timedelta(minutes=1)
