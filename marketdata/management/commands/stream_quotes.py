@@ -1,0 +1,76 @@
+"""Hold a live feed of quotes and trades and store what comes."""
+
+import asyncio
+import signal
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from marketdata.adapters import provider_named
+from marketdata.adapters.streams import Configured, History, StreamFailed, stream_named
+from marketdata.services.feed import Feed, Pace
+from marketdata.services.live import Publisher
+from marketdata.services.streams import StreamTaken, sole_holder, wanted_instruments
+
+
+class Command(BaseCommand):
+    """Feeds until it is told to go; then it stores what has come and leaves."""
+
+    help = "Hold the live feed of a provider and store its quotes and trades, until SIGTERM or Ctrl-C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Say what the command takes."""
+        parser.add_argument("--provider", default="alpaca", help="a stream of the setting MARKETDATA_STREAMS (alpaca)")
+        parser.add_argument("--symbols", nargs="+", default=[], metavar="SYMBOL:MIC", help="only these; else what is followed")
+        parser.add_argument("--batch", type=int, default=Pace.batch, help="the most messages stored at once (%(default)s)")
+        parser.add_argument("--within", type=float, default=Pace.within, help="seconds a message waits for others (%(default)s)")
+        parser.add_argument("--backlog", type=int, default=Pace.backlog, help="messages that may wait (%(default)s)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Take the feed, alone, and hold it."""
+        stream, history = _configured(options["provider"])
+        keys = options["symbols"]
+        if bad := [key for key in keys if key.count(":") != 1]:
+            raise CommandError(f"Write an instrument as SYMBOL:MIC, such as AAPL:XNAS, not {bad[0]!r}.")
+        if keys and (missing := len(keys) - len(wanted_instruments(stream=stream, keys=keys))):
+            raise CommandError(f"{missing} of the instruments are not known, or {stream.name} does not have them.")
+        pace = Pace(batch=options["batch"], within=options["within"], backlog=options["backlog"])
+        try:
+            with sole_holder(stream.name) as hold:
+                asyncio.run(
+                    _run(
+                        lambda: Feed(
+                            stream=stream,
+                            history=history,
+                            wanted=lambda: wanted_instruments(stream=stream, keys=keys),
+                            clock=timezone.now,
+                            publisher=Publisher(),
+                            hold=hold,
+                            pace=pace,
+                        )
+                    )
+                )
+        except (StreamTaken, StreamFailed) as refusal:
+            raise CommandError(str(refusal)) from refusal
+
+
+async def _run(make: Any) -> None:
+    """Feed until a signal comes."""
+    feed = make()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, feed.leave)
+    await feed.run()
+
+
+def _configured(name: str) -> tuple[Any, History | None]:
+    """Return a feed and where its gaps are filled from."""
+    try:
+        found: Configured = stream_named(name)
+        history: Any = provider_named(found.history) if found.history else None
+    except (LookupError, ImproperlyConfigured) as error:
+        raise CommandError(str(error)) from error
+    return found.stream, history if hasattr(history, "quotes") and hasattr(history, "ticks") else None
