@@ -149,7 +149,7 @@ class ForgivingRedisCache(RedisCache):
         except RedisError:
             self._circuit.heal()  # it did answer
             raise
-        except (OSError, ValueError) as error:  # what the client's parser makes of nonsense
+        except (AttributeError, LookupError, OSError, ValueError) as error:  # what the client makes of nonsense
             self._circuit.trip(self._rest)
             raise InvalidResponse(str(error)) from error
         self._circuit.heal()
