@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from marketdata.adapters.base import ProviderFailed, ProviderStalled
+from marketdata.adapters.base import ProviderAway, ProviderFailed, ProviderStalled
 
 Item = TypeVar("Item")
 
@@ -20,7 +20,7 @@ def in_time(produce: Callable[[], Iterable[Item]], seconds: float) -> Iterator[I
     ends with the process; one that comes back finds that nobody waits and ends.
 
     :raises ProviderStalled: if an item is not there in time
-    :raises ProviderFailed: if the source raises, whatever that was
+    :raises ProviderFailed: if the source raises, whatever that was; ProviderAway, if it did not mean to
     """
     box: queue.Queue[Any] = queue.Queue(maxsize=1)
     given_up = threading.Event()
@@ -34,7 +34,7 @@ def in_time(produce: Callable[[], Iterable[Item]], seconds: float) -> Iterator[I
         except ProviderFailed as failure:
             _hand_over(box, _Raised(failure), given_up)
         except BaseException as error:
-            _hand_over(box, _Raised(ProviderFailed(f"{type(error).__name__}: {error}")), given_up)
+            _hand_over(box, _Raised(ProviderAway(f"{type(error).__name__}: {error}")), given_up)
 
     threading.Thread(target=work, name="provider", daemon=True).start()
     try:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
-from marketdata.adapters.base import PAGE, Page, ProviderFailed
+from marketdata.adapters.base import PAGE, Capabilities, Page, ProviderFailed, Source
 from marketdata.domain.bars import Timeframe
 from marketdata.domain.instruments import AssetClass, Listing
 
@@ -23,13 +23,13 @@ SHARES = {
 COLUMNS = ("open", "high", "low", "close", "volume")
 
 
-class SampleProvider:
+class SampleProvider(Source):
     """The sample prices as a source like any other."""
 
-    timeframes = frozenset({Timeframe.DAY})
-
     def __init__(self, *, name: str = "sample") -> None:
-        self.name = name
+        exchanges = frozenset(share.exchange for share in SHARES.values())
+        frames, kinds = frozenset({Timeframe.DAY}), frozenset({AssetClass.EQUITY})
+        super().__init__(name, Capabilities(frames, listings=True, asset_classes=kinds, exchanges=exchanges))
 
     def listings(self) -> Iterable[Listing]:
         """Return the four shares, or none where the package is not installed."""
@@ -38,7 +38,12 @@ class SampleProvider:
     def covers(self, listing: Listing, timeframe: Timeframe) -> bool:
         """Say whether an instrument is one of the four."""
         known = SHARES.get(listing.symbol)
-        return timeframe in self.timeframes and known is not None and known.exchange == listing.exchange and bool(_file())
+        return (
+            timeframe in self.capabilities.timeframes
+            and known is not None
+            and known.exchange == listing.exchange
+            and bool(_file())
+        )
 
     def bars(self, listing: Listing, timeframe: Timeframe, start: datetime, end: datetime) -> Iterator[Page]:
         """Yield the bars of a share that start in [start, end).

@@ -1,15 +1,17 @@
 """Fetch what is new from the sources of prices, whatever they do meanwhile.
 
-A provider that raises is passed over for that series and asked again later, after a pause that doubles each time. One that
-stalls is not asked again in this run (its thread can't be ended, so at most one is left behind for each provider). Pages are
-stored as they come, each in one transaction with the place to resume from: a run that is killed goes on where it stopped.
+Each instrument has its sources in an order, its own or that of the settings. If the first fails, stalls, or has had nothing new
+for days, the next is asked. A provider that raises is passed over for that series and asked again later, after a pause that
+doubles each time; one that is away as a whole is left alone by all workers (see `services.breaker`). One that stalls is not
+asked again in this run (its thread can't be ended, so at most one is left behind for each provider). Pages are stored as they
+come, each in one transaction with the place to resume from: a run that is killed goes on where it stopped.
 """
 
 import logging
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
@@ -19,10 +21,13 @@ from marketdata.adapters import providers as configured_providers
 from marketdata.adapters.base import Page, PriceProvider, ProviderFailed, ProviderStalled
 from marketdata.adapters.patience import in_time
 from marketdata.domain.bars import Timeframe
+from marketdata.domain.instruments import Listing
 from marketdata.domain.quality import as_text
 from marketdata.domain.rows import Unreadable, read_start
 from marketdata.models.instruments import Instrument
 from marketdata.models.providers import Outcome, ProviderState
+from marketdata.selectors.providers import Choice, has_delivered, last_bar_at, sources_of
+from marketdata.services import breaker
 from marketdata.services.ingest import IngestReport, store_bars
 
 log = logging.getLogger(__name__)
@@ -32,10 +37,11 @@ PAGE_SECONDS = 20.0
 RUN_SECONDS = 180.0
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 MOST_DOUBLINGS = 10
+QUIET = timedelta(days=4)  # longer than markets usually close: whoever has nothing new for so long is not relied on
 NO_TIME = "The run ended before the series did; the next one goes on."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SeriesRun:
     """What came of asking one provider for one series."""
 
@@ -69,6 +75,13 @@ class Series:
     at: datetime
     page_seconds: float = PAGE_SECONDS
     deadline: float = math.inf  # on the monotonic clock; the pages that come later are left for the next run
+    symbol: str = ""  # what the provider calls it, where that differs
+
+    @property
+    def listing(self) -> Listing:
+        """What the provider is told about the instrument."""
+        own = self.instrument.listing
+        return replace(own, symbol=self.symbol) if self.symbol else own
 
     @property
     def end(self) -> datetime:
@@ -77,11 +90,11 @@ class Series:
 
     def is_covered(self) -> bool:
         """Say whether the provider has the series."""
-        return all(in_time(lambda: [self.provider.covers(self.instrument.listing, self.timeframe)], self.page_seconds))
+        return all(in_time(lambda: [self.provider.covers(self.listing, self.timeframe)], self.page_seconds))
 
     def pages(self, start: datetime) -> Iterator[Page]:
         """Yield what the provider has from a time on."""
-        listing = self.instrument.listing
+        listing = self.listing
         for page in in_time(lambda: self.provider.bars(listing, self.timeframe, start, self.end), self.page_seconds):
             if not isinstance(page, Page):
                 raise ProviderFailed(f"Handed out a {type(page).__name__} instead of a page.")
@@ -109,17 +122,25 @@ def refresh(
 ) -> RefreshReport:
     """Store the bars that are over since the last run; the instruments longest not looked at come first.
 
-    For each instrument the providers are asked in their order until one answers.
+    For each instrument its sources are asked in their order until one answers; where it has none of its own, all providers.
     """
-    asked = list(configured_providers() if providers is None else providers)
+    asked = {each.name: each for each in (configured_providers() if providers is None else providers)}
+    everybody = [Choice(name) for name in asked]
     waiting = _longest_waiting_first(list(instruments), timeframe)
+    sources = sources_of(waiting)
     report, deadline = RefreshReport(), time.monotonic() + run_seconds
     while waiting and time.monotonic() < deadline:
         instrument = waiting.pop(0)
-        runs = _ask_in_turn([Series(provider, instrument, timeframe, at, page_seconds, deadline) for provider in asked])
+        choices = [choice for choice in sources.get(instrument.pk, everybody) if choice.provider in asked]
+        runs = _ask_in_turn(
+            [
+                Series(asked[choice.provider], instrument, timeframe, at, page_seconds, deadline, choice.symbol)
+                for choice in choices
+            ]
+        )
         report.runs += runs
-        stalled = {run.provider for run in runs if run.outcome is Outcome.STALLED}
-        asked = [provider for provider in asked if provider.name not in stalled]
+        for name in {run.provider for run in runs if run.outcome is Outcome.STALLED}:
+            del asked[name]
     report.left = waiting
     return report
 
@@ -134,40 +155,74 @@ def load_series(*, series: Series, start: datetime = BEGINNING, correct: bool = 
         yield page, series.store(page, correct=correct)
 
 
-def _ask_in_turn(choices: Iterable[Series]) -> list[SeriesRun]:
+def _ask_in_turn(choices: Sequence[Series]) -> list[SeriesRun]:
     """Ask one provider after the other for the same series until one answers."""
     runs: list[SeriesRun] = []
-    for series in choices:
-        run = _run(series)
+    for place, series in enumerate(choices):
+        run = _run(series, above=[each.provider.name for each in choices[:place]])
         runs += [run] if run else []
-        if run and run.outcome in {Outcome.STORED, Outcome.NOTHING_NEW}:
+        if run and (run.outcome is Outcome.STORED or (run.outcome is Outcome.NOTHING_NEW and not _is_behind(series))):
             break
     return runs
 
 
-def _run(series: Series) -> SeriesRun | None:
-    """Fetch what is new of a series; None if the provider does not have it or is given a rest."""
-    known = _state_of(series).first() or ProviderState()
+def _is_behind(series: Series) -> bool:
+    """Say whether nothing of a series is stored, or nothing of late."""
+    last = last_bar_at(series.instrument, series.timeframe.value)
+    return last is None or last < series.end - QUIET
+
+
+def _run(series: Series, *, above: Sequence[str] = ()) -> SeriesRun | None:
+    """Fetch what is new of a series; None if the provider does not have it or is given a rest.
+
+    `above` are the providers that come before it in the order.
+    """
+    name, known = series.provider.name, _state_of(series).first() or ProviderState()
     if known.not_before is not None and series.at < known.not_before:
         return None
-    start = known.resume_from or BEGINNING
-    total, outcome, detail = IngestReport(), Outcome.NOTHING_NEW, ""
+    run = SeriesRun(series.instrument, name, Outcome.NOTHING_NEW, IngestReport())
     try:
         if not series.is_covered():
             return None
-        for page in series.pages(start) if start < series.end else ():
-            total += _store_and_mark(series, page)
-            if time.monotonic() >= series.deadline:
-                detail = NO_TIME
-                break
-    except ProviderStalled as stall:
-        outcome, detail = Outcome.STALLED, as_text(stall)
-    except ProviderFailed as failure:
-        outcome, detail = Outcome.FAILED, as_text(failure)
-    if outcome is Outcome.NOTHING_NEW and total.stored:
-        outcome = Outcome.STORED
-    _note_outcome(series, outcome, detail)
-    return SeriesRun(series.instrument, series.provider.name, outcome, total, detail)
+        start = _start_of(series, known, above)
+        if start < series.end:
+            if not breaker.may_ask(provider=name, at=series.at):
+                return None
+            _fetch(series, start, run)
+            breaker.note_success(provider=name, at=series.at)
+    except (ProviderFailed, ProviderStalled) as trouble:
+        run.outcome = Outcome.STALLED if isinstance(trouble, ProviderStalled) else Outcome.FAILED
+        run.detail = as_text(trouble)
+        breaker.note_trouble(provider=name, trouble=trouble, at=series.at)
+    if run.outcome is Outcome.NOTHING_NEW and run.report.stored:
+        run.outcome = Outcome.STORED
+    breaker.note_progress(provider=name, progress="", traffic=series.provider.traffic)
+    _note_outcome(series, run.outcome, run.detail)
+    return run
+
+
+def _start_of(series: Series, known: ProviderState, above: Sequence[str]) -> datetime:
+    """Return from when on a provider is asked: where it stopped, and if one above it has delivered, not before that ends."""
+    start = known.resume_from or BEGINNING
+    if above and has_delivered(providers=above, instrument=series.instrument, timeframe=series.timeframe.value):
+        last = last_bar_at(series.instrument, series.timeframe.value)
+        start = max(start, last + series.timeframe.duration) if last else start
+    return start
+
+
+def _fetch(series: Series, start: datetime, run: SeriesRun) -> None:
+    """Store what a provider has from a time on, page by page, and say how far that is."""
+    name, rows = series.provider.name, 0
+    breaker.note_progress(provider=name, progress=f"{series.instrument.key} {series.timeframe}")
+    for page in series.pages(start):
+        run.report += _store_and_mark(series, page)
+        rows += len(page.rows)
+        reached = f", up to {run.report.last:%Y-%m-%d %H:%M}" if run.report.last else ""
+        progress = f"{series.instrument.key} {series.timeframe}: {rows:,} rows{reached}"
+        breaker.note_progress(provider=name, progress=progress, traffic=series.provider.traffic)
+        if time.monotonic() >= series.deadline:
+            run.detail = NO_TIME
+            break
 
 
 @transaction.atomic

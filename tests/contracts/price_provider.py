@@ -44,8 +44,8 @@ class PriceProviderContract:
 
     def test_it_has_a_name_and_timeframes(self, provider):
         assert provider.name
-        assert provider.timeframes
-        assert provider.timeframes <= set(Timeframe)
+        assert provider.capabilities.timeframes
+        assert provider.capabilities.timeframes <= set(Timeframe)
 
     def test_it_covers_what_it_has_and_nothing_else(self, provider, listing):
         assert provider.covers(listing, self.timeframe)

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
 
-from marketdata.adapters.base import Page, ProviderFailed
+from marketdata.adapters.base import Capabilities, Page, ProviderFailed, Source
 from marketdata.domain.bars import Timeframe
 from marketdata.domain.instruments import Listing
+from tests.factories import unique_symbol
 
 FIRST = date(2024, 1, 1)
 
@@ -17,20 +18,26 @@ def bar(day: date, close: str = "10") -> dict[str, object]:
     return {"timestamp": day.isoformat(), "open": close, "high": close, "low": close, "close": close, "volume": "1"}
 
 
-class FakeProvider:
-    """Has a bar for each of so many days from 2024 on, of every instrument but NOSUCH, some to a page."""
+class FakeProvider(Source):
+    """Has a bar for each of so many days from 2024 on, of every instrument but NOSUCH, some to a page.
 
-    timeframes = frozenset({Timeframe.DAY})
+    Unless it is given a name it has one of its own, or that of the test: what goes wrong with one is no other's fault.
+    """
 
-    def __init__(self, *, name: str = "fake", days: int = 20, page: int = 6, known: Iterable[str] = ()) -> None:
-        self.name, self.days, self.page, self.known = name, days, page, set(known)
+    usual_name = ""
+
+    def __init__(self, *, name: str = "", days: int = 20, page: int = 6, known: Iterable[str] = ()) -> None:
+        capabilities = Capabilities(frozenset({Timeframe.DAY}), listings=bool(known))
+        super().__init__(name or self.usual_name or f"fake-{unique_symbol()}", capabilities)
+        self.days, self.page, self.known = days, page, set(known)
         self.asked: list[tuple[str, datetime, datetime]] = []
 
     def listings(self) -> Iterable[Listing]:
         return [Listing(symbol, "XTST") for symbol in sorted(self.known)]
 
     def covers(self, listing: Listing, timeframe: Timeframe) -> bool:
-        return timeframe in self.timeframes and (listing.symbol in self.known or not self.known) and listing.symbol != "NOSUCH"
+        known = not self.known or listing.symbol in self.known
+        return timeframe in self.capabilities.timeframes and known and listing.symbol != "NOSUCH"
 
     def bars(self, listing: Listing, timeframe: Timeframe, start: datetime, end: datetime) -> Iterator[Page]:
         self.asked.append((listing.symbol, start, end))

@@ -9,12 +9,18 @@ from marketdata.adapters.base import ProviderFailed
 from marketdata.models import Bar, PriceHistory, ProviderState, QualityIssue
 from marketdata.services import providers as service
 from marketdata.services.providers import Series, load_series, refresh
-from tests.factories import make_instrument
+from tests.factories import make_instrument, unique_symbol
 from tests.marketdata.adapters.fake import FakeProvider, Raising, Rambling, Stalling
 from tests.marketdata.services.test_ingest_together import together
 
 NOON = datetime(2024, 1, 15, 12, tzinfo=UTC)  # fourteen bars of the fake are over by then
 START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def usual_name(monkeypatch):
+    """Give the fakes of a test one name that no other test uses."""
+    monkeypatch.setattr(FakeProvider, "usual_name", called("fake"))
 
 
 def days(number):
@@ -26,13 +32,22 @@ def stored(instrument):
 
 
 def state_of(instrument, provider="fake"):
-    return ProviderState.objects.get(instrument=instrument, provider=provider, timeframe="1d")
+    return ProviderState.objects.get(instrument=instrument, provider__startswith=provider, timeframe="1d")
+
+
+def called(name):
+    """Return a name that no other test gives a provider: what one has done is held against its name."""
+    return f"{name}-{unique_symbol()}"
+
+
+def short(name):
+    return name.partition("-")[0]
 
 
 def run(instrument, *providers, at=NOON, **options):
     """Refresh one instrument and return the outcomes."""
     report = refresh(instruments=[instrument], at=at, providers=providers, page_seconds=options.pop("page_seconds", 5), **options)
-    return [(each.provider, each.outcome.value, each.report.stored) for each in report.runs]
+    return [(short(each.provider), each.outcome.value, each.report.stored) for each in report.runs]
 
 
 class TestRefresh:
@@ -82,16 +97,19 @@ class TestRefresh:
 
     def test_passes_over_a_provider_that_raises_and_asks_the_next(self):
         instrument = make_instrument()
-        assert run(instrument, Raising(name="broken"), FakeProvider()) == [("broken", "FAILED", 0), ("fake", "STORED", 14)]
+        assert run(instrument, Raising(name=called("broken")), FakeProvider()) == [
+            ("broken", "FAILED", 0),
+            ("fake", "STORED", 14),
+        ]
         state = state_of(instrument, "broken")
         assert (state.failures, state.last_outcome, state.resume_from) == (1, "FAILED", None)
         assert state.last_detail == "RuntimeError: the feed is down\ufffd"
 
     def test_gives_up_a_provider_that_stalls_and_does_not_wait_for_it_again(self):
-        first, second, stalling = make_instrument(), make_instrument(), Stalling(name="slow", after=1)
+        first, second, stalling = make_instrument(), make_instrument(), Stalling(name=called("slow"), after=1)
         report = refresh(instruments=[first, second], at=NOON, providers=[stalling, FakeProvider()], page_seconds=0.3)
         stalling.let_go.set()
-        assert [(each.provider, each.outcome.value) for each in report.runs] == [
+        assert [(short(each.provider), each.outcome.value) for each in report.runs] == [
             ("slow", "STALLED"),
             ("fake", "STORED"),
             ("fake", "STORED"),
@@ -107,7 +125,7 @@ class TestRefresh:
         assert stored(instrument) == 15
         found = QualityIssue.objects.filter(instrument=instrument).values_list("rule", flat=True)
         assert {"not_a_row", "not_a_number", "not_a_time", "missing", "price_above_floor"} <= set(found)
-        assert QualityIssue.objects.filter(source="fake", rule="not_a_row").exists()
+        assert QualityIssue.objects.filter(source=FakeProvider.usual_name, rule="not_a_row").exists()
 
     @pytest.mark.parametrize("page", [None, [1, 2], "page", {"rows": []}])
     def test_takes_what_is_no_page_for_a_failure(self, page):
@@ -119,13 +137,13 @@ class TestRefresh:
 
     @pytest.mark.parametrize("method", ["covers", "bars"])
     def test_survives_a_provider_that_raises_before_it_begins(self, method):
-        broken = FakeProvider(name="broken")
+        broken = FakeProvider(name=called("broken"))
         setattr(broken, method, lambda *args: 1 / 0)
         assert run(make_instrument(), broken, FakeProvider()) == [("broken", "FAILED", 0), ("fake", "STORED", 14)]
 
     def test_asks_only_who_has_the_instrument(self):
         instrument = make_instrument()
-        assert run(instrument, FakeProvider(name="other", known=["X"]), FakeProvider()) == [("fake", "STORED", 14)]
+        assert run(instrument, FakeProvider(name=called("other"), known=["X"]), FakeProvider()) == [("fake", "STORED", 14)]
         assert not ProviderState.objects.filter(instrument=instrument, provider="other").exists()
         assert run(make_instrument(), FakeProvider(known=["X"])) == []
 
