@@ -238,6 +238,33 @@ MARKETDATA_PROVIDERS: dict[str, dict[str, Any]] = {
     },
 }
 
+# live feeds: where the gaps of one are filled from is the provider of its name, or the one that `history` names
+MARKETDATA_STREAMS: dict[str, dict[str, Any]] = {
+    "alpaca": {
+        "class": "marketdata.adapters.alpaca_stream.AlpacaStream",
+        "url": env.str("ALPACA_STREAM_URL", default="wss://stream.data.alpaca.markets/v2/iex"),
+        "encoding": env.str("ALPACA_STREAM_ENCODING", default="json"),
+        "key_id": env.str("ALPACA_KEY_ID", default=""),
+        "secret_key": env.str("ALPACA_SECRET_KEY", default=""),
+    },
+}
+# where the ASGI process is that streams, and whose pages may listen to it; `:8001` is a port of the host that was asked
+STREAM_URL = env.str("STREAM_URL", default="")
+STREAM_ORIGINS = env.list("STREAM_ORIGINS", default=[])
+
+# Days that are over leave the database for files: in a folder, or in a bucket of any service that speaks S3. What is not set
+# of the bucket is found as the service's own tools find it.
+ARCHIVE_URL = env.str("ARCHIVE_URL", default=(VAR / "archive").absolute().as_uri())
+ARCHIVE_S3 = {
+    "endpoint": env.str("ARCHIVE_S3_ENDPOINT", default=""),
+    "region": env.str("ARCHIVE_S3_REGION", default=""),
+    "access_key_id": env.str("ARCHIVE_S3_KEY", default=""),
+    "secret_access_key": env.str("ARCHIVE_S3_SECRET", default=""),
+}
+ARCHIVE_KEEP_DAYS = env.int("ARCHIVE_KEEP_DAYS", default=2)  # so many days that are over stay where late trades are cheap
+if ARCHIVE_KEEP_DAYS < 0:
+    raise ImproperlyConfigured("ARCHIVE_KEEP_DAYS must not be negative; 0 archives every day as soon as it is over.")
+
 # --- scheduled jobs: the task that does each kind (by name: floors below don't know those above) ---
 JOB_TASKS = {"SNAPSHOT": "portfolio.tasks.run_snapshots", "REFRESH": "accounts.tasks.run_refreshes"}
 

@@ -1,0 +1,189 @@
+"""The files of the archive: one for the rows of a data set on a day, written once and read by anybody's tools.
+
+Layout: `quotes/date=2024-01-02/part-0.parquet`, which pyarrow, polars and duckdb read as a table with a column `date`. Rows are
+sorted by instrument and time, in row groups of which the footer tells the first and the last instrument, so that a day of one
+instrument is found without reading the others. Every page has a checksum.
+
+All files of a data set have the same columns of the same types, those of `frames.SCHEMAS` and `recorded_at`: numbers with as
+many digits as the database keeps. A scale of its own for every file would save a twentieth of the space, and readers who take
+the first file's for that of all would round the others without a word. They are dictionaries of the numbers that occur.
+"""
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from marketdata.domain.frames import INSTANT, SCHEMAS
+from marketdata.domain.quality import Dataset
+
+SCHEMA_VERSION = 1
+VERSION_KEY, DATASET_KEY = b"bedrock:schema_version", b"bedrock:dataset"
+GROUP_ROWS = 20_000
+ARCHIVED = (Dataset.QUOTES, Dataset.TICKS)
+# What tells two rows of a data set apart.
+KEYS: Mapping[Dataset, tuple[str, ...]] = {
+    Dataset.QUOTES: ("instrument", "timestamp"),
+    Dataset.TICKS: ("instrument", "timestamp", "price", "size"),
+}
+
+
+class ArchiveUnreadable(Exception):
+    """A part of the archive can't be read, so that a question over it has no answer; half of one would be a lie."""
+
+
+class Unmatched(ValueError):
+    """A file does not hold what it is said to hold."""
+
+
+def columns_of(dataset: Dataset) -> pl.Schema:
+    """Return the columns of a data set's files.
+
+    >>> list(columns_of(Dataset.TICKS))
+    ['instrument', 'timestamp', 'price', 'size', 'conditions', 'recorded_at']
+    """
+    return pl.Schema({**SCHEMAS[dataset], "recorded_at": INSTANT})
+
+
+def arrow_schema(dataset: Dataset) -> pa.Schema:
+    """Return the columns of a data set's files as Arrow writes them."""
+    return pa.schema(
+        [(name, _arrow_type(dtype)) for name, dtype in columns_of(dataset).items()],
+        metadata={VERSION_KEY: str(SCHEMA_VERSION).encode(), DATASET_KEY: dataset.encode()},
+    )
+
+
+def folder_of(dataset: Dataset, day: date) -> str:
+    """Return where the files of a day are, below the root of the archive.
+
+    >>> folder_of(Dataset.QUOTES, date(2024, 1, 2))
+    'quotes/date=2024-01-02'
+    """
+    return f"{dataset}/date={day.isoformat()}"
+
+
+def name_of(dataset: Dataset, day: date, part: int) -> str:
+    """Return the name of a file of the archive, below its root.
+
+    >>> name_of(Dataset.QUOTES, date(2024, 1, 2), 0)
+    'quotes/date=2024-01-02/part-0.parquet'
+    """
+    return f"{folder_of(dataset, day)}/part-{part}.parquet"
+
+
+class SegmentWriter:
+    """Writes rows that come sorted, in whatever portions, to a file with row groups of even size."""
+
+    def __init__(self, path: Path, dataset: Dataset) -> None:
+        schema = arrow_schema(dataset)
+        times = [name for name, dtype in columns_of(dataset).items() if dtype == INSTANT and name != "recorded_at"]
+        self._schema = schema
+        self._waiting: list[pa.RecordBatch] = []
+        self._held = 0
+        self.rows = 0
+        self._writer = pq.ParquetWriter(
+            path,
+            schema,
+            compression="zstd",
+            use_dictionary=[name for name in schema.names if name not in times],
+            column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED"),
+            store_schema=False,  # else other readers would take the names of instruments for categories
+            write_page_checksum=True,
+            write_statistics=True,
+        )
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Take some rows; whole row groups are written."""
+        self._waiting.append(batch)
+        self._held += batch.num_rows
+        self.rows += batch.num_rows
+        if self._held >= GROUP_ROWS:
+            table = pa.Table.from_batches(self._waiting, self._schema)
+            whole = table.num_rows - table.num_rows % GROUP_ROWS
+            self._writer.write_table(table.slice(0, whole), row_group_size=GROUP_ROWS)
+            self._waiting = table.slice(whole).to_batches()
+            self._held = table.num_rows - whole
+
+    def close(self) -> None:
+        """Write what is left, and the footer."""
+        if self._held:
+            self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema))
+        self._writer.close()
+
+
+class SegmentReader:
+    """Reads a file of the archive: some of its rows, or all of them in portions.
+
+    Only what cannot be a file of the archive is refused here; what its pages raise when they are damaged is for the caller.
+
+    :raises Unmatched: if it holds another data set, or was written by a version that knew more than this one
+    """
+
+    PORTION = 16  # row groups
+
+    def __init__(self, source: Any, dataset: Dataset) -> None:
+        self._file = pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=["instrument"])
+        self._dataset = dataset
+        metadata = self._file.schema_arrow.metadata or {}
+        version = int(metadata.get(VERSION_KEY, b"0"))
+        if not 0 < version <= SCHEMA_VERSION or metadata.get(DATASET_KEY) != dataset.encode():
+            raise Unmatched(f"it is no file of {dataset} of a version up to {SCHEMA_VERSION}")
+        self._groups = self._file.metadata
+
+    @property
+    def rows(self) -> int:
+        """How many rows it holds."""
+        return int(self._groups.num_rows)
+
+    def read(
+        self, *, instruments: Sequence[str] | None, start: datetime, end: datetime, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """Return the rows of instruments (None: of all) in [start, end), in the order in which they are kept."""
+        wanted = list(columns or SCHEMAS[self._dataset])
+        needed = list(dict.fromkeys(["instrument", "timestamp", *wanted]))
+        groups = range(self._groups.num_row_groups) if instruments is None else self._groups_of(sorted(instruments))
+        rows = self._table(groups, needed)
+        kept = pl.col("timestamp").is_between(start, end, closed="left")
+        if instruments is not None:
+            kept &= pl.col("instrument").is_in(list(instruments))
+        return rows.filter(kept).select(wanted)
+
+    def portions(self) -> Iterator[pl.DataFrame]:
+        """Yield all rows with all columns, some row groups at a time."""
+        for first in range(0, self._groups.num_row_groups, self.PORTION):
+            groups = range(first, min(first + self.PORTION, self._groups.num_row_groups))
+            yield self._table(groups, list(columns_of(self._dataset)))
+
+    def _table(self, groups: Collection[int], columns: list[str]) -> pl.DataFrame:
+        """Return columns of row groups; nothing is left to threads, which a forked process may not have."""
+        table = self._file.read_row_groups(list(groups), columns=columns, use_threads=False)
+        names = table.schema.get_field_index("instrument")
+        table = table.set_column(names, "instrument", table["instrument"].cast(pa.string()))
+        return pl.DataFrame(table.select(columns))
+
+    def _groups_of(self, instruments: Sequence[str]) -> list[int]:
+        """Return the row groups that may hold an instrument; they are sorted, so each is found by halving."""
+        every, found = range(self._groups.num_row_groups), set()
+        for instrument in instruments:
+            group = bisect_left(every, instrument, key=lambda each: self._bounds(each)[1])
+            while group < len(every) and self._bounds(group)[0] <= instrument:
+                found.add(group)
+                group += 1
+        return sorted(found)
+
+    def _bounds(self, group: int) -> tuple[str, str]:
+        """Return the first and the last instrument of a row group."""
+        statistics = self._groups.row_group(group).column(0).statistics
+        return statistics.min, statistics.max
+
+
+def _arrow_type(dtype: pl.DataType) -> pa.DataType:
+    """Return the type of a column in a file."""
+    if isinstance(dtype, pl.Decimal):
+        return pa.decimal128(dtype.precision, dtype.scale)
+    return pa.timestamp("us", "UTC") if dtype == INSTANT else pa.string()
