@@ -1,8 +1,8 @@
 """Pages by key: a page far in costs what the first one does, and rows that arrive meanwhile shift nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from django.core import signing
 from django.db.models import F, Field, QuerySet
@@ -20,12 +20,24 @@ DEFAULT_LIMIT, MAX_LIMIT, LONGEST_LIMIT = 100, 1000, 6
 FORWARD, BACKWARD = "n", "p"
 
 
+@runtime_checkable
+class KeyedRows(Protocol):
+    """Rows in the order of a key of their own."""
+
+    def after(self, key: Sequence[Any] | None, *, descending: bool, limit: int) -> list[Any]:
+        """Return up to so many rows beyond a key, or from the start."""
+
+    def key_of(self, row: Any) -> list[Any]:
+        """Return where a row stands, as JSON can hold it."""
+
+
 class KeysetPagination(BasePagination):
     """Pages of `limit` rows from an opaque cursor on, in an order the view allows.
 
     A view names the orders that may be asked for in `ordering_fields` (columns that are never null) and its usual one in
     `ordering` or its queryset, such as `"-created_at"` or `("exchange", "symbol")`; all columns run in one direction and
-    the primary key breaks ties. Objects that are no rows may be given as a sequence: those are paged by position.
+    the primary key breaks ties. Rows that are no model's may be given as what reads them `after` a key (`KeyedRows`), and
+    objects that are no rows as a sequence: those are paged by position.
     """
 
     query_parameters = ("limit", "cursor", "ordering")
@@ -37,6 +49,8 @@ class KeysetPagination(BasePagination):
         direction, position = self._read_cursor()
         if isinstance(queryset, QuerySet):
             return self._rows(queryset, direction == BACKWARD, position)
+        if isinstance(queryset, KeyedRows):
+            return self._keyed(queryset, direction == BACKWARD, position)
         return self._slice(queryset, position[0] if position else 0)
 
     def get_paginated_response(self, data: Any) -> Response:
@@ -76,10 +90,21 @@ class KeysetPagination(BasePagination):
             key = [_column(queryset, name).to_python(value) for name, value in zip(names, position, strict=True)]
             queryset = queryset.filter(beyond(Tuple(*map(F, names)), key))
         found = list(queryset.order_by(*(f"-{name}" if descending else name for name in names))[: self.limit + 1])
+        return self._page(found, backward, position, lambda row: _key(row, names))
+
+    def _keyed(self, rows: "KeyedRows", backward: bool, position: list[Any] | None) -> list[Any]:
+        """Return the rows after (or before) a key, from what reads them."""
+        descending = self.ordering[0].startswith("-") != backward
+        return self._page(rows.after(position, descending=descending, limit=self.limit + 1), backward, position, rows.key_of)
+
+    def _page(
+        self, found: list[Any], backward: bool, position: list[Any] | None, key_of: Callable[[Any], list[Any]]
+    ) -> list[Any]:
+        """Return the rows of the page among those found, which are one more where there are more; note its neighbors."""
         rows, more = found[: self.limit], len(found) > self.limit
         rows = rows[::-1] if backward else rows
-        self.next = _key(rows[-1], names) if rows and (more or backward) else None
-        self.previous = _key(rows[0], names) if rows and (more if backward else position is not None) else None
+        self.next = key_of(rows[-1]) if rows and (more or backward) else None
+        self.previous = key_of(rows[0]) if rows and (more if backward else position is not None) else None
         return rows
 
     def _slice(self, objects: Sequence[Any], start: int) -> list[Any]:

@@ -86,6 +86,11 @@ def scaled(values: Sequence[Decimal | None], ratio: Fraction, *, places: int = P
     return [None if value is None else _quotient(value, numerator, denominator, places) for value in values]
 
 
+def scaled_one(value: Decimal, ratio: Fraction, *, places: int = PRICE_PLACES) -> Decimal:
+    """Return the exact multiple of one number, rounded likewise."""
+    return _quotient(value, ratio.numerator * 10**places, ratio.denominator, places)
+
+
 def _quotient(value: Decimal, numerator: int, denominator: int, places: int) -> Decimal:
     """Return value x numerator / denominator of the last place, halves to the even neighbor."""
     top, bottom = value.as_integer_ratio()

@@ -24,12 +24,14 @@ PLACES = dict.fromkeys(PRICES, PRICE_PLACES) | {"volume": SIZE_PLACES}
 NONE = -1
 
 
-def splits_of(instrument_ids: Iterable[UUID]) -> dict[UUID, list[Split]]:
+def splits_of(instrument_ids: Iterable[UUID], *, using: str = "default") -> dict[UUID, list[Split]]:
     """Return the splits of instruments, stock dividends among them, oldest first; who has none is left out."""
     kinds = [ActionKind.SPLIT.value, ActionKind.STOCK_DIVIDEND.value]
-    actions = CorporateAction.objects.filter(instrument__in=list(instrument_ids), kind__in=kinds).order_by("ex_date")
+    wanted = CorporateAction.objects.using(using).filter(instrument__in=list(instrument_ids), kind__in=kinds)
     found: dict[UUID, list[Split]] = {}
-    for instrument_id, kind, ex_date, ratio in actions.values_list("instrument_id", "kind", "ex_date", "ratio"):
+    for instrument_id, kind, ex_date, ratio in wanted.order_by("ex_date").values_list(
+        "instrument_id", "kind", "ex_date", "ratio"
+    ):
         if ratio is not None:
             found.setdefault(instrument_id, []).append(split_of(kind, ex_date, ratio))
     return found

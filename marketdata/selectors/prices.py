@@ -1,59 +1,70 @@
 """Prices and rates over a period: for people as rows, for those who compute as arrays in one query."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, connections
 from django.db.models import QuerySet
 
+from marketdata.domain.adjustment import Split, raw_ratio, scaled_one
 from marketdata.domain.bars import Timeframe
 from marketdata.domain.fx import Pair, legs_of, rates_of
 from marketdata.models.fx import FxHistory
 from marketdata.models.instruments import Instrument
-from marketdata.models.prices import Bar, PriceHistory, Quote
+from marketdata.models.prices import Bar, PriceHistory, Quote, Tick
+from marketdata.selectors.adjustment import splits_of
 
 UNIX_DAY = date(1970, 1, 1).toordinal()
 
 # One string per instrument instead of one row per day: a quarter of a million closes arrive in a tenth of the time.
 # The index hands each series over in order; the one row before the period is the price to carry into it.
 CLOSES = """
-    SELECT wanted.id, series.days, series.closes
+    SELECT wanted.id, series.days, series.closes, {changed}
     FROM unnest(%(ids)s::uuid[]) AS wanted (id)
     CROSS JOIN LATERAL (
         SELECT string_agg(((bar.timestamp AT TIME ZONE 'UTC')::date - DATE '1970-01-01')::text, ',') AS days,
-               string_agg(bar.close::text, ',') AS closes
+               string_agg(bar.close::text, ',') AS closes,
+               {changes}
         FROM (
-            (SELECT timestamp, close FROM marketdata_bar
+            (SELECT timestamp, close, adjusted_through FROM marketdata_bar
              WHERE instrument_id = wanted.id AND timeframe = '1d' AND timestamp < %(start)s
              ORDER BY timestamp DESC LIMIT 1)
             UNION ALL
-            (SELECT timestamp, close FROM marketdata_bar
+            (SELECT timestamp, close, adjusted_through FROM marketdata_bar
              WHERE instrument_id = wanted.id AND timeframe = '1d' AND timestamp >= %(start)s AND timestamp < %(end)s
              ORDER BY timestamp)
         ) AS bar
     ) AS series
     WHERE series.days IS NOT NULL
 """
+STORED_CLOSES = CLOSES.format(changed="series.adjusted > 0", changes="count(bar.adjusted_through) AS adjusted")
+# the same of those few series that a source has adjusted, with the day through which each close is
+ADJUSTED_CLOSES = CLOSES.format(
+    changed="series.through",
+    changes="string_agg(coalesce((bar.adjusted_through - DATE '1970-01-01')::text, ''), ',') AS through",
+)
 LATEST_CLOSES = """
-    SELECT wanted.id, bar.timestamp, bar.close
+    SELECT wanted.id, bar.timestamp, bar.close, bar.adjusted_through
     FROM unnest(%(ids)s::uuid[]) AS wanted (id)
     CROSS JOIN LATERAL (
-        SELECT timestamp, close FROM marketdata_bar
+        SELECT timestamp, close, adjusted_through FROM marketdata_bar
         WHERE instrument_id = wanted.id AND timeframe = '1d' AND timestamp < %(end)s
         ORDER BY timestamp DESC LIMIT 1
     ) AS bar
 """
-LATEST_QUOTES = """
-    SELECT quote.* FROM unnest(%(ids)s::uuid[]) AS wanted (id)
+LATEST = "SELECT {columns} FROM marketdata_latest{kind} WHERE instrument_id = ANY (%s::uuid[])"
+# who has no row there has none here either, unless it was written past the ingest
+NEWEST = """
+    SELECT {columns} FROM unnest(%s::uuid[]) AS wanted (id)
     CROSS JOIN LATERAL (
-        SELECT * FROM marketdata_quote WHERE instrument_id = wanted.id ORDER BY timestamp DESC LIMIT 1
-    ) AS quote
+        SELECT * FROM marketdata_{kind} WHERE instrument_id = wanted.id ORDER BY timestamp DESC LIMIT 1
+    ) AS newest
 """
 CLOSES_BEFORE = """
     SELECT wanted.id, wanted.timeframe, wanted.start, bar.close::float8
@@ -100,6 +111,27 @@ class Close:
     value: Decimal
 
 
+class LastQuote(NamedTuple):
+    """The last quote of an instrument."""
+
+    instrument_id: UUID
+    timestamp: datetime
+    bid: Decimal
+    ask: Decimal
+    bid_size: Decimal | None
+    ask_size: Decimal | None
+
+
+class LastTick(NamedTuple):
+    """The last trade in an instrument."""
+
+    instrument_id: UUID
+    timestamp: datetime
+    price: Decimal
+    size: Decimal
+    conditions: str
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """How far a series reaches and how often its past has changed; nothing stored yet is revision 0."""
@@ -112,7 +144,7 @@ class Reach:
 def bars(
     *, instrument: Instrument, timeframe: Timeframe, start: datetime | None = None, end: datetime | None = None
 ) -> QuerySet[Bar]:
-    """Return the bars of an instrument that start in [start, end), oldest first."""
+    """Return the bars of an instrument that start in [start, end), oldest first, as they are stored."""
     found = Bar.objects.filter(instrument=instrument, timeframe=timeframe).order_by("timestamp")
     if start is not None:
         found = found.filter(timestamp__gte=start)
@@ -120,15 +152,23 @@ def bars(
 
 
 def quotes(*, instrument: Instrument, start: datetime | None = None, end: datetime | None = None) -> QuerySet[Quote]:
-    """Return the quotes of an instrument in [start, end), oldest first."""
+    """Return the live quotes of an instrument in [start, end), oldest first."""
     found = Quote.objects.filter(instrument=instrument).select_related("instrument").order_by("timestamp")
     if start is not None:
         found = found.filter(timestamp__gte=start)
     return found if end is None else found.filter(timestamp__lt=end)
 
 
+def ticks(*, instrument: Instrument, start: datetime | None = None, end: datetime | None = None) -> QuerySet[Tick]:
+    """Return the live trades in an instrument in [start, end), oldest first."""
+    found = Tick.objects.filter(instrument=instrument).select_related("instrument").order_by("timestamp", "price", "size")
+    if start is not None:
+        found = found.filter(timestamp__gte=start)
+    return found if end is None else found.filter(timestamp__lt=end)
+
+
 def closes(*, instrument_ids: Iterable[UUID], start: date, end: date) -> dict[UUID, Series]:
-    """Return the daily closes of instruments in [start, end), preceded by the last close before it, if there is one.
+    """Return the daily closes of instruments in [start, end) as traded, preceded by the last one before, if there is one.
 
     An instrument without any is left out. One query, however many instruments and days.
     """
@@ -143,19 +183,35 @@ def written_closes(
     """Return what `closes` returns as it comes: per instrument its days since 1970 and its closes, with commas between.
 
     Every close has ten places, so that without the points it is a list of whole numbers: numpy reads that fifty times faster
-    than Python reads as many decimals.
+    than Python reads as many decimals. They are as traded: where a source sent adjusted ones, the splits are taken out again.
     """
+    asked = {"ids": list(set(instrument_ids)), "start": _midnight(start), "end": _midnight(end)}
     with connections[using].cursor() as cursor:
-        cursor.execute(CLOSES, {"ids": list(set(instrument_ids)), "start": _midnight(start), "end": _midnight(end)})
-        return list(cursor.fetchall())
+        cursor.execute(STORED_CLOSES, asked)
+        found = cursor.fetchall()
+        changed = [row[0] for row in found if row[3]]
+        if not changed:
+            return [row[:3] for row in found]
+        cursor.execute(ADJUSTED_CLOSES, asked | {"ids": changed})
+        splits = splits_of(changed, using=using)
+        traded = {row[0]: (row[0], row[1], _as_traded(splits.get(row[0], []), *row[1:])) for row in cursor.fetchall()}
+    return [traded.get(row[0], row[:3]) for row in found]
 
 
 def latest_closes(*, instrument_ids: Iterable[UUID], day: date) -> dict[UUID, Close]:
-    """Return the last close of each instrument on a day or before it; one that has none is left out."""
+    """Return the last close of each instrument on a day or before it, as traded; one that has none is left out."""
     tomorrow = date.fromordinal(day.toordinal() + 1)
     with connection.cursor() as cursor:
         cursor.execute(LATEST_CLOSES, {"ids": list(set(instrument_ids)), "end": _midnight(tomorrow)})
-        return {row[0]: Close(row[1].astimezone(UTC).date(), row[2]) for row in cursor.fetchall()}
+        rows = cursor.fetchall()
+    changed = [row[0] for row in rows if row[3]]
+    splits = splits_of(changed) if changed else {}
+    found = {}
+    for instrument_id, timestamp, close, through in rows:
+        on = timestamp.astimezone(UTC).date()
+        ratio = raw_ratio(splits.get(instrument_id, []), day=on, adjusted_through=through)
+        found[instrument_id] = Close(on, close if ratio == 1 else scaled_one(close, ratio))
+    return found
 
 
 def closes_before(keys: Iterable[tuple[UUID, str, datetime]]) -> dict[tuple[UUID, str, datetime], float]:
@@ -168,9 +224,14 @@ def rates_before(keys: Iterable[tuple[str, str, date]]) -> dict[tuple[str, str, 
     return _before(RATES_BEFORE, keys)
 
 
-def latest_quotes(*, instrument_ids: Iterable[UUID]) -> list[Quote]:
-    """Return the last quote of each instrument that has one."""
-    return list(Quote.objects.raw(LATEST_QUOTES, {"ids": list(set(instrument_ids))}).prefetch_related("instrument"))
+def latest_quotes(*, instrument_ids: Iterable[UUID]) -> list[LastQuote]:
+    """Return the last quote of each instrument that has one, in no order."""
+    return list(map(LastQuote._make, _latest("quote", LastQuote._fields, instrument_ids)))
+
+
+def latest_ticks(*, instrument_ids: Iterable[UUID]) -> list[LastTick]:
+    """Return the last trade in each instrument that has one, in no order."""
+    return list(map(LastTick._make, _latest("tick", LastTick._fields, instrument_ids)))
 
 
 def fx_rates(*, pairs: Iterable[Pair], start: date, end: date) -> dict[Pair, Series]:
@@ -208,6 +269,28 @@ def fx_reach(*, pairs: Iterable[Pair]) -> dict[Pair, Reach]:
         days = [day for leg in legs for day in (leg.first_date, leg.last_date) if day]
         found[pair] = Reach(sum(leg.revision for leg in legs), min(days, default=None), max(days, default=None))
     return found
+
+
+def _latest(kind: str, columns: Iterable[str], instrument_ids: Iterable[UUID]) -> list[tuple[Any, ...]]:
+    """Return the latest rows of instruments: those kept apart, and for who has none there the newest of the table."""
+    wanted = set(instrument_ids)
+    shape = {"columns": ", ".join(columns), "kind": kind}
+    with connection.cursor() as cursor:
+        cursor.execute(LATEST.format(**shape), [list(wanted)])
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+        if len(found) < len(wanted):
+            cursor.execute(NEWEST.format(**shape), [list(wanted.difference(row[0] for row in found))])
+            found += cursor.fetchall()
+    return found
+
+
+def _as_traded(splits: Sequence[Split], days: str, closes: str, through: str) -> str:
+    """Return closes as they were traded, from a list of those stored and of the days through which they are adjusted."""
+    found = []
+    for day, close, until in zip(_days(days), closes.split(","), through.split(","), strict=True):
+        ratio = raw_ratio(splits, day=day, adjusted_through=date.fromordinal(UNIX_DAY + int(until)) if until else None)
+        found.append(close if ratio == 1 else f"{scaled_one(Decimal(close), ratio):f}")
+    return ",".join(found)
 
 
 def _before(query: str, keys: Iterable[tuple[Any, Any, Any]]) -> dict[tuple[Any, Any, Any], float]:
