@@ -7,6 +7,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
+from config.providers import allowed_hosts, providers
 from config.unfold import UNFOLD  # noqa: F401  how the admin looks
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -230,13 +231,8 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- market data --------------------------------------------------------------------------------
-MARKETDATA_PROVIDERS: dict[str, dict[str, Any]] = {
-    "sample": {"class": "marketdata.adapters.sample.SampleProvider"},
-    "files": {
-        "class": "marketdata.adapters.files.FolderProvider",
-        "folder": env.str("PRICES_FOLDER", default=str(VAR / "prices")),
-    },
-}
+PROVIDER_HOSTS = allowed_hosts(env)
+MARKETDATA_PROVIDERS: dict[str, dict[str, Any]] = providers(env, hosts=PROVIDER_HOSTS, var=VAR)
 
 # live feeds: where the gaps of one are filled from is the provider of its name, or the one that `history` names
 MARKETDATA_STREAMS: dict[str, dict[str, Any]] = {

@@ -17,6 +17,7 @@ READERS = {"str", "bool", "int", "list", "url", "get", "getenv", "pop", "setdefa
 NOT_OURS = {"HOME", "XDG_CACHE_HOME", "CI", "DJANGO_SETTINGS_MODULE"}  # of the system, or the same for every Django project
 OUTSIDE = {
     *("127.0.0.1", "localhost", "testserver", "www.apache.org", "www.w3.org", "semver.org", "json-schema.org"),
+    *("data.alpaca.markets", "paper-api.alpaca.markets", "www.ecb.europa.eu"),  # where prices and rates come from
 }
 EXAMPLE = re.compile(r"(?:^|\.)example(?:\.(?:com|org|net))?$|^\{|^\$|^<|^%s")
 MACHINE = re.compile(rf"(?<![\w.}}])/(?:home|root|Users)/\w|{re.escape(str(ROOT)) if len(ROOT.parts) > 2 else r'$^'}")
