@@ -1,4 +1,4 @@
-"""Web, worker and beat as one foreground command: started together, looked after, and gone together.
+"""Web, stream, worker and beat as one foreground command: started together, looked after, and gone together.
 
     python -m config.stack [--port 8000] [--first COMMAND]    serve; run `manage.py COMMAND` before
     python -m config.stack --stop                             stop the stack that serves from this folder
@@ -41,6 +41,13 @@ def web(host: str, port: int) -> list[str]:
     # a worker that is told to go while it starts does not hear it: hence the time after which it is killed
     workers = ["--workers", "2", "--blocking-threads", "1", "--respawn-failed-workers", "--workers-kill-timeout", "10"]
     return [*program, *workers, "--log-level", "warning", "config.wsgi:application"]
+
+
+def stream(host: str, port: int) -> list[str]:
+    """Return the command of the server of what lasts: one process, for what it counts it counts for all."""
+    program = ["granian", "--interface", "asginl", "--host", host, "--port", str(port), "--no-ws"]
+    workers = ["--workers", "1", "--respawn-failed-workers", "--workers-kill-timeout", "5"]
+    return [*program, *workers, "--log-level", "warning", "config.asgi:application"]
 
 
 def worker() -> list[str]:
@@ -115,12 +122,13 @@ class Child:
 
 
 class Stack:
-    """The three programs behind one address."""
+    """The four programs: the site at one port, what lasts at the next."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.children = [
             Child("web", web(HOST, port)),
+            Child("stream", stream(HOST, port + 1)),
             Child("worker", worker(), orphaned=signal.SIGQUIT),
             Child("beat", beat()),
         ]
@@ -129,9 +137,13 @@ class Stack:
         self.announced = False
 
     def move_to(self, port: int) -> None:
-        """Serve at another port than first meant."""
+        """Serve at another port than first meant; tell the two servers of each other, unless somebody has done so."""
         self.port = port
+        streams = free_port(port + 1)
         self.children[0].command = web(HOST, port)
+        self.children[1].command = stream(HOST, streams)
+        os.environ.setdefault("STREAM_URL", f":{streams}")
+        os.environ.setdefault("STREAM_ORIGINS", f":{port}")
 
     def obey(self, _number: int, _frame: FrameType | None) -> None:
         """Leave at the first signal, in a hurry at the second."""
@@ -221,7 +233,7 @@ def stop(lock: IO[str]) -> int:
         return 0
     pid = json.loads(lock.read())["pid"]
     os.kill(pid, signal.SIGTERM)
-    if not wait_until(lambda: claim(lock), seconds=60, notice="Stopping web, worker and beat ..."):
+    if not wait_until(lambda: claim(lock), seconds=60, notice="Stopping web, stream, worker and beat ..."):
         os.kill(pid, signal.SIGKILL)
     return 0
 
@@ -250,7 +262,7 @@ def start(lock: IO[str], preferred: int, first: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     """Do what the arguments say and return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m config.stack", description="Serve web, worker and beat together.")
+    parser = argparse.ArgumentParser(prog="python -m config.stack", description="Serve web, stream, worker and beat together.")
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", probe.PORT)), help="preferred port (8000)")
     parser.add_argument("--first", nargs="+", default=[], metavar="COMMAND", help="management command to run before serving")
     parser.add_argument("--stop", action="store_true", help="stop the stack that serves from this folder")

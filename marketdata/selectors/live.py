@@ -78,6 +78,12 @@ class Mailbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def want(self, wanted: Iterable[UUID]) -> None:
+        """Take quotes of these instruments from now on; what waits of others is thrown away."""
+        self.wanted = frozenset(map(str, wanted))
+        self._waiting = {key: quote for key, quote in self._waiting.items() if key in self.wanted}
+        self._newest = {key: at for key, at in self._newest.items() if key in self.wanted}
+
     def offer(self, quote: TELL) -> None:
         """Take a quote that is newer than the last one of its instrument."""
         key = quote["id"]

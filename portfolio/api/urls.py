@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from portfolio.api.performance import PerformanceViewSet
 from portfolio.api.positions import ClosureViewSet, LotViewSet, PositionViewSet
 from portfolio.api.snapshots import SnapshotViewSet
+from portfolio.api.streams import QuoteStreamView
 from portfolio.api.summary import SummaryViewSet
 
 router = SimpleRouter(use_regex_path=False)
@@ -17,5 +18,6 @@ router.register("accounts/<uuid:account_id>/snapshots", SnapshotViewSet, "snapsh
 urlpatterns = [
     path("accounts/<uuid:account_id>/summary/", SummaryViewSet.as_view({"get": "retrieve"}), name="summary"),
     path("accounts/<uuid:account_id>/performance/", PerformanceViewSet.as_view({"get": "retrieve"}), name="performance"),
+    path("stream/quotes/", QuoteStreamView.as_view(), name="stream-quotes"),
     *router.urls,
 ]

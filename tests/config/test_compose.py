@@ -17,8 +17,8 @@ from config.embedded import ROOT
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-OURS = ("web", "worker", "beat", "migrate")
-CONTAINER_PORT = 8000
+OURS = ("web", "stream", "worker", "beat", "migrate")
+CONTAINER_PORT, STREAM_PORT = 8000, 8001
 
 
 def read_by_us() -> set[str]:
@@ -29,23 +29,25 @@ def read_by_us() -> set[str]:
 
 class TestProcesses:
     def test_are_those_of_the_stack(self) -> None:
-        commands = {name: SERVICES[name]["command"] for name in ("web", "worker", "beat")}
+        commands = {name: SERVICES[name]["command"] for name in ("web", "stream", "worker", "beat")}
         assert commands == {
             "web": ["python", "-m", *stack.web("0.0.0.0", CONTAINER_PORT)],  # noqa: S104 - inside a container
+            "stream": ["python", "-m", *stack.stream("0.0.0.0", STREAM_PORT)],  # noqa: S104 - inside a container
             "worker": ["python", "-m", *stack.worker()],
             "beat": ["python", "-m", *stack.beat()],
         }
 
     def test_name_modules_and_commands_that_exist(self) -> None:
-        module, _, attribute = SERVICES["web"]["command"][-1].partition(":")
-        assert callable(getattr(importlib.import_module(module), attribute))
+        for server in ("web", "stream"):
+            module, _, attribute = SERVICES[server]["command"][-1].partition(":")
+            assert callable(getattr(importlib.import_module(module), attribute))
         name = SERVICES["worker"]["command"][SERVICES["worker"]["command"].index("-A") + 1]
         assert importlib.import_module(name).app is app
         assert SERVICES["migrate"]["command"][-1] == "python -m config.roles && python manage.py migrate"
         assert "migrate" in get_commands()
 
     def test_wait_for_migrations_and_servers(self) -> None:
-        for name in ("web", "worker", "beat"):
+        for name in ("web", "stream", "worker", "beat"):
             assert {key: how["condition"] for key, how in SERVICES[name]["depends_on"].items()} == {
                 "db": "service_healthy",
                 "redis": "service_healthy",
@@ -56,6 +58,7 @@ class TestProcesses:
     def test_are_asked_how_they_are(self) -> None:
         checks = {name: SERVICES[name]["healthcheck"]["test"] for name in SERVICES if name != "migrate"}
         assert checks["web"] == ["CMD", "python", "-m", "config.probe", str(CONTAINER_PORT)]
+        assert checks["stream"] == ["CMD", "python", "-m", "config.probe", str(STREAM_PORT)]
         for process in pulse.PROCESSES:
             assert checks[process] == ["CMD", "python", "-m", "config.pulse", process]
         assert "pg_isready" in checks["db"][1]
@@ -83,8 +86,8 @@ class TestVariables:
         text = (ROOT / "docker-compose.yml").read_text()
         used = dict(re.findall(r"\$\{([A-Z_]+)(:[-?])?", text))
         example = dict(re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
-        assert set(used) - set(example) == {"PORT"}
-        assert set(example) == set(used) - {"PORT"}
+        assert set(used) - set(example) == {"PORT", "STREAM_PORT"}
+        assert set(example) == set(used) - {"PORT", "STREAM_PORT"}
         assert not any(example.values())
         secrets = {name for name in used if name.endswith(("_PASSWORD", "_KEY"))}
         assert {name for name, how in used.items() if how == ":?"} == secrets | {"ALLOWED_HOSTS"}
@@ -107,9 +110,12 @@ class TestVariables:
 
 
 class TestContainers:
-    def test_open_one_port_to_this_machine_alone(self) -> None:
+    def test_open_their_ports_to_this_machine_alone(self) -> None:
         published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-        assert published == {"web": [f"127.0.0.1:${{PORT:-{CONTAINER_PORT}}}:{CONTAINER_PORT}"]}
+        assert published == {
+            "web": [f"127.0.0.1:${{PORT:-{CONTAINER_PORT}}}:{CONTAINER_PORT}"],
+            "stream": [f"127.0.0.1:${{STREAM_PORT:-{STREAM_PORT}}}:{STREAM_PORT}"],
+        }
         assert f"EXPOSE {CONTAINER_PORT}" in DOCKERFILE
 
     def test_keep_their_data_in_volumes_that_are_declared(self) -> None:

@@ -1,5 +1,6 @@
-"""Web, worker and beat as one command: there together, gone together."""
+"""Web, stream, worker and beat as one command: there together, gone together."""
 
+import http.client
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from config.servers import Postgres, Valkey
 from tests.config.conftest import environment, stop
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)/")
+PROGRAMS = {"web": "config.wsgi:application", "stream": "config.asgi:application", "worker": "worker", "beat": "beat"}
 PARTS = ("database", "redis", "worker", "beat", "migrations")
 STUBBORN = """
 import signal, time
@@ -84,7 +86,7 @@ class Running:
         names = {}
         for pid in pids:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            names |= {name: int(pid) for name in ("granian", "worker", "beat") if name in words}
+            names |= {name: int(pid) for name, word in PROGRAMS.items() if word in words}
         return names
 
     def end(self, number: signal.Signals) -> int:
@@ -92,6 +94,19 @@ class Running:
         os.killpg(self.process.pid, number)
         self.said += self.process.communicate(timeout=60)[1]
         return self.process.returncode
+
+
+def stream_port(running: Running) -> int:
+    """Return the port of the server of what lasts."""
+    words = Path(f"/proc/{running.children()['stream']}/cmdline").read_bytes().decode().split("\0")
+    return int(words[words.index("--port") + 1])
+
+
+def ask(port: int, path: str) -> http.client.HTTPResponse:
+    """Return the answer of a server."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", path)
+    return connection.getresponse()
 
 
 Run = Callable[..., Running]
@@ -132,11 +147,15 @@ class TestServing:
         )
         assert f"Bedrock already serves on http://127.0.0.1:{port}/" in again.stderr
         before = running.children()
-        os.kill(before["granian"], signal.SIGKILL)
+        sent_on = ask(port, "/api/v1/stream/quotes/")
+        assert sent_on.status == 401  # by the site, for whoever has no name
+        streams = stream_port(running)
+        assert ask(streams, "/api/v1/stream/quotes/").status == 401
+        os.kill(before["web"], signal.SIGKILL)
         os.kill(Postgres(var).memory.read()["postgres_pid"], signal.SIGKILL)
-        assert wait_until(lambda: running.children().get("granian") not in {None, before["granian"]}, seconds=30)
+        assert wait_until(lambda: running.children().get("web") not in {None, before["web"]}, seconds=30)
         assert wait_until(lambda: well(port), seconds=60)
-        assert {"worker": before["worker"], "beat": before["beat"]}.items() <= running.children().items()
+        assert {name: before[name] for name in ("stream", "worker", "beat")}.items() <= running.children().items()
         assert running.end(signal.SIGINT) == 0, running.said
         assert family(var) == []
         assert Postgres(var).deserted()
@@ -144,7 +163,7 @@ class TestServing:
 
     def test_takes_its_parts_along_when_killed(self, var: Path, run: Run) -> None:
         running = run("--port", "0")
-        assert wait_until(lambda: {"granian", "worker", "beat"} == set(running.children()), seconds=30)
+        assert wait_until(lambda: set(PROGRAMS) == set(running.children()), seconds=30)
         assert wait_until(lambda: len(family(var)) > len(running.children()) + 1, seconds=30)  # what they start themselves
         running.process.kill()
         running.process.communicate(timeout=10)
@@ -152,7 +171,7 @@ class TestServing:
 
     def test_is_stopped_from_elsewhere(self, var: Path, run: Run) -> None:
         running = run("--port", "0")
-        assert wait_until(lambda: {"granian", "worker", "beat"} == set(running.children()), seconds=30)
+        assert wait_until(lambda: set(PROGRAMS) == set(running.children()), seconds=30)
         subprocess.run([sys.executable, "-m", "config.stack", "--stop"], cwd=ROOT, env=environment(var), check=True, timeout=60)
         assert running.process.wait(timeout=60) == 0
         assert family(var) == []
