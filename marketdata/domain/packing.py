@@ -49,7 +49,7 @@ def _tagged(value: Any, depth: int) -> Any:
         return value
     if kind in _SCALARS:
         return _SCALARS[kind](value)
-    if kind in (list, tuple):
+    if isinstance(value, (list, tuple)):
         return [_tagged(one, depth + 1) for one in value]
     if isinstance(value, Mapping):
         if not all(type(name) is str for name in value):

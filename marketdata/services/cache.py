@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
+import orjson
 from django.conf import settings
 from redis.exceptions import RedisError
 
@@ -26,7 +27,7 @@ from marketdata.services.cache_counts import backend
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 Parts = tuple[str, ...]
-UNSAFE = re.compile(r"[^A-Za-z0-9._/^-]")
+UNSAFE = re.compile(r"[^A-Za-z0-9._/^\0-]")
 CHUNK = 500
 POLL = 0.02  # seconds between two looks at what another computes
 TOO_LARGE_FOR = 10  # seconds in which nobody waits for a value that was too large to keep
@@ -71,7 +72,12 @@ class Namespace:
 
     def key(self, *parts: object) -> str:
         """Return the key of a value, as Redis knows it."""
-        return backend.make_key(f"{self.name}:{':'.join(map(written, parts))}", self.shape)
+        return self.keys([parts])[parts]
+
+    def keys(self, wanted: Iterable[tuple[object, ...]]) -> dict[tuple[object, ...], str]:
+        """Return the keys of many values, by their parts."""
+        start = backend.make_key(f"{self.name}:", self.shape)
+        return {parts: start + joined(parts) for parts in wanted}
 
 
 QUOTE = Namespace("quote")  # parts: symbol, exchange
@@ -91,12 +97,17 @@ class Kept:
         return -self.took_ms * EAGERNESS * math.log(1.0 - random.random()) >= self.left_ms  # noqa: S311
 
 
-TOO_LARGE = object()
+TOO_LARGE, TOO_LARGE_TEXT = object(), b"null"
 
 
-def written(part: object) -> str:
-    """Return a part of a key in letters that mean nothing to Redis, to keys or to patterns."""
-    return UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), str(part))
+def joined(parts: Sequence[object]) -> str:
+    """Return the parts of a key in letters that mean nothing to Redis, to keys or to patterns."""
+    text = "\0".join(map(str, parts))
+    if text.count("\0") >= max(len(parts), 1):
+        raise ValueError("A part of a key has no character NUL.")
+    if UNSAFE.search(text):
+        text = UNSAFE.sub(lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), text)
+    return text.replace("\0", ":")
 
 
 def get_or_compute(space: Namespace, *parts: object, compute: Callable[[], T], ttl: float | None = None) -> T:
@@ -115,21 +126,22 @@ def get_or_compute(space: Namespace, *parts: object, compute: Callable[[], T], t
     started = time.monotonic()
     try:
         value = compute()
-        kept = _envelope(space, value, took=time.monotonic() - started)
+        kept = _envelope(space, pack(value), took=time.monotonic() - started)
     finally:
         lifetime = ttl or space.seconds
-        _let_go(key, token, kept, TOO_LARGE_FOR if kept == b"null" else lifetime)
+        _let_go(key, token, kept, TOO_LARGE_FOR if kept == TOO_LARGE_TEXT else lifetime)
     return value
 
 
 def get_many(space: Namespace, keys: Iterable[Sequence[object]]) -> dict[Parts, Any]:
     """Return the values that are kept, by the parts of their keys."""
     wanted = [tuple(map(str, parts)) for parts in keys]
+    names = space.keys(wanted)
     found: dict[Parts, Any] = {}
     try:
         for chunk in _chunks(wanted):
             with backend.talk() as client:
-                texts = cast(list[bytes | None], client.mget([space.key(*parts) for parts in chunk]))
+                texts = cast(list[bytes | None], client.mget([names[parts] for parts in chunk]))
             for parts, text in zip(chunk, texts, strict=True):
                 value = _opened(text)
                 if value is not None:
@@ -146,16 +158,21 @@ def set_many(space: Namespace, values: Mapping[Parts, tuple[str, Any]], ttl: flo
 
     The order is a text of 32 characters: with it, who has read the past can't overwrite what is there since.
     """
+    return set_texts(space, {parts: (order, pack(value).decode()) for parts, (order, value) in values.items()}, ttl)
+
+
+def set_texts(space: Namespace, texts: Mapping[Parts, tuple[str, str]], ttl: float | None = None) -> int:
+    """Keep values that are JSON already and need no tags; all else as `set_many`."""
     lifetime, stored = int((ttl or space.seconds) * 1000), 0
-    packed = {space.key(*parts): (order, _envelope(space, value, order=order)) for parts, (order, value) in values.items()}
-    small = {key: pair for key, pair in packed.items() if pair[1] != b"null"}
+    names = space.keys(texts)
+    wrapped = [(names[parts], order, _envelope(space, text.encode(), order=order)) for parts, (order, text) in texts.items()]
     try:
-        for keys in _chunks(small):
+        for chunk in _chunks(one for one in wrapped if one[2] != TOO_LARGE_TEXT):
             arguments: list[Any] = [lifetime]
-            for key in keys:
-                arguments += small[key]
+            for _, order, text in chunk:
+                arguments += (order, text)
             with backend.talk() as client:
-                stored += int(cast(int, client.eval(SET_NEWER, len(keys), *keys, *arguments)))
+                stored += int(cast(int, client.eval(SET_NEWER, len(chunk), *(name for name, *_ in chunk), *arguments)))
     except RedisError as error:
         log.warning("Values of %s are not kept: %s", space.name, error)
     return stored
@@ -181,7 +198,7 @@ def invalidate(space: Namespace, *parts: object) -> int:
 
     :raises RedisError: if Redis is away
     """
-    return (forget(space, *parts) if parts else 0) + backend.unlink(":".join([space.name, *map(written, parts), "*"]))
+    return (forget(space, *parts) if parts else 0) + backend.unlink(f"{space.name}:{joined([*parts, ''])}*")
 
 
 def invalidate_matching(name: str, text: str = "*") -> int:
@@ -217,7 +234,7 @@ def _read(space: Namespace, key: str) -> Kept | object | None:
     """Return what is kept under a key; what is not ours counts as nothing."""
     with backend.talk() as client:
         text, left = client.pipeline(transaction=False).get(key).pttl(key).execute()
-    if text == b"null":
+    if text == TOO_LARGE_TEXT:
         return TOO_LARGE
     opened = _opened(text)
     if opened is None:
@@ -242,15 +259,15 @@ def _let_go(key: str, token: str, kept: bytes, lifetime: float) -> None:
         log.warning("A value is not kept: %s", error)
 
 
-def _envelope(space: Namespace, value: Any, *, took: float = 0.0, order: str = NO_ORDER) -> bytes:
-    """Return the text of a value, `null` for one that is too large to be kept."""
-    text = b'{"o":"%b","ms":%d,"v":%b}' % (order.encode(), took * 1000, pack(value))
+def _envelope(space: Namespace, packed: bytes, *, took: float = 0.0, order: str = NO_ORDER) -> bytes:
+    """Return the text that is kept of a packed value, `null` for one that is too large."""
+    text = b'{"o":"%b","ms":%d,"v":%b}' % (order.encode(), took * 1000, packed)
     if len(text) > settings.CACHE_LARGEST:
         cache_counts.note(space.name, "too_large")
         log.warning(
             "A value of %s has %d bytes and is not kept: CACHE_LARGEST is %d", space.name, len(text), settings.CACHE_LARGEST
         )
-        return b"null"
+        return TOO_LARGE_TEXT
     return text
 
 
@@ -259,7 +276,7 @@ def _opened(text: bytes | None) -> tuple[Any, int] | None:
     if text is None or not text.startswith(b'{"o":"'):
         return None
     try:
-        whole = unpack(text)
+        whole = unpack(text) if b'"$' in text else orjson.loads(text)
         return whole["v"], int(whole["ms"])
     except (Unpackable, KeyError, TypeError, ValueError):
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
@@ -19,9 +19,10 @@ from accounts.api.scoping import AccountScopedViewSet
 from marketdata.api.fields import DayField, DecimalStringField, UtcDateTimeField
 from marketdata.domain.money import round_to
 from portfolio.domain.exact import MONEY_PLACES
+from portfolio.models import Projection
 from portfolio.selectors.figures import Figures
 from portfolio.selectors.past import figures_of
-from portfolio.services import projections
+from portfolio.services import answers, projections
 
 AS_OF = OpenApiParameter("as_of", OpenApiTypes.DATE, description="A day (YYYY-MM-DD): the figures at its end.")
 KNOWN_AT = OpenApiParameter("known_at", OpenApiTypes.DATETIME, description="A time: only entries recorded until then.")
@@ -49,17 +50,29 @@ class PastQuery(serializers.Serializer):
 class FiguresViewSet(AccountScopedViewSet):
     """The base of every view on figures: caught up with the ledger and the prices before anything is read."""
 
+    projection: Projection
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Let the caller in, then bring the account's figures up to date."""
         super().initial(request, *args, **kwargs)
-        projections.catch_up(account_id=self.account.pk, at=timezone.now())
+        self.projection = projections.catch_up(account_id=self.account.pk, at=timezone.now())
+
+    @cached_property
+    def past(self) -> dict[str, Any]:
+        """Which past is asked for, if any."""
+        query = PastQuery(data=self.request.query_params)
+        query.is_valid(raise_exception=True)
+        return dict(query.validated_data)
 
     @cached_property
     def figures(self) -> Figures:
         """The figures asked for."""
-        query = PastQuery(data=self.request.query_params)
-        query.is_valid(raise_exception=True)
-        return figures_of(self.account, **query.validated_data)
+        return figures_of(self.account, **self.past)
+
+    def remembered(self, what: str, compute: Callable[[], Mapping[str, Any]], **question: Any) -> dict[str, Any]:
+        """Return what follows from the account's figures, from the cache if it was asked for since they changed."""
+        asked = {"what": what, **self.past, **question}
+        return dict(answers.answer(projection=self.projection, question=asked, compute=compute))
 
     def page_of(self, found: QuerySet[Any] | Sequence[Any]) -> Response:
         """Return a page of rows, after the filters that the view names."""

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from marketdata.api.fields import DayField, DecimalStringField
 from portfolio.api.base import PAST, FigureField, FiguresViewSet
 from portfolio.domain.performance import Performance
+from portfolio.selectors.figures import names_of
 
 RATIO = 12
 RATIOS = (
@@ -123,11 +124,15 @@ class PerformanceViewSet(FiguresViewSet):
         """Return the performance from `start` up to, and without, `end`."""
         query = PeriodQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        start, end, free = (query.validated_data[name] for name in ("start", "end", "risk_free"))
-        found = self.figures.performance(start=start, end=end, risk_free=float(free))
-        missing = self.figures.missing(start=start, end=end)
+        row = self.remembered("performance", lambda: self.measured(**query.validated_data), **query.validated_data)
+        return Response(row | {"missing": names_of(row["missing"])})
+
+    def measured(self, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:
+        """Return the performance as clients are told it, instruments in `missing` by their ids."""
+        found = self.figures.performance(start=start, end=end, risk_free=float(risk_free))
+        missing = self.figures.lacking(start=start, end=end)
         row = {"currency": self.account.base_currency, "missing": missing} | _row(found, start, end)
-        return Response(PerformanceSerializer(row).data)
+        return PerformanceSerializer(row).data
 
 
 def _row(found: Performance | None, start: date | None, end: date | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from marketdata.api.fields import DayField
 from portfolio.api.base import PAST, FigureField, FiguresViewSet
+from portfolio.selectors.figures import names_of
 
 RATIO = 12
 
@@ -46,4 +47,5 @@ class SummaryViewSet(FiguresViewSet):
     @extend_schema(parameters=PAST, responses=SummarySerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return the summary of the last valued day, or of the past asked for."""
-        return Response(SummarySerializer(self.figures.summary()).data)
+        row = self.remembered("summary", lambda: SummarySerializer(self.figures.summary(named=False)).data)
+        return Response(row | {name: names_of(row[name]) for name in ("stale", "missing")})

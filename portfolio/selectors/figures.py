@@ -108,14 +108,19 @@ class Figures(ABC):
 
     def missing(self, *, start: date | None = None, end: date | None = None) -> list[str]:
         """Return the names of what lacked a price or rate on some day in [start, end)."""
-        return names_of(
-            name
-            for name, gap in self.gaps().items()
-            if (end is None or gap.since < end) and (start is None or gap.known is None or gap.known > start)
-        )
+        return names_of(self.lacking(start=start, end=end))
 
-    def summary(self) -> Summary:
-        """Return the account at a glance."""
+    def lacking(self, *, start: date | None = None, end: date | None = None) -> list[str]:
+        """Return what lacked a price or rate on some day in [start, end), by instrument id or currency pair."""
+        return [
+            key
+            for key, gap in self.gaps().items()
+            if (end is None or gap.since < end) and (start is None or gap.known is None or gap.known > start)
+        ]
+
+    def summary(self, *, named: bool = True) -> Summary:
+        """Return the account at a glance; unless `named`, instruments in `stale` and `missing` stand there by their ids."""
+        name = names_of if named else list
         last, whole = self.last_snapshot(), self.since_inception()
         if last is None or whole is None:
             return Summary(None, self.account.base_currency, reasons=dict.fromkeys(("twr", "xirr", "max_drawdown"), NO_DAY))
@@ -131,9 +136,9 @@ class Figures(ABC):
             twr=whole.twr,
             xirr=whole.xirr,
             max_drawdown=whole.max_drawdown,
-            stale=names_of(self.stale()),
-            missing=names_of(name for name, gap in self.gaps().items() if gap.known is None),
-            reasons={name: why for name, why in whole.reasons.items() if name in {"twr", "xirr"}},
+            stale=name(self.stale()),
+            missing=name(key for key, gap in self.gaps().items() if gap.known is None),
+            reasons={figure: why for figure, why in whole.reasons.items() if figure in {"twr", "xirr"}},
         )
 
 

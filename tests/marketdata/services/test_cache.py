@@ -123,7 +123,7 @@ class TestValues:
         name = part()
         for _ in range(2):
             with pytest.raises(Unpackable):
-                cache.get_or_compute(ANALYSIS, name, compute=lambda: object())
+                cache.get_or_compute(ANALYSIS, name, compute=object)
 
     def test_that_are_too_large_are_handed_out_and_not_kept(self, settings):
         settings.CACHE_LARGEST = 1000
