@@ -19,7 +19,7 @@ from accounts.models import (
     Watchlist,
 )
 from accounts.models.tenancy import acting_as
-from marketdata.models import Instrument, ProviderState
+from marketdata.models import CorporateAction, Instrument, ProviderState
 from tests.admin.world import HOSTILE, SHARED, AdminWorld, looks, pages, to
 from tests.clients import nobody
 
@@ -36,6 +36,7 @@ ADDS = {
     ImportBatch: {"alice", "tom", "charlie"},  # Charlie, in the account of his own
     LedgerEntry: {"alice", "tom", "charlie"},
     Membership: {"alice", "charlie"},
+    CorporateAction: {"operator"},
     Instrument: {"operator"},
     User: {"operator"},
 }
@@ -44,6 +45,7 @@ CHANGES = {
     Job: {"alice"},
     Membership: {"alice"},
     Watchlist: {"alice"},
+    CorporateAction: {"operator"},
     Instrument: {"operator"},
     User: {"alice", "operator"},
 }
@@ -126,6 +128,7 @@ class TestEveryRecord:
         for name, client in clients.items():
             answer = client.get(to(model, "delete", world.records[model].pk))
             deletable = model._meta.model_name in {"watchlist", "notification"} and name == "alice"
+            deletable |= model is CorporateAction and name == "operator"
             assert answer.status_code == (
                 200 if deletable else 302 if name not in own(world, model) and not refused(answer) else 403
             ), name

@@ -25,6 +25,7 @@ from accounts.models import (
 from accounts.models.tenancy import acting_as
 from marketdata.models import (
     Bar,
+    CorporateAction,
     FxHistory,
     FxRate,
     Instrument,
@@ -32,11 +33,12 @@ from marketdata.models import (
     ProviderState,
     QualityIssue,
     Quote,
+    Tick,
 )
 from portfolio.models import Closure, Lot, Performance, Position, Projection, Snapshot
 from portfolio.services.projections import catch_up
 from tests.access.world import NOW, World
-from tests.factories import make_quotes, post
+from tests.factories import make_quotes, make_ticks, post
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -48,7 +50,7 @@ HOSTILE = (
 )
 EVIL = "".join(HOSTILE)
 SHORT_EVIL = HOSTILE[0] + HOSTILE[1]
-SHARED = (Instrument, Bar, Quote, PriceHistory, ProviderState, FxRate, FxHistory, QualityIssue)
+SHARED = (CorporateAction, Instrument, Bar, Quote, Tick, PriceHistory, ProviderState, FxRate, FxHistory, QualityIssue)
 
 
 class AdminWorld(World):
@@ -108,9 +110,15 @@ class AdminWorld(World):
         if model is QualityIssue:
             QualityIssue.objects.filter(pk=self.issue.pk).update(detail=EVIL, value=EVIL, source=SHORT_EVIL, record={"row": EVIL})
             return self.issue
+        if model is CorporateAction:
+            CorporateAction.objects.filter(pk=self.corporate_action.pk).update(notes=EVIL, source=SHORT_EVIL, label=HOSTILE[0])
+            return self.corporate_action
         if model is Quote:
             make_quotes(self.instrument, [(NOW, "1", "2")])
             return Quote.objects.filter(instrument=self.instrument).first()
+        if model is Tick:
+            make_ticks(self.instrument, [(NOW, "1.5", "10")])
+            return Tick.objects.filter(instrument=self.instrument).first()
         if model is Bar:
             return Bar.objects.filter(instrument=self.instrument).first()
         key = {name: value for name, value in made[model].items() if name in KEYS}
