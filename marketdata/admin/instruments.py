@@ -8,7 +8,8 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from marketdata.admin.base import OperatorAdmin, ServiceForm, badge, figure, link_to_list, when
-from marketdata.models import Bar, Instrument, PriceHistory, QualityIssue, Quote
+from marketdata.admin.charts import ChartMixin
+from marketdata.models import Bar, Instrument, PriceHistory, QualityIssue, Quote, Tick
 from marketdata.services import instruments
 
 KEPT = ("symbol", "exchange", "name", "asset_class", "currency", "isin", "figi", "multiplier", "tick_size", "price_floor",
@@ -31,7 +32,7 @@ class InstrumentForm(ServiceForm):
 
 
 @admin.register(Instrument)
-class InstrumentAdmin(OperatorAdmin):
+class InstrumentAdmin(ChartMixin, OperatorAdmin):
     """Instruments with their last close; everybody finds them, operators keep them."""
 
     form = InstrumentForm
@@ -59,6 +60,7 @@ class InstrumentAdmin(OperatorAdmin):
             {"fields": (
                 link_to_list(Bar, "Bars", instrument__id="pk"),
                 link_to_list(Quote, "Quotes", instrument__id="pk"),
+                link_to_list(Tick, "Ticks", instrument__id="pk"),
                 link_to_list(QualityIssue, "Quality issues", instrument__id="pk"),
             )},
         ),

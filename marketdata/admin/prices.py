@@ -1,10 +1,24 @@
-"""The pages of bars and quotes, how far they reach, and where refreshing them stopped; rows come in through files and feeds."""
+"""The pages of bars, quotes and ticks, how far they reach, and where refreshing them stopped.
+
+These tables grow to tens of millions of rows. So a page reads them in the order of an index and by its leading columns alone, and
+a symbol is looked up before they are: joined to them, the database might walk through all of them to find one instrument.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, ClassVar
+from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from marketdata.admin.base import BaseAdmin, OperatorAdmin, badge, figure, link, when
-from marketdata.models import Bar, PriceHistory, ProviderState, Quote
+from marketdata.domain.bars import EPOCH
+from marketdata.models import Bar, Instrument, PriceHistory, ProviderState, Quote, Tick
 
 BY_INSTRUMENT = ("instrument", AutocompleteSelectFilter)
 BY_TIMEFRAME = ("timeframe", ChoicesDropdownFilter)
@@ -15,40 +29,97 @@ SIDES = [
     figure("bid_size", "Bid size", style="quantity"),
     figure("ask_size", "Ask size", style="quantity"),
 ]
+TRADED = [figure("price", "Price", style="price"), figure("size", "Size", style="quantity")]
 VOLUME = figure("volume", "Volume", style="quantity")
 OUTCOMES = {"STORED": "success", "FAILED": "danger", "STALLED": "warning"}
 
 
+MOST_NAMESAKES = 50
+
+
+class SeriesAdmin(BaseAdmin):
+    """Rows that belong to an instrument, found by its symbol."""
+
+    search_fields = ("instrument",)  # shows the box; what is found is up to `get_search_results`
+    search_help_text = "A whole symbol, such as AAPL"
+    list_select_related: ClassVar[Any] = ("instrument",)
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
+        """Keep the rows of the instruments that are called so; the rows are never searched for a name."""
+        if not search_term.strip():
+            return queryset, False
+        called = Instrument.objects.filter(symbol=search_term.strip().upper()).values_list("pk", flat=True)
+        return queryset.filter(instrument__in=list(called[:MOST_NAMESAKES])), False
+
+
+class KeyOrder(ChangeList):
+    """A list in an order that leaves nothing open: Django would add the made-up key, which no index has."""
+
+    def _get_deterministic_ordering(self, ordering: Sequence[str]) -> Sequence[str]:
+        return ordering
+
+
+class DayAdmin(SeriesAdmin):
+    """Rows of a table that has a partition for every day; the key of one column is made up of the real one."""
+
+    list_filter = (BY_INSTRUMENT,)
+    figures: ClassVar[Sequence[str]] = ()  # the decimals that belong to the key
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list as Unfold shows it, in the order of the real key."""
+        shown = super().get_changelist(request, **kwargs)
+        return type("KeyOrderedList", (KeyOrder, shown), {})
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
+        """Return the row by its real key, which the index knows; None for what is no key."""
+        try:
+            instrument, moment, *numbers = object_id.split("~")
+            key = dict(zip(self.figures, map(Decimal, numbers), strict=True))
+            key |= {"instrument": UUID(instrument), "timestamp": EPOCH + timedelta(microseconds=int(moment))}  # type: ignore[dict-item]
+        except (ValueError, OverflowError, InvalidOperation):
+            return None
+        if not all(number.is_finite() for number in key.values() if isinstance(number, Decimal)):
+            return None
+        return self.get_queryset(request).filter(**key).first()
+
+
 @admin.register(Bar)
-class BarAdmin(BaseAdmin):
+class BarAdmin(SeriesAdmin):
     """Bars, the newest of an instrument first."""
 
     list_display = (when("timestamp", "Starts", utc=True), link("instrument", "Instrument"), "timeframe", *PRICES, VOLUME)
     list_filter = (BY_INSTRUMENT, BY_TIMEFRAME)
-    search_fields = ("instrument__symbol__iexact",)
-    search_help_text = "A whole symbol, such as AAPL"
     ordering = ("-instrument_id", "-timeframe", "-timestamp")  # the unique index, backward
-    list_select_related = ("instrument",)
     fieldsets = (
         (None, {"fields": (("instrument", "timeframe"), when("timestamp", "Starts", utc=True))}),
         ("Prices", {"fields": (tuple(PRICES), (VOLUME, figure("vwap", "VWAP", style="price"), "trade_count"))}),
-        ("Origin", {"fields": (when("recorded_at", "Recorded"),)}),
+        ("Origin", {"fields": (when("recorded_at", "Recorded"), ("rolled_from", "adjusted_through"))}),
     )
 
 
 @admin.register(Quote)
-class QuoteAdmin(BaseAdmin):
+class QuoteAdmin(DayAdmin):
     """Quotes, the newest of an instrument first."""
 
     list_display = (when("timestamp", "Time", utc=True), link("instrument", "Instrument"), *SIDES)
-    list_filter = (BY_INSTRUMENT,)
-    search_fields = ("instrument__symbol__iexact",)
-    search_help_text = "A whole symbol, such as AAPL"
-    ordering = ("-instrument_id", "-timestamp")
-    list_select_related = ("instrument",)
+    ordering = ("-instrument_id", "-timestamp")  # the index of every day, backward
     fieldsets = (
         (None, {"fields": ("instrument", when("timestamp", "Time", utc=True))}),
         ("Quote", {"fields": (tuple(SIDES[:2]), tuple(SIDES[2:]))}),
+        ("Origin", {"fields": (when("recorded_at", "Recorded"),)}),
+    )
+
+
+@admin.register(Tick)
+class TickAdmin(DayAdmin):
+    """Trades that the market reported, the newest of an instrument first."""
+
+    list_display = (when("timestamp", "Time", utc=True), link("instrument", "Instrument"), *TRADED, "conditions")
+    ordering = ("-instrument_id", "-timestamp", "-price", "-size")  # the index of every day, backward
+    figures = ("price", "size")
+    fieldsets = (
+        (None, {"fields": ("instrument", when("timestamp", "Time", utc=True))}),
+        ("Trade", {"fields": (tuple(TRADED), "conditions")}),
         ("Origin", {"fields": (when("recorded_at", "Recorded"),)}),
     )
 

@@ -240,7 +240,7 @@ def _rows(dataset: Dataset, spans: pl.DataFrame) -> pl.DataFrame:
 def _stale(day: date, instrument_ids: list[UUID], sessions: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     """Return the keys of bars that we made and that follow from nothing any more."""
     before = rolled_up_bars(instrument_ids=instrument_ids, day=day, daily=[*sessions["day"].unique(), day])
-    days = sessions.select("instrument", pl.lit(True).alias("ours"), date="day")  # noqa: FBT003
+    days = sessions.select("instrument", pl.lit(True).alias("ours"), date="day")
     dated = before.with_columns(date=pl.col("timestamp").dt.date()).join(days, on=["instrument", "date"], how="left")
     ours = dated.filter((pl.col("date") == day) | pl.col("ours"))
     return ours.join(bars, on=["instrument", "timeframe", "timestamp"], how="anti")
