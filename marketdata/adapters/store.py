@@ -50,8 +50,8 @@ class Store(Protocol):
     def incoming(self, label: str) -> Any:
         """Return a context that yields the path of a new local file to write to; what is left of it is removed at its end."""
 
-    def stage(self, path: Path) -> str:
-        """Bring a file that is written to where it is published from, safe from a loss of power, and return its name there."""
+    def stage(self, path: Path) -> Kept:
+        """Bring a file that is written to where it is published from, safe from a loss of power, and return it as read back."""
 
     def publish(self, staged: str, name: str) -> None:
         """Give a staged file its name.
@@ -107,13 +107,13 @@ class FolderStore:
         finally:
             path.unlink(missing_ok=True)
 
-    def stage(self, path: Path) -> str:
+    def stage(self, path: Path) -> Kept:
         """Flush the file to the disk and let nobody write to it any more."""
         with _told("write to the archive"):
             with path.open("rb") as file:
                 os.fsync(file.fileno())
             path.chmod(READ_ONLY)
-        return path.relative_to(self.root).as_posix()
+        return self.look(path.relative_to(self.root).as_posix())
 
     def publish(self, staged: str, name: str) -> None:
         """Give a staged file its name, and flush the folders that tell it."""
@@ -132,12 +132,8 @@ class FolderStore:
 
     def look(self, name: str) -> Kept:
         """Read a file to its end and return its size and hash."""
-        digest, size = sha256(), 0
-        with _told(f"read {name}"), (self.root / name).open("rb") as file:
-            while chunk := file.read(CHUNK):
-                digest.update(chunk)
-                size += len(chunk)
-        return Kept(name, size, digest.hexdigest())
+        with _told(f"read {name}"):
+            return _hashed(name, self.root / name)
 
     def open(self, name: str) -> Any:
         """Return what pyarrow reads a file from."""
@@ -193,12 +189,15 @@ class BucketStore:
             with suppress(StoreFailed):  # the next run removes it
                 self.remove(f"{INCOMING}/{path.name}")
 
-    def stage(self, path: Path) -> str:
-        """Upload the file under another name than its own."""
+    def stage(self, path: Path) -> Kept:
+        """Upload the file under another name than its own, and compare what can be downloaded with it."""
         name = f"{INCOMING}/{path.name}"
         with _told("upload to the archive"):
             obstore.put(self._store, name, path)
-        return name
+        kept, sent = self.look(name), _hashed(name, path)
+        if kept != sent:
+            raise StoreFailed(f"Could not upload to the archive: {name} comes back with other bytes than it was sent with")
+        return kept
 
     def publish(self, staged: str, name: str) -> None:
         """Copy a staged file to its name; who calls has the day to himself, so nobody else writes it meanwhile."""
@@ -297,6 +296,16 @@ def _told(what: str) -> Iterator[None]:
     except (OSError, BaseError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).strip().split("\n")[0]
         raise StoreFailed(f"Could not {what}: {reason}") from error
+
+
+def _hashed(name: str, path: Path) -> Kept:
+    """Read a local file to its end and return its size and hash under a name."""
+    digest, size = sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return Kept(name, size, digest.hexdigest())
 
 
 def _flush(folder: Path) -> None:

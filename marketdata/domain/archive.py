@@ -11,6 +11,7 @@ the first file's for that of all would round the others without a word. They are
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,7 @@ def columns_of(dataset: Dataset) -> pl.Schema:
 
 def arrow_schema(dataset: Dataset) -> pa.Schema:
     """Return the columns of a data set's files as Arrow writes them."""
-    return pa.schema(
-        [(name, _arrow_type(dtype)) for name, dtype in columns_of(dataset).items()],
-        metadata={VERSION_KEY: str(SCHEMA_VERSION).encode(), DATASET_KEY: dataset.encode()},
-    )
+    return pa.schema([(name, _arrow_type(dtype)) for name, dtype in columns_of(dataset).items()])
 
 
 def folder_of(dataset: Dataset, day: date) -> str:
@@ -96,6 +94,7 @@ class SegmentWriter:
             write_page_checksum=True,
             write_statistics=True,
         )
+        self._writer.add_key_value_metadata({VERSION_KEY: str(SCHEMA_VERSION).encode(), DATASET_KEY: dataset.encode()})
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Take some rows; whole row groups are written."""
@@ -103,17 +102,24 @@ class SegmentWriter:
         self._held += batch.num_rows
         self.rows += batch.num_rows
         if self._held >= GROUP_ROWS:
-            table = pa.Table.from_batches(self._waiting, self._schema)
+            table = pa.Table.from_batches(self._waiting, self._schema).combine_chunks()
             whole = table.num_rows - table.num_rows % GROUP_ROWS
             self._writer.write_table(table.slice(0, whole), row_group_size=GROUP_ROWS)
             self._waiting = table.slice(whole).to_batches()
             self._held = table.num_rows - whole
 
-    def close(self) -> None:
-        """Write what is left, and the footer."""
-        if self._held:
-            self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema))
-        self._writer.close()
+    def __enter__(self) -> "SegmentWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_others: object) -> None:
+        """Write what is left, and the footer; of a file that failed nothing is left to save."""
+        if kind is None:
+            if self._held:
+                self._writer.write_table(pa.Table.from_batches(self._waiting, self._schema).combine_chunks())
+            self._writer.close()
+        else:
+            with suppress(OSError, pa.ArrowException):
+                self._writer.close()
 
 
 class SegmentReader:
@@ -129,11 +135,11 @@ class SegmentReader:
     def __init__(self, source: Any, dataset: Dataset) -> None:
         self._file = pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=["instrument"])
         self._dataset = dataset
-        metadata = self._file.schema_arrow.metadata or {}
+        self._groups = self._file.metadata
+        metadata = self._groups.metadata or {}
         version = int(metadata.get(VERSION_KEY, b"0"))
         if not 0 < version <= SCHEMA_VERSION or metadata.get(DATASET_KEY) != dataset.encode():
             raise Unmatched(f"it is no file of {dataset} of a version up to {SCHEMA_VERSION}")
-        self._groups = self._file.metadata
 
     @property
     def rows(self) -> int:
@@ -158,6 +164,10 @@ class SegmentReader:
         for first in range(0, self._groups.num_row_groups, self.PORTION):
             groups = range(first, min(first + self.PORTION, self._groups.num_row_groups))
             yield self._table(groups, list(columns_of(self._dataset)))
+
+    def everything(self) -> pl.DataFrame:
+        """Return all rows with all columns."""
+        return self._table(range(self._groups.num_row_groups), list(columns_of(self._dataset)))
 
     def _table(self, groups: Collection[int], columns: list[str]) -> pl.DataFrame:
         """Return columns of row groups; nothing is left to threads, which a forked process may not have."""
