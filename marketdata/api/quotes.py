@@ -1,5 +1,6 @@
 """Quotes: read by everybody, sent in rows by staff."""
 
+from django.http import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -7,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketdata.api.fields import DecimalStringField, InstrumentField, StrictSerializer, UtcDateTimeField
-from marketdata.api.rows import IngestReportSerializer, LatestQuery, RowsField, RowsViewSet, SeriesQuery
+from marketdata.api.rows import IngestReportSerializer, LatestQuery, RowsField, RowsViewSet, SeriesQuery, in_formats
 from marketdata.domain.quality import Dataset
 from marketdata.domain.rows import QUOTES
 from marketdata.models.prices import Quote
@@ -43,10 +44,10 @@ class QuoteViewSet(RowsViewSet):
     ordering = "timestamp"
     ordering_fields = ("timestamp",)
 
-    @extend_schema(parameters=[SeriesQuery])
-    def list(self, request: Request) -> Response:
-        """Return the quotes of an instrument in [start, end)."""
-        return self.page(prices.quotes(**self.asked(SeriesQuery)))
+    @extend_schema(parameters=[SeriesQuery], responses=in_formats(QuoteSerializer(many=True)))
+    def list(self, request: Request) -> HttpResponseBase:
+        """Return the quotes of instruments in [start, end): in pages, or the whole period as a CSV or Parquet file."""
+        return self.series(SeriesQuery)
 
     @extend_schema(request=QuoteRowsSerializer, responses={200: IngestReportSerializer})
     def create(self, request: Request) -> Response:
@@ -57,5 +58,5 @@ class QuoteViewSet(RowsViewSet):
     @action(detail=False)
     def latest(self, request: Request) -> Response:
         """Return the last quote of each instrument that has one."""
-        wanted = [instrument.pk for instrument in self.asked(LatestQuery)["instruments"]]
-        return self.page(prices.latest_quotes(instrument_ids=wanted))
+        wanted = self.asked(LatestQuery)["instruments"]
+        return self.latest_of(prices.latest_quotes(instrument_ids=[each.pk for each in wanted]), wanted)

@@ -4,25 +4,35 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from typing import Any
 
-from django.db.models import QuerySet
+import orjson
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.http import HttpResponseBase
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers, viewsets
 from rest_framework.exceptions import ErrorDetail
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from marketdata.api.fields import DAY, DayField, InstrumentField, StrictSerializer, TextField, UtcDateTimeField
+from marketdata.api.fields import DAY, DayField, StrictSerializer, TextField, UtcDateTimeField
+from marketdata.api.files import CSV, PARQUET, CsvRenderer, ParquetRenderer, file_of
 from marketdata.api.permissions import StaffWritesMixin
 from marketdata.domain.bars import Timeframe
 from marketdata.domain.quality import Dataset
 from marketdata.domain.rows import Shape
 from marketdata.models.instruments import Instrument
+from marketdata.selectors.instruments import find_each
+from marketdata.selectors.pages import Pages
+from marketdata.selectors.series import Asked
 from marketdata.services import ingest
 
 SOURCE = "api"
 MAX_ROWS = 1000
-MAX_LATEST = 500
+MAX_SERIES, MAX_LATEST = 50, 500
+LONGEST_NAME = 34
+IN_FILES = {Dataset.BARS, Dataset.QUOTES, Dataset.TICKS}
 TIMEFRAMES = [timeframe.value for timeframe in Timeframe]
 
 
@@ -37,25 +47,54 @@ class StartField(UtcDateTimeField):
         return super().to_internal_value(data)
 
 
-class SeriesQuery(StrictSerializer):
-    """Which rows of an instrument are wanted: those that start in [start, end)."""
+class InstrumentsField(TextField):
+    """Instruments by their keys or symbols, with commas between them; each is asked for once, and the database too."""
 
-    instrument = InstrumentField()
+    default_error_messages = {"too_many": "At most {most} instruments can be asked for at once."}
+
+    def __init__(self, *, most: int, **kwargs: Any) -> None:
+        self.most = most
+        super().__init__(max_length=most * LONGEST_NAME, **kwargs)
+
+    def to_internal_value(self, data: object) -> list[Instrument]:
+        """Return the instruments that the client means."""
+        names = super().to_internal_value(data).split(",")
+        if len(names) > self.most:
+            self.fail("too_many", most=self.most)
+        found = find_each(names)
+        refused = {
+            index: _told(found[name]) for index, name in enumerate(names) if isinstance(found[name], DjangoValidationError)
+        }
+        if refused:
+            raise serializers.ValidationError(refused[0] if len(names) == 1 else refused)
+        return list(dict.fromkeys(found[name] for name in names))  # type: ignore[arg-type]  # none is a refusal
+
+
+@extend_schema_field({"type": "string", "enum": ["true", "false"]})
+class FlagField(serializers.Field):
+    """True or false in a query."""
+
+    default_error_messages = {"invalid": "Write true or false."}
+
+    def to_internal_value(self, data: object) -> bool:
+        """Return the flag."""
+        if data not in {"true", "false"}:
+            self.fail("invalid")
+        return data == "true"
+
+
+class SeriesQuery(StrictSerializer):
+    """Which rows are wanted: those of one or several instruments that start in [start, end)."""
+
+    instrument = InstrumentsField(most=MAX_SERIES, help_text=f"A key or symbol, or up to {MAX_SERIES} with commas between them.")
     start = StartField(required=False)
     end = StartField(required=False)
 
 
 class LatestQuery(StrictSerializer):
-    """Of which instruments the latest quotes are wanted."""
+    """Of which instruments the latest rows are wanted."""
 
-    instruments = TextField(help_text="Keys or symbols, with commas between them.", max_length=MAX_LATEST * 34)
-
-    def validate_instruments(self, text: str) -> list[Instrument]:
-        """Return the instruments of a list of names."""
-        field = serializers.ListField(child=InstrumentField(), max_length=MAX_LATEST)
-        field.bind("instruments", self)
-        found: list[Instrument] = field.run_validation(text.split(","))
-        return found
+    instruments = InstrumentsField(most=MAX_LATEST, help_text="Keys or symbols, with commas between them.")
 
 
 class RowsField(serializers.ListField):
@@ -86,6 +125,16 @@ class RowsField(serializers.ListField):
     def _told(self, code: str) -> list[ErrorDetail]:
         """Return the error of a code."""
         return [ErrorDetail(str(self.error_messages[code]), code=code)]
+
+
+def _told(refusal: Any) -> list[ErrorDetail]:
+    """Return why an instrument can't be told."""
+    return [ErrorDetail(message, code=refusal.code) for message in refusal.messages]
+
+
+def in_formats(page: serializers.BaseSerializer[Any]) -> dict[tuple[int, str], Any]:
+    """Return what the OpenAPI document says of a list that is answered as a page, or as a file."""
+    return {(200, "application/json"): page, (200, CSV): OpenApiTypes.STR, (200, PARQUET): OpenApiTypes.BINARY}
 
 
 class FindingSerializer(serializers.Serializer[Any]):
@@ -122,9 +171,46 @@ class RowsViewSet(StaffWritesMixin, viewsets.GenericViewSet[Any]):
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
 
-    def page(self, rows: QuerySet[Any] | Sequence[Any]) -> Response:
-        """Return a page of rows."""
-        return self.get_paginated_response(self.get_serializer(self.paginate_queryset(rows), many=True).data)
+    def get_renderers(self) -> list[BaseRenderer]:
+        """Return the formats a list is answered in: JSON in pages, and the whole period as a file."""
+        files = [CsvRenderer(), ParquetRenderer()] if self.action == "list" and self.dataset in IN_FILES else []
+        return [*super().get_renderers(), *files]
+
+    def series(self, query: type[StrictSerializer]) -> HttpResponseBase:
+        """Return what the query asks for: a page, or a file."""
+        told = self.asked(query)
+        today = timezone.now().date()
+        names, adjusted = tuple(told.pop("instrument")), {"as_of": today} if told.get("adjusted") else {}
+        asked = Asked(self.dataset, names, **told, **adjusted)
+        media_type = self.request.accepted_renderer.media_type
+        if media_type in {CSV, PARQUET}:
+            return file_of(asked, media_type=media_type, name=self.dataset.value, limit=self._limit())
+        rows = self.paginate_queryset(Pages(asked)) or []
+        return self.get_paginated_response(orjson.Fragment(f"[{','.join(rows)}]"))
+
+    def latest_of(self, rows: Sequence[Any], instruments: Sequence[Instrument]) -> Response:
+        """Return the latest rows of instruments, in the order these were named."""
+        found = {row.instrument_id: row for row in rows}
+        known = [
+            {"instrument": each, **found[each.pk]._asdict()}
+            for each in self.paginate_queryset(instruments) or []
+            if each.pk in found
+        ]
+        return self.get_paginated_response(self.get_serializer(known, many=True).data)
+
+    def _limit(self) -> int | None:
+        """Return how many rows a file is asked for; it has no pages and one order."""
+        for name in ("cursor", "ordering"):
+            if name in self.request.query_params:
+                refused = ErrorDetail("A file has no pages and its rows are in the order of time.", code="not_for_files")
+                raise serializers.ValidationError({name: [refused]})
+        limit = self.request.query_params.get("limit")
+        if limit is None:
+            return None
+        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:6]) <= MAX_ROWS):
+            refused = ErrorDetail(f"Write a whole number from 1 to {MAX_ROWS}, or nothing for the whole period.", code="invalid")
+            raise serializers.ValidationError({"limit": [refused]})
+        return int(limit)
 
     def store(self, request: Request) -> Response:
         """Store the rows of the request and say what became of them."""
@@ -134,6 +220,7 @@ class RowsViewSet(StaffWritesMixin, viewsets.GenericViewSet[Any]):
         store = {
             Dataset.BARS: ingest.store_bars,
             Dataset.QUOTES: ingest.store_quotes,
+            Dataset.TICKS: ingest.store_ticks,
             Dataset.FX_RATES: ingest.store_fx_rates,
         }[self.dataset]
         rows, correct = sent.pop("rows"), sent.pop("correct")

@@ -1,21 +1,28 @@
 """The routes of market data, relative to /api/v1/."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from marketdata.api.actions import CorporateActionViewSet
 from marketdata.api.bars import BarViewSet
+from marketdata.api.cache import CacheViewSet
 from marketdata.api.fx import FxRateViewSet
 from marketdata.api.instruments import InstrumentViewSet
 from marketdata.api.quality import ProviderViewSet, QualityIssueViewSet
 from marketdata.api.quotes import QuoteViewSet
+from marketdata.api.ticks import TickViewSet
 
 router = SimpleRouter()
 router.register("instruments", InstrumentViewSet, basename="instrument")
 router.register("bars", BarViewSet, basename="bar")
 router.register("quotes", QuoteViewSet, basename="quote")
+router.register("ticks", TickViewSet, basename="tick")
 router.register("fx-rates", FxRateViewSet, basename="fx-rate")
 router.register("corporate-actions", CorporateActionViewSet, basename="corporate-action")
 router.register("quality-issues", QualityIssueViewSet, basename="quality-issue")
 router.register("providers", ProviderViewSet, basename="provider")
 
-urlpatterns = router.urls
+urlpatterns = [
+    path("cache/", CacheViewSet.as_view({"get": "retrieve", "post": "create"}), name="cache"),
+    *router.urls,
+]

@@ -83,6 +83,12 @@ class Asked:
             raise ValueError("Only bars are adjusted for splits.")
 
     @property
+    def schema(self) -> pa.Schema:
+        """The columns of the table with exact figures; a ratio may lengthen those of adjusted bars."""
+        wide = {name: pa.decimal128(38, kind.scale) for name, kind in COLUMNS[self.dataset].items() if pa.types.is_decimal(kind)}
+        return pa.schema({"instrument": KEYS, **COLUMNS[self.dataset], **(wide if self.adjusted else {})})
+
+    @property
     def period(self) -> tuple[datetime, datetime]:
         """The period in UTC, with the ends of time where none are given."""
         return (self.start or FIRST).astimezone(UTC), (self.end or LAST).astimezone(UTC)
@@ -194,13 +200,11 @@ def _merged(asked: Asked, table: pa.Table) -> pa.Table:
 def _finished(asked: Asked, table: pa.Table, *, floats: bool) -> pa.Table:
     """Return the table as it is promised."""
     keys = pa.array([instrument.key for instrument in asked.instruments], pa.string())
-    columns = {"instrument": pa.DictionaryArray.from_arrays(table["place"].combine_chunks(), keys)}
-    for name, kind in COLUMNS[asked.dataset].items():
-        column = table[name]
-        if floats and pa.types.is_decimal(kind):  # the nearest float to the digits
-            columns[name] = column.cast(pa.string()).cast(pa.float64())
-        elif asked.adjusted and pa.types.is_decimal(kind):  # a ratio may lengthen a number
-            columns[name] = column.cast(pa.decimal128(38, kind.scale))
+    columns = [pa.DictionaryArray.from_arrays(table["place"].combine_chunks(), keys)]
+    for field in list(asked.schema)[1:]:
+        column = table[field.name]
+        if floats and pa.types.is_decimal(field.type):  # the nearest float to the digits
+            columns.append(column.cast(pa.string()).cast(pa.float64()))
         else:
-            columns[name] = column.cast(kind)
-    return pa.table(columns)
+            columns.append(column.cast(field.type))
+    return pa.table(columns, names=asked.schema.names)
