@@ -20,7 +20,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 log = logging.getLogger(__name__)
 CHUNK = 500  # keys that are unlinked at once
 GLOB = re.compile(r"([\\*?\[\]])")
-SAFE_POLICIES = ("volatile-lru", "volatile-lfu", "volatile-ttl", "volatile-random")
+GOOD_POLICIES = ("volatile-lru", "volatile-lfu", "volatile-ttl", "volatile-random")
 
 
 class Damaged(RedisError):
@@ -222,14 +222,17 @@ class ForgivingRedisCache(RedisCache):
         with self.talk() as client:
             return bool(client.ping())
 
-    def never_evicts(self) -> str:
+    def remark(self) -> str:
         """Return in words what is wrong with the way Redis makes room, or nothing.
 
         :raises RedisError: if it does not answer
         """
         with self.talk() as client:
             policy = str(client.info("memory").get("maxmemory_policy", ""))  # type: ignore[union-attr]
-        return "" if policy in ("", *SAFE_POLICIES) else f"maxmemory-policy is {policy}; set volatile-lru"
+        if policy in ("", *GOOD_POLICIES):
+            return ""
+        trouble = "the cache may fill it up" if policy == "noeviction" else "messages may be dropped with cached values"
+        return f"maxmemory-policy is {policy}, {trouble}: set volatile-lru"
 
     def keys(self, text: str) -> Iterator[tuple[str, str]]:
         """Yield each key of ours that matches a text, with its part behind prefix and version, which is what is compared.

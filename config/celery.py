@@ -73,6 +73,7 @@ app.conf.update(
         "refresh watched prices": {"task": "marketdata.tasks.refresh_watched", "schedule": 3600.0},
         "rename and retire instruments": {"task": "marketdata.tasks.apply_due_actions", "schedule": 3600.0},
         "roll up bars": {"task": "marketdata.tasks.roll_up_pending", "schedule": 60.0, "options": {"expires": 60}},
+        "warm quotes": {"task": "marketdata.tasks.warm_quotes", "schedule": 240.0, "options": {"expires": 240}},
         "catch up accounts that lag": {"task": "portfolio.tasks.catch_up_lagging", "schedule": 60.0, "options": {"expires": 60}},
         "forget old answers": {"task": "accounts.tasks.forget_old_answers", "schedule": 86400.0},
     },

@@ -41,9 +41,10 @@ def database() -> str:
 
 
 def redis() -> str:
-    """Return that Redis answers, if it does."""
+    """Return that Redis answers, if it does, and what is to be mended in the way it makes room."""
     cache.ping()  # type: ignore[attr-defined]  # of ForgivingRedisCache
-    return "answers"
+    note = cache.remark()  # type: ignore[attr-defined]
+    return f"answers; {note}" if note else "answers"
 
 
 def worker() -> str:

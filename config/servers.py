@@ -47,7 +47,7 @@ class Valkey(Server):
             "appendonly": "yes",
             "aof-load-truncated": "yes",  # the tail a kill -9 cut off
             "save": '""',
-            "maxmemory": "256mb",
+            "maxmemory": os.environ.get("CACHE_MEMORY") or "256mb",
             "maxmemory-policy": "volatile-lru",  # cached values expire and may go; queued messages never do
         }
         path = self.var / "embedded" / "valkey.conf"

@@ -74,7 +74,7 @@ CACHES = {
         "BACKEND": "config.cache.ForgivingRedisCache",
         "LOCATION": f"{_REDIS_BASE}/1",
         "KEY_PREFIX": env.str("CACHE_PREFIX", default="bedrock"),
-        "REST": env.float("CACHE_REST", default=5.0),
+        "REST": 5.0,  # seconds in which it is not asked again after a failure
         "OPTIONS": {
             "serializer": "config.cache.JsonSerializer",
             "socket_timeout": env.float("CACHE_TIMEOUT", default=2.0),
@@ -82,17 +82,16 @@ CACHES = {
         },
     }
 }
-# how many seconds the values of each namespace are kept, and how large one of them may be
-CACHE_SECONDS = {
+CACHE_SECONDS = {  # how long the values of each namespace are kept
     "quote": env.int("CACHE_SECONDS_QUOTE", default=300),
     "perf": env.int("CACHE_SECONDS_PERF", default=600),
     "analysis": env.int("CACHE_SECONDS_ANALYSIS", default=3600),
 }
 if not all(seconds > 0 for seconds in CACHE_SECONDS.values()):
     raise ImproperlyConfigured("CACHE_SECONDS_QUOTE, CACHE_SECONDS_PERF and CACHE_SECONDS_ANALYSIS must be above 0.")
-CACHE_LARGEST = env.int("CACHE_LARGEST", default=1_000_000)  # bytes
-CACHE_WAIT = env.float("CACHE_WAIT", default=2.0)  # seconds that one waits for another who computes the same
-CACHE_LOCK = env.float("CACHE_LOCK", default=30.0)  # seconds that one may compute while others take it to be alive
+CACHE_LARGEST = env.int("CACHE_LARGEST", default=1_000_000)  # bytes of one value
+CACHE_WAIT = 2.0  # seconds that one waits for another who computes the same
+CACHE_LOCK = 30.0  # seconds that one may compute while others take it to be alive
 CELERY_BROKER_URL = f"{_REDIS_BASE}/0"
 
 # --- the site -----------------------------------------------------------------------------------
@@ -260,6 +259,17 @@ ARCHIVE_S3 = {
 ARCHIVE_KEEP_DAYS = env.int("ARCHIVE_KEEP_DAYS", default=2)  # so many days that are over stay where late trades are cheap
 if ARCHIVE_KEEP_DAYS < 0:
     raise ImproperlyConfigured("ARCHIVE_KEEP_DAYS must not be negative; 0 archives every day as soon as it is over.")
+
+# how strictly the quality rules are applied, by source: OFF, WARN or STRICT; `default` is for all others
+MARKETDATA_QUALITY: dict[str, str] = env.dict("MARKETDATA_QUALITY", default={"default": "STRICT"})
+# rules and cross-record checks of your own: modules that hold them, or one each
+MARKETDATA_RULES = env.list("MARKETDATA_RULES", default=[])
+MARKETDATA_CHECKS = ["portfolio.services.checks", *env.list("MARKETDATA_CHECKS", default=[])]
+
+# a currency rate that is carried forward further than this many days is called stale
+FX_STALE_DAYS = env.int("FX_STALE_DAYS", default=7)
+if FX_STALE_DAYS < 0:
+    raise ImproperlyConfigured("FX_STALE_DAYS must be a number of days, 0 or above.")
 
 # --- scheduled jobs: the task that does each kind (by name: floors below don't know those above) ---
 JOB_TASKS = {"SNAPSHOT": "portfolio.tasks.run_snapshots", "REFRESH": "accounts.tasks.run_refreshes"}

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 from unfold.sites import UnfoldAdminSite
 
+from config.cachepage import cache_page
 from config.dashboard import start_page
 from config.health import health
 from config.throttles import ThrottledLoginForm
@@ -54,8 +55,11 @@ class Site(UnfoldAdminSite):
         return super().admin_view(at_home, cacheable)
 
     def extra_urls(self) -> list[URLPattern]:
-        """Add the page of the system's health."""
-        return [path("health/", self.admin_view(self.health), name="health")]
+        """Add the pages of the system's health and of the cache."""
+        return [
+            path("health/", self.admin_view(self.health), name="health"),
+            path("cache/", self.admin_view(self.cache), name="cache"),
+        ]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """Show the figures of one of the user's accounts."""
@@ -68,6 +72,10 @@ class Site(UnfoldAdminSite):
         report = json.loads(require_safe(health)(request).content)
         context = {"title": "Health", "well": report.pop("ok"), "parts": report}
         return TemplateResponse(request, "bedrock/health.html", self.each_context(request) | context)
+
+    def cache(self, request: HttpRequest) -> HttpResponse:
+        """Show operators how the cache does."""
+        return cache_page(request, self.each_context(request))
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Answer nothing: the navigation is short, and results kept in a cache would outlive a membership."""

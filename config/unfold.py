@@ -73,6 +73,12 @@ NAVIGATION = [
         "items": [
             to_list("accounts_user", "Users", "manage_accounts", "config.unfold.superuser"),
             {
+                "title": "Cache",
+                "icon": "bolt",
+                "link": reverse_lazy("admin:cache"),
+                "permission": "config.unfold.operator",
+            },
+            {
                 "title": "Health",
                 "icon": "ecg_heart",
                 "link": reverse_lazy("admin:health"),

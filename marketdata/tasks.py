@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from marketdata.models.instruments import Instrument
-from marketdata.services import actions, providers, rollup
+from marketdata.services import actions, providers, quotes, rollup
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,12 @@ def roll_up_pending(**_later: object) -> None:
     report = rollup.roll_up_pending(at=timezone.now())
     if report.days:
         log.info("Bars: %d days made anew, %d bars stored, %d removed", report.days, report.stored, report.removed)
+
+
+@shared_task(ignore_result=True)
+def warm_quotes(**_later: object) -> None:
+    """Put the latest quotes of the instruments that somebody holds or watches into the cache."""
+    log.info("Cache: %d quotes are warm", quotes.warm_up())
 
 
 def _refresh(instruments: list[Instrument]) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
+from django.core.cache import caches
 from django.db import connections
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -52,6 +53,8 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbB
             connection.close()
             connection.settings_dict["NAME"] = name
             settings.DATABASES[connection.alias]["NAME"] = name
+    settings.CACHES["default"]["KEY_PREFIX"] = name  # runs on other databases share the Redis
+    caches["default"].key_prefix = name
     yield
     if not keep:
         with django_db_blocker.unblock():

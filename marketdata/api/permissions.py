@@ -25,6 +25,16 @@ class StaffOrManagersWrite(StaffWrites):
         return super().has_permission(request, view) or request.auth is not None
 
 
+class StaffAlone(BasePermission):
+    """Only staff may come in."""
+
+    message = "Only staff may see this."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Say whether the request is one of staff."""
+        return bool(getattr(request.user, "is_staff", False))
+
+
 class StaffWritesMixin:
     """Adds the rule for writes to those that hold for every view."""
 

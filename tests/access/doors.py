@@ -81,6 +81,7 @@ DOORS: list[tuple[Any, ...]] = [
     ("quote-latest", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("fx-rate-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("fx-rate-list", "post", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
+    ("fx-rate-convert", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("corporate-action-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("corporate-action-list", "post", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
     ("corporate-action-detail", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
@@ -90,6 +91,8 @@ DOORS: list[tuple[Any, ...]] = [
     ("quality-issue-detail", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("quality-issue-detail", "patch", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
     ("provider-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("cache", "get", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
+    ("cache", "post", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
     ("schema", "get", 200, 200, 200, 200, 200, 200, 200, 200, 200, 200),
     ("docs", "get", 200, 200, 200, 200, 200, 200, 200, 200, 200, 200),
 ]
@@ -135,6 +138,7 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
         "rows": [{"instrument": world.instrument.key, "kind": "SPLIT", "ex_date": "2020-01-07", "ratio": "2"}]
     },
     ("corporate-action-detail", "patch"): lambda world: {"ratio": "3"},
+    ("cache", "post"): lambda world: {"namespace": "quote", "keys": world.instrument.key},
     ("quality-issue-detail", "patch"): lambda world: {"resolution": "Looked at."},
 }
 
@@ -142,6 +146,7 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
 QUERIES: dict[str, Callable[[World], dict[str, str]]] = {
     "bar-list": lambda world: {"instrument": world.instrument.key},
     "quote-list": lambda world: {"instrument": world.instrument.key},
+    "fx-rate-convert": lambda world: {"base": "EUR", "quote": "USD"},
     "quote-latest": lambda world: {"instruments": world.instrument.key},
 }
 
