@@ -264,7 +264,7 @@ if ARCHIVE_KEEP_DAYS < 0:
 MARKETDATA_QUALITY: dict[str, str] = env.dict("MARKETDATA_QUALITY", default={"default": "STRICT"})
 # rules and cross-record checks of your own: modules that hold them, or one each
 MARKETDATA_RULES = env.list("MARKETDATA_RULES", default=[])
-MARKETDATA_CHECKS = ["portfolio.services.checks", *env.list("MARKETDATA_CHECKS", default=[])]
+MARKETDATA_CHECKS = env.list("MARKETDATA_CHECKS", default=[])
 
 # a currency rate that is carried forward further than this many days is called stale
 FX_STALE_DAYS = env.int("FX_STALE_DAYS", default=7)

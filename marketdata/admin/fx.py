@@ -1,9 +1,14 @@
 """The pages of currency rates and how far they reach."""
 
+from datetime import UTC
+
 from django.contrib import admin
+from django.utils import timezone
+from unfold.decorators import display
 
 from marketdata.admin.base import BaseAdmin, figure, when
 from marketdata.models import FxHistory, FxRate
+from marketdata.selectors.fx import stale_after
 
 RATE = figure("rate", "Rate", style="price")
 
@@ -26,7 +31,23 @@ class FxRateAdmin(BaseAdmin):
 
 @admin.register(FxHistory)
 class FxHistoryAdmin(BaseAdmin):
-    """How far the rates of each pair reach."""
+    """How far the rates of each pair reach, and whether the last one is still fresh."""
 
-    list_display = ("__str__", "first_date", "last_date", figure("rows", "Days", style="quantity"))
+    list_display = ("pair", "first_date", "last_date", "freshness", figure("rows", "Days", style="quantity"), "revision")
+    fieldsets = ((None, {"fields": (("base", "quote"), ("first_date", "last_date"), "freshness", ("rows", "revision"))}),)
+    readonly_fields = ("freshness",)
     ordering = ("-base", "-quote")
+
+    @admin.display(description="Pair")
+    def pair(self, history: FxHistory) -> str:
+        """Return the pair as people write it."""
+        return f"{history.base}/{history.quote}"
+
+    @display(description="Freshness", label={"Fresh": "success", "Stale": "danger", "None yet": "warning"})
+    def freshness(self, history: FxHistory) -> tuple[str, str]:
+        """Say how old the last rate is, by the bound beyond which a rate that is carried forward is stale."""
+        if history.last_date is None:
+            return "None yet", "None yet"
+        age = (timezone.now().astimezone(UTC).date() - history.last_date).days
+        state = "Stale" if age > stale_after() else "Fresh"
+        return state, f"{state}, {max(age, 0)} day{'' if age == 1 else 's'} old"

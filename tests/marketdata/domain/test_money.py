@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketdata.domain.money import CURRENCIES, UnknownCurrency, check_currency, cross, inverse, plain, round_money, round_to
+from marketdata.domain.money import (
+    CURRENCIES,
+    MINOR_UNITS,
+    UnknownCurrency,
+    check_currency,
+    cross,
+    in_major_units,
+    inverse,
+    major_unit,
+    plain,
+    round_money,
+    round_to,
+)
 
 numbers = st.decimals(min_value=Decimal("-1e20"), max_value=Decimal("1e20"), allow_nan=False, allow_infinity=False, places=12)
 
@@ -43,3 +55,32 @@ def test_only_currencies_in_use_are_known(code):
     assert code not in CURRENCIES
     with pytest.raises(UnknownCurrency):
         check_currency(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "currency", "worth"),
+    [
+        ("GBX", "GBP", "0.01"),
+        ("GBp", "GBP", "0.01"),
+        ("ZAc", "ZAR", "0.01"),
+        ("ILA", "ILS", "0.01"),
+        ("GBP", "GBP", "1"),
+        ("JPY", "JPY", "1"),
+    ],
+)
+def test_a_part_of_a_currency_is_kept_as_the_currency(code, currency, worth):
+    assert major_unit(code) == (currency, Decimal(worth))
+    assert in_major_units(Decimal("12345.6789"), code) == (currency, Decimal("12345.6789") * Decimal(worth))
+
+
+@pytest.mark.parametrize("code", ["", "gbp", "gbx", "XXX", "GBPp", "US$"])
+def test_a_part_of_no_currency_is_refused(code):
+    with pytest.raises(UnknownCurrency):
+        major_unit(code)
+
+
+def test_every_part_is_of_a_currency_and_none_itself():
+    for code, (currency, parts) in MINOR_UNITS.items():
+        assert code not in CURRENCIES
+        assert currency in CURRENCIES
+        assert parts > 1
