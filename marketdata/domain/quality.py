@@ -1,26 +1,26 @@
-"""The rules that prices keep: a name, a severity, a description and a check over many rows at once."""
+"""What a quality rule is: a name, a severity, a description, and a check over all rows of a batch at once.
+
+A check is an expression over the columns of the batch, or a function that makes one of the instant at which the batch came. It
+marks the rows that break the rule. Beside the columns of `frames.SCHEMAS` it may ask for:
+
+- `floor`, `ceiling`: the prices between which the row's instrument is believed;
+- `previous`: the price before this one in its series, in the batch or in the database, as a float; null where there is none;
+- `follows`: whether the row before it in the batch, of the same series, is not newer.
+"""
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import polars as pl
 
-from marketdata.domain.bars import EPOCH, SECONDS
 from marketdata.domain.money import plain
 
-Mask = NDArray[np.bool_]
-Column = NDArray[Any]
-
-CLOCK_SKEW = timedelta(minutes=5)
-JUMP = 0.4
-RATE_JUMP = 0.2
-SPREAD = Decimal("0.1")
 MAX_TEXT = 200
+TOLD = 1_000  # of one rule in one batch; the others are counted
 
 
 class Severity(enum.StrEnum):
@@ -49,21 +49,14 @@ class Level(enum.StrEnum):
     STRICT = "STRICT"
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows that could be read, as columns of the same length, and what the checks need to know beside them."""
-
-    dataset: Dataset
-    indices: Sequence[int]  # the place of each row among those that came
-    columns: Mapping[str, Column]
-    recorded_at: datetime
-    floor: Column
-    ceiling: Column
-    previous: Column  # the close or rate before each row in its series, as a float; NaN where there is none
-    follows: Mask  # whether the row before it in the batch, of the same series, is older
+Check = pl.Expr | Callable[[datetime], pl.Expr]
 
 
-Check = Callable[[Batch], Mask]
+class BrokenRule(Exception):
+    """A rule's check can't be evaluated over the rows it says it is for."""
+
+    def __init__(self, name: str, reason: object) -> None:
+        super().__init__(f"The check of the rule {name} can't be evaluated: {str(reason).splitlines()[0]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +82,11 @@ class Rule:
             return None
         return Severity.WARNING if self.severity is Severity.ERROR else self.severity
 
+    def breaches(self, at: datetime) -> pl.Expr:
+        """Return the mark of the rows of a batch that break it; where the check can't say, they don't."""
+        check = pl.lit(value=False) if self.check is None else self.check if isinstance(self.check, pl.Expr) else self.check(at)
+        return check.fill_null(value=False).alias(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -100,6 +98,35 @@ class Finding:
     field: str
     value: str
     detail: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """The breaches in a batch: every one counted by its rule, and the first of each rule told row by row."""
+
+    told: list[Finding] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, found: Iterable[Finding]) -> None:
+        """Add breaches one by one."""
+        for each in found:
+            self.counts[each.rule] += 1
+            if self.counts[each.rule] <= TOLD:
+                self.told.append(each)
+
+    def extend(self, other: "Findings") -> None:
+        """Add breaches that others have counted already."""
+        kept = Counter(each.rule for each in self.told)
+        for each in other.told:
+            kept[each.rule] += 1
+            if kept[each.rule] <= TOLD:
+                self.told.append(each)
+        self.counts += other.counts
+
+    def untold(self) -> dict[str, int]:
+        """Return how many breaches of each rule are counted and not told."""
+        told = Counter(each.rule for each in self.told)
+        return {name: count - told[name] for name, count in self.counts.items() if count > told[name]}
 
 
 RULES: dict[str, Rule] = {}
@@ -116,39 +143,42 @@ def register(rule: Rule) -> Rule:
     return rule
 
 
-def rule(
-    name: str,
-    field: str,
-    description: str,
-    *datasets: Dataset,
-    severity: Severity = Severity.ERROR,
-    essential: bool = False,
-) -> Callable[[Check], Check]:
-    """Register the decorated check as a rule; the check marks the rows that break it."""
-
-    def keep(check: Check) -> Check:
-        register(Rule(name, severity, description, field, frozenset(datasets), essential, check))
-        return check
-
-    return keep
-
-
 def finding(name: str, *, index: int, field: str = "", value: object = "", detail: str = "") -> Finding:
     """Return the finding of a breach of a rule, in the rule's own words where no others are given."""
     broken = RULES[name]
     return Finding(index, name, broken.severity, field or broken.field, as_text(value), detail or broken.description)
 
 
-def examine(batch: Batch, *, level: Level, severity: Severity) -> list[Finding]:
-    """Return every breach of the rules that have that severity at a level."""
-    found = []
-    for each in RULES.values():
-        if each.check is None or batch.dataset not in each.datasets or each.severity_at(level) is not severity:
+def examine(
+    rows: pl.DataFrame, *, rules: Iterable[Rule], dataset: Dataset, level: Level, severities: Collection[Severity], at: datetime
+) -> tuple[Findings, pl.Series]:
+    """Return every breach of the rules that have one of these severities at a level, and the index of each row that breaks one.
+
+    All checks are one query over the batch; only where one finds something, its rows are looked at.
+
+    :raises BrokenRule: if a check can't be evaluated
+    """
+    asked = [
+        (each, severity)
+        for each in rules
+        if each.check is not None and dataset in each.datasets and (severity := each.severity_at(level)) in severities
+    ]
+    found = Findings()
+    bad = pl.Series("index", [], dtype=pl.UInt32)
+    counts = _counts(rows, [each for each, _ in asked], at) if asked and rows.height else {}
+    for each, severity in asked:
+        if not counts.get(each.name):
             continue
-        for place in np.flatnonzero(each.check(batch)).tolist():
-            breach = finding(each.name, index=batch.indices[place], value=batch.columns[each.field][place])
-            found.append(replace(breach, severity=severity))
-    return found
+        places = rows.select(each.breaches(at)).to_series().arg_true()
+        bad.append(rows["index"].gather(places))
+        found.extend(_told(rows, each, severity or each.severity, places))
+    return found, bad.unique() if bad.len() else bad
+
+
+def tell(rows: pl.DataFrame, name: str, *, field: str, detail: str = "") -> Findings:
+    """Return one breach of a rule by each of the rows, the value seen in a column of theirs."""
+    rule = replace(RULES[name], field=field, description=detail or RULES[name].description)
+    return _told(rows, rule, rule.severity, pl.arange(0, rows.height, eager=True))
 
 
 def as_text(value: object) -> str:
@@ -160,7 +190,32 @@ def as_text(value: object) -> str:
     return text[:MAX_TEXT].encode("utf-8", "replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
-BARS, QUOTES, FX_RATES = Dataset.BARS, Dataset.QUOTES, Dataset.FX_RATES
+def _counts(rows: pl.DataFrame, rules: Iterable[Rule], at: datetime) -> Mapping[str, int]:
+    """Return how often each rule is broken.
+
+    :raises BrokenRule: naming the first check that can't be evaluated
+    """
+    try:
+        return rows.select([each.breaches(at).sum() for each in rules]).row(0, named=True)
+    except Exception:
+        for each in rules:
+            try:
+                rows.select(each.breaches(at).sum())
+            except Exception as error:
+                raise BrokenRule(each.name, error) from error
+        raise
+
+
+def _told(rows: pl.DataFrame, rule: Rule, severity: Severity, places: pl.Series) -> Findings:
+    """Return the breaches of a rule by the rows at some places."""
+    first = rows.select("index", *([rule.field] if rule.field else []))[places.head(TOLD)]
+    values = first[rule.field].to_list() if rule.field else [""] * first.height
+    told = [
+        Finding(index, rule.name, severity, rule.field, as_text(value), rule.description)
+        for index, value in zip(first["index"].to_list(), values, strict=True)
+    ]
+    return Findings(told, Counter({rule.name: places.len()}))
+
 
 for _name, _description in {
     "not_a_row": "The row is not a set of named values.",
@@ -169,135 +224,11 @@ for _name, _description in {
     "number_too_large": "The number has more digits before the point than are kept.",
     "number_too_precise": "The number has more digits after the point than are kept.",
     "not_a_time": "The value is not a point in time.",
+    "not_a_text": "The value is not a text that can be stored.",
+    "text_too_long": "The text is longer than is kept.",
     "unknown_instrument": "No such instrument is known.",
     "unknown_timeframe": "The timeframe is none of 1m 5m 15m 1h 1d.",
     "unknown_currency": "The value is not an ISO 4217 currency code.",
+    "unknown_origin": "Bars are rolled up from ticks or from quotes; of one that a source sent, this is empty.",
 }.items():
     register(Rule(_name, Severity.ERROR, _description, essential=True))
-for _name, _what in {"conflicting_bar": BARS, "conflicting_quote": QUOTES, "conflicting_rate": FX_RATES}.items():
-    _description = "The same key came before with other figures; the first ones are kept until a correction is sent."
-    register(Rule(_name, Severity.WARNING, _description, datasets=frozenset({_what}), essential=True))
-
-
-@rule("low_is_lowest", "low", "The low lies above the open or the close.", BARS, essential=True)
-def _low_is_lowest(batch: Batch) -> Mask:
-    c = batch.columns
-    return (c["low"] > c["open"]) | (c["low"] > c["close"])
-
-
-@rule("high_is_highest", "high", "The high lies below the open or the close.", BARS, essential=True)
-def _high_is_highest(batch: Batch) -> Mask:
-    c = batch.columns
-    return (c["high"] < c["open"]) | (c["high"] < c["close"])
-
-
-@rule("starts_on_its_grid", "timestamp", "The bar does not start where its timeframe starts.", BARS, essential=True)
-def _starts_on_its_grid(batch: Batch) -> Mask:
-    starts = zip(batch.columns["timestamp"], batch.columns["timeframe"], strict=True)
-    return np.array([bool((at - EPOCH) % timedelta(seconds=SECONDS[timeframe])) for at, timeframe in starts], bool)
-
-
-@rule("bid_is_positive", "bid", "The bid is not above zero.", QUOTES, essential=True)
-def _bid_is_positive(batch: Batch) -> Mask:
-    return _mask(batch.columns["bid"] <= 0)
-
-
-@rule("ask_not_below_bid", "ask", "The ask lies below the bid.", QUOTES, essential=True)
-def _ask_not_below_bid(batch: Batch) -> Mask:
-    return _mask(batch.columns["ask"] < batch.columns["bid"])
-
-
-@rule("rate_is_positive", "rate", "The rate is not above zero.", FX_RATES, essential=True)
-def _rate_is_positive(batch: Batch) -> Mask:
-    return _mask(batch.columns["rate"] <= 0)
-
-
-@rule("currencies_differ", "quote", "A rate is between two currencies.", FX_RATES, essential=True)
-def _currencies_differ(batch: Batch) -> Mask:
-    return _mask(batch.columns["base"] == batch.columns["quote"])
-
-
-def _not_negative(field: str) -> Check:
-    """Return the check of a column that may be empty but not negative."""
-    return lambda batch: np.array([value is not None and value < 0 for value in batch.columns[field]], bool)
-
-
-for _field, _what in {"volume": BARS, "trade_count": BARS, "bid_size": QUOTES, "ask_size": QUOTES}.items():
-    rule(f"{_field}_not_negative", _field, f"The {_field.replace('_', ' ')} is negative.", _what, essential=True)(
-        _not_negative(_field)
-    )
-
-
-@rule("price_above_floor", "low", "The low is not above the instrument's lowest price.", BARS)
-def _price_above_floor(batch: Batch) -> Mask:
-    return _mask(batch.columns["low"] <= batch.floor)
-
-
-@rule("price_below_ceiling", "high", "The high is not below the instrument's highest price.", BARS)
-def _price_below_ceiling(batch: Batch) -> Mask:
-    return _mask(batch.columns["high"] >= batch.ceiling)
-
-
-@rule("bid_above_floor", "bid", "The bid is not above the instrument's lowest price.", QUOTES)
-def _bid_above_floor(batch: Batch) -> Mask:
-    return _mask(batch.columns["bid"] <= batch.floor)
-
-
-@rule("ask_below_ceiling", "ask", "The ask is not below the instrument's highest price.", QUOTES)
-def _ask_below_ceiling(batch: Batch) -> Mask:
-    return _mask(batch.columns["ask"] >= batch.ceiling)
-
-
-@rule("not_in_the_future", "timestamp", "The time lies in the future.", BARS, QUOTES)
-def _not_in_the_future(batch: Batch) -> Mask:
-    return _mask(batch.columns["timestamp"] > batch.recorded_at + CLOCK_SKEW)
-
-
-@rule("day_not_in_the_future", "date", "The day lies in the future.", FX_RATES)
-def _day_not_in_the_future(batch: Batch) -> Mask:
-    # Where it is tomorrow already, the rate of tomorrow is known.
-    return _mask(batch.columns["date"] > (batch.recorded_at + timedelta(hours=14)).date())
-
-
-@rule("in_order", "timestamp", "The row is older than the one before it.", BARS, QUOTES, severity=Severity.WARNING)
-def _in_order(batch: Batch) -> Mask:
-    return ~batch.follows
-
-
-@rule("days_in_order", "date", "The row is older than the one before it.", FX_RATES, severity=Severity.WARNING)
-def _days_in_order(batch: Batch) -> Mask:
-    return ~batch.follows
-
-
-@rule("vwap_between_low_and_high", "vwap", "The average lies outside low and high.", BARS, severity=Severity.WARNING)
-def _vwap_between_low_and_high(batch: Batch) -> Mask:
-    c = batch.columns
-    rows = zip(c["low"], c["vwap"], c["high"], strict=True)
-    return np.array([vwap is not None and not low <= vwap <= high for low, vwap, high in rows], bool)
-
-
-@rule("no_jump", "close", "The close is over 40 % away from the one before it.", BARS, severity=Severity.WARNING)
-def _no_jump(batch: Batch) -> Mask:
-    return _jumps(batch.columns["close"], batch.previous, JUMP)
-
-
-@rule("no_rate_jump", "rate", "The rate is over 20 % away from the one before it.", FX_RATES, severity=Severity.WARNING)
-def _no_rate_jump(batch: Batch) -> Mask:
-    return _jumps(batch.columns["rate"], batch.previous, RATE_JUMP)
-
-
-@rule("narrow_spread", "ask", "The ask is over 10 % above the bid.", QUOTES, severity=Severity.WARNING)
-def _narrow_spread(batch: Batch) -> Mask:
-    c = batch.columns
-    return _mask(c["ask"] - c["bid"] > c["bid"] * SPREAD)
-
-
-def _jumps(values: Column, previous: Column, bound: float) -> Mask:
-    """Mark the values that are further away from the one before than a share of it; nothing is far from nothing."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.abs(values.astype(float) / previous - 1) > bound
-
-
-def _mask(compared: Column) -> Mask:
-    """Return the result of comparing columns of exact values as a mask; of no rows, an empty one."""
-    return compared.astype(bool)

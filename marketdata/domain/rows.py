@@ -16,6 +16,8 @@ NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?", re.ASCII)
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 COUNT = re.compile(r"-?\d{1,18}(\.0*)?", re.ASCII)
 MAX_COUNT_DIGITS = 18
+MAX_CONDITIONS = 100
+ORIGINS = ("", "ticks", "quotes")
 PLACES, SIZE_PLACES = 10, 12
 DIGITS, SIZE_DIGITS = 15, 12
 
@@ -151,6 +153,28 @@ def read_instrument(value: object) -> UUID:
     return identifier
 
 
+def read_conditions(value: object) -> str:
+    """Return the conditions a trade was made under.
+
+    :raises Unreadable: if they are no text, or one that is not kept whole
+    """
+    if not isinstance(value, str) or "\x00" in value or not value.isprintable():
+        raise Unreadable("not_a_text")
+    if len(value) > MAX_CONDITIONS:
+        raise Unreadable("text_too_long", f"At most {MAX_CONDITIONS} characters are kept.")
+    return value
+
+
+def read_origin(value: object) -> str:
+    """Return what a bar was rolled up from.
+
+    :raises Unreadable: if bars are made of no such thing
+    """
+    if value not in ORIGINS:
+        raise Unreadable("unknown_origin")
+    return str(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The columns of one kind of rows: its key, which ends in a time, the figures under it, and how each is read."""
@@ -165,17 +189,27 @@ class Shape:
         """The names of all columns, key first."""
         return (*self.key, *self.figures)
 
+    @property
+    def time(self) -> str:
+        """The column that says where in its series a row belongs."""
+        return "date" if "date" in self.key else "timestamp"
+
+    @property
+    def series(self) -> tuple[str, ...]:
+        """The columns that a series is known by: the key up to the time."""
+        return tuple(self.key)[: list(self.key).index(self.time)]
+
     def key_of(self, values: Values) -> Values:
         """Return the part of a row's values that it is known by."""
         return values[: len(self.key)]
 
     def series_of(self, values: Values) -> Values:
-        """Return the series a row belongs to: its key without the time."""
-        return values[: len(self.key) - 1]
+        """Return the series a row belongs to."""
+        return values[: len(self.series)]
 
     def time_of(self, values: Values) -> Any:
-        """Return the place of a row in its series, which is the last part of every key."""
-        return values[len(self.key) - 1]
+        """Return the place of a row in its series."""
+        return values[len(self.series)]
 
 
 BARS = Shape(
@@ -189,8 +223,10 @@ BARS = Shape(
         "volume": read_size,
         "vwap": read_number,
         "trade_count": read_count,
+        "adjusted_through": read_day,
+        "rolled_from": read_origin,
     },
-    frozenset({"volume", "vwap", "trade_count"}),
+    frozenset({"volume", "vwap", "trade_count", "adjusted_through", "rolled_from"}),
 )
 QUOTES = Shape(
     Dataset.QUOTES,
@@ -198,12 +234,19 @@ QUOTES = Shape(
     {"bid": read_number, "ask": read_number, "bid_size": read_size, "ask_size": read_size},
     frozenset({"bid_size", "ask_size"}),
 )
+TICKS = Shape(
+    Dataset.TICKS,
+    {"instrument": read_instrument, "timestamp": read_instant, "price": read_number, "size": read_size},
+    {"conditions": read_conditions},
+    frozenset({"conditions"}),
+)
 FX_RATES = Shape(
     Dataset.FX_RATES,
     {"base": read_currency, "quote": read_currency, "date": read_day},
     {"rate": lambda value: read_number(value, digits=SIZE_DIGITS, places=SIZE_PLACES)},
     frozenset(),
 )
+SHAPES: Mapping[Dataset, Shape] = {shape.dataset: shape for shape in (BARS, QUOTES, TICKS, FX_RATES)}
 
 
 def read_rows(shape: Shape, rows: Iterable[object]) -> tuple[dict[int, Values], list[Finding]]:

@@ -1,16 +1,19 @@
-"""Put rows that could be read into columns, beside what the rules ask about them."""
+"""What the rules ask about the rows of a batch beside their own values: whose they are, and what came before them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
-import numpy as np
+import polars as pl
+from django.db import connection
 
+from marketdata.domain.frames import INSTANT, PRICE
 from marketdata.domain.instruments import AssetClass
-from marketdata.domain.quality import Batch, Column, Dataset
-from marketdata.domain.rows import Shape, Values
-from marketdata.models.instruments import Instrument
+from marketdata.domain.quality import Dataset, Findings, tell
+from marketdata.domain.rows import Shape
 from marketdata.selectors.prices import closes_before, rates_before
 
 # Prices outside these are not believed, unless the instrument itself says so. Oil has been paid to be taken away.
@@ -21,69 +24,135 @@ BOUNDS = {
     AssetClass.FUTURE: (Decimal(-100_000), Decimal(10_000_000)),
     AssetClass.COMMODITY: (Decimal(-100_000), Decimal(10_000_000)),
 }
+PRICES = {Dataset.BARS: "close", Dataset.QUOTES: "bid", Dataset.TICKS: "price", Dataset.FX_RATES: "rate"}
+INSTRUMENTS = """
+    SELECT instrument.id::text, asset_class, price_floor, price_ceiling, {latest}
+    FROM unnest(%s::uuid[]) AS wanted (id) JOIN marketdata_instrument AS instrument ON instrument.id = wanted.id {join}
+    ORDER BY instrument.id
+"""
+WITHOUT_LATEST = INSTRUMENTS.format(latest="NULL::timestamptz, NULL::float8", join="")
+WITH_LATEST = {
+    Dataset.QUOTES: INSTRUMENTS.format(
+        latest="latest.timestamp, latest.bid::float8",
+        join="LEFT JOIN marketdata_latestquote AS latest ON latest.instrument_id = instrument.id",
+    ),
+    Dataset.TICKS: INSTRUMENTS.format(
+        latest="latest.timestamp, latest.price::float8",
+        join="LEFT JOIN marketdata_latesttick AS latest ON latest.instrument_id = instrument.id",
+    ),
+}
 
 
-def batch_of(shape: Shape, read: Mapping[int, Values], about: Mapping[int, Instrument], recorded_at: datetime) -> Batch:
-    """Return rows as columns, with the bounds of their instruments and the price before each."""
-    indices, rows = list(read), list(read.values())
-    values = dict(zip(shape.columns, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(shape.columns, ())
-    bounds = [_bounds(about[index]) for index in indices] if about else []
-    return Batch(
-        dataset=shape.dataset,
-        indices=indices,
-        columns={name: _column(column) for name, column in values.items()},
-        recorded_at=recorded_at,
-        floor=_column([low for low, _ in bounds]),
-        ceiling=_column([high for _, high in bounds]),
-        previous=_previous(shape, rows),
-        follows=_follows(shape, rows),
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """The instruments of a batch in the order of their identifiers, which is the order everybody writes in.
+
+    `reach` is the time of the latest row that is stored of each, where that is kept.
+    """
+
+    ids: list[str]
+    floor: pl.Series
+    ceiling: pl.Series
+    reach: pl.Series
+    price: pl.Series
+
+
+def known_instruments(dataset: Dataset, rows: pl.DataFrame) -> tuple[pl.DataFrame, Instruments | None, Findings]:
+    """Return the rows of instruments that are known, as an Enum of their identifiers, and the refusals of the others."""
+    if "instrument" not in rows.columns:
+        return rows, None, Findings()
+    spelled = rows["instrument"].unique().to_list()
+    canonical = {text: identifier for text in spelled if (identifier := _canonical(text))}
+    if any(text != identifier for text, identifier in canonical.items()):
+        rows = rows.with_columns(pl.col("instrument").replace(canonical))
+    about = _load(dataset, sorted(set(canonical.values())))
+    known = rows["instrument"].cast(pl.Enum(about.ids), strict=False)
+    if not known.null_count():
+        return rows.with_columns(known), about, Findings()
+    here = known.is_not_null()
+    refused = tell(rows.filter(~here), "unknown_instrument", field="instrument")
+    return rows.with_columns(known).filter(here), about, refused
+
+
+def in_order(shape: Shape, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return rows in the order in which everybody writes them: by key, and of one key by arrival."""
+    return rows.sort(*shape.key, "index")
+
+
+def with_context(shape: Shape, rows: pl.DataFrame, about: Instruments | None) -> pl.DataFrame:
+    """Return rows in order with the columns that rules may ask for; see `domain.quality`."""
+    price, same = PRICES[shape.dataset], same_as_before(shape.series)
+    rows = rows.with_columns(previous=pl.when(same).then(pl.col(price).cast(pl.Float64).shift(1)))
+    rows = rows.with_columns(follows=_follows(shape, rows), previous=_with_starts(shape, rows, about))
+    if about is None:
+        return rows
+    of = rows["instrument"].to_physical()
+    return rows.with_columns(floor=about.floor.gather(of), ceiling=about.ceiling.gather(of))
+
+
+def same_as_before(columns: tuple[str, ...]) -> pl.Expr:
+    """Mark the rows that have the same values as the one before them."""
+    return pl.all_horizontal([pl.col(name) == pl.col(name).shift(1) for name in columns]).fill_null(value=False)
+
+
+def _canonical(text: str) -> str | None:
+    """Return an identifier in its usual spelling, or nothing if the text is none."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return None
+
+
+def _load(dataset: Dataset, ids: list[str]) -> Instruments:
+    """Return what is known of instruments."""
+    with connection.cursor() as cursor:
+        cursor.execute(WITH_LATEST.get(dataset, WITHOUT_LATEST), [ids])
+        rows = cursor.fetchall()
+    names, bounds = [row[0] for row in rows], [_bounds(*row[1:4]) for row in rows]
+    return Instruments(
+        names,
+        pl.Series("floor", [low for low, _ in bounds], dtype=PRICE),
+        pl.Series("ceiling", [high for _, high in bounds], dtype=PRICE),
+        pl.Series("reach", [row[4] for row in rows], dtype=INSTANT),
+        pl.Series("price", [row[5] for row in rows], dtype=pl.Float64),
     )
 
 
-def _column(values: Sequence[Any]) -> Column:
-    """Return exact values as a column; numpy must not guess a type for them."""
-    column = np.empty(len(values), dtype=object)
-    column[:] = values
-    return column
-
-
-def _bounds(instrument: Instrument) -> tuple[Decimal, Decimal]:
+def _bounds(asset_class: str, floor: Decimal | None, ceiling: Decimal | None) -> tuple[Decimal, Decimal]:
     """Return the prices between which an instrument is believed."""
-    low, high = BOUNDS.get(AssetClass(instrument.asset_class), DEFAULT_BOUNDS)
-    return (
-        low if instrument.price_floor is None else instrument.price_floor,
-        high if instrument.price_ceiling is None else instrument.price_ceiling,
-    )
+    low, high = BOUNDS.get(AssetClass(asset_class), DEFAULT_BOUNDS)
+    return low if floor is None else floor, high if ceiling is None else ceiling
 
 
-def _follows(shape: Shape, rows: Sequence[Values]) -> Column:
+def _follows(shape: Shape, rows: pl.DataFrame) -> pl.Series:
     """Mark the rows that are not older than the one that came before them in their series."""
-    last: dict[Values, Any] = {}
-    marks = np.ones(len(rows), dtype=bool)
-    for place, values in enumerate(rows):
-        series, time = shape.series_of(values), shape.time_of(values)
-        marks[place] = last.get(series, time) <= time
-        last[series] = time
-    return marks
+    came_later = (pl.col("index") > pl.col("index").shift(1)) | ~same_as_before(shape.series)
+    if rows.select(came_later.fill_null(value=True).all()).item():
+        return pl.Series("follows", [True]).new_from_index(0, rows.height)
+    before = pl.col(shape.time).shift(1).over(shape.series)
+    arrived = rows.sort("index").select(*shape.key, "index", follows=(before <= pl.col(shape.time)).fill_null(value=True))
+    return in_order(shape, arrived)["follows"]
 
 
-def _previous(shape: Shape, rows: Sequence[Values]) -> Column:
-    """Return the price before each row in its series: in the batch, and for the first one in the database."""
-    before = np.full(len(rows), np.nan)
-    if shape.dataset is Dataset.QUOTES or not rows:
-        return before
-    price = shape.columns.index("close" if shape.dataset is Dataset.BARS else "rate")
-    in_order = sorted(range(len(rows)), key=lambda place: shape.key_of(rows[place]))
-    starts = {}
-    latest: dict[Values, float] = {}
-    for place in in_order:
-        series = shape.series_of(rows[place])
-        if series in latest:
-            before[place] = latest[series]
-        else:
-            starts[place] = shape.key_of(rows[place])
-        latest[series] = float(rows[place][price])
-    known = (closes_before if shape.dataset is Dataset.BARS else rates_before)(starts.values())
-    for place, key in starts.items():
-        before[place] = known.get(key, np.nan)
-    return before
+def _with_starts(shape: Shape, rows: pl.DataFrame, about: Instruments | None) -> pl.Series:
+    """Return the price before each row, that of a series' first one from the database."""
+    previous = rows["previous"]
+    first = rows.select(~same_as_before(shape.series)).to_series().arg_true()
+    if about is not None and shape.dataset in WITH_LATEST:
+        starts = rows.select("instrument", "timestamp")[first]
+        of = starts["instrument"].to_physical()
+        prices, reached = about.price.gather(of), about.reach.gather(of)
+        values = prices.set((reached.is_null() | (reached > starts["timestamp"])).fill_null(value=True), None)
+    else:
+        values = _stored_before(shape, rows[first])
+    return previous.scatter(first, values)
+
+
+def _stored_before(shape: Shape, starts: pl.DataFrame) -> pl.Series:
+    """Return the price that is stored before each of the rows."""
+    look: Callable[[Any], Mapping[Any, float]] = closes_before if shape.dataset is Dataset.BARS else rates_before
+    keys: list[tuple[Any, Any, datetime]] = starts.select(*shape.key).rows()
+    if shape.dataset is Dataset.BARS:
+        keys = [(UUID(instrument), timeframe, start) for instrument, timeframe, start in keys]
+    known = look(keys)
+    return pl.Series("previous", [known.get(key) for key in keys], dtype=pl.Float64)

@@ -37,11 +37,12 @@ KEEPERS = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One row that was written: its series, its time there, and whether it is a new one."""
+    """The rows of one series that were written: the first and the last of them, and how many are new."""
 
     series: Values
-    time: datetime | date
-    new: bool
+    first: datetime | date
+    last: datetime | date
+    new: int
 
 
 Histories = Mapping[Values, PriceHistory | FxHistory]
@@ -62,27 +63,28 @@ def lock_histories(*, dataset: Dataset, series: Iterable[Values]) -> Histories:
     return {keeper.series_of(history): history for history in held}
 
 
+def last_of(dataset: Dataset, history: PriceHistory | FxHistory) -> datetime | date | None:
+    """Return the time of the last row of a history."""
+    found: datetime | date | None = getattr(history, KEEPERS[dataset].last)
+    return found
+
+
 def note_changes(*, dataset: Dataset, histories: Histories, changes: Iterable[Change]) -> None:
     """Extend the histories by the rows written; one whose past has changed gets its next revision."""
-    by_series: dict[Values, list[Change]] = {}
-    for change in changes:
-        by_series.setdefault(change.series, []).append(change)
     keeper = KEEPERS.get(dataset)
-    if keeper is None or not by_series:
-        return
-    for series, written in by_series.items():
-        _extend(histories[series], written, keeper)
-    touched = [histories[series] for series in by_series]
-    keeper.model.objects.bulk_update(touched, [keeper.first, keeper.last, "rows", "revision"])
+    touched = []
+    for change in changes if keeper else ():
+        touched.append(history := histories[change.series])
+        _extend(history, change, keeper)
+    if keeper and touched:
+        keeper.model.objects.bulk_update(touched, [keeper.first, keeper.last, "rows", "revision"])
 
 
-def _extend(history: Any, written: list[Change], keeper: Keeper) -> None:
+def _extend(history: Any, change: Change, keeper: Keeper) -> None:
     """Extend one history by the rows written to its series."""
-    known_last = getattr(history, keeper.last)
-    times = [change.time for change in written]
-    if known_last is None or min(times) <= known_last:
+    known_first, known_last = getattr(history, keeper.first), getattr(history, keeper.last)
+    if known_last is None or change.first <= known_last:
         history.revision += 1
-    reached = times if known_last is None else [*times, known_last, getattr(history, keeper.first)]
-    setattr(history, keeper.first, min(reached))
-    setattr(history, keeper.last, max(reached))
-    history.rows += sum(change.new for change in written)
+    setattr(history, keeper.first, change.first if known_first is None else min(change.first, known_first))
+    setattr(history, keeper.last, change.last if known_last is None else max(change.last, known_last))
+    history.rows += change.new

@@ -8,54 +8,52 @@ What happens to a row:
 - its key is known with other figures: *refused* as conflicting, the first figures stay. A caller who knows better
   passes `correct=True`: then the new figures replace the old ones and the row counts as *corrected*.
 
-Refused and warned rows are kept as quality issues. Writers of one series wait for each other at its history's row: of
-batches that overlap nothing is lost and nothing doubled, whoever sends them at the same time.
+A bar that a source sends replaces one that was rolled up without being told to, and is never replaced by one.
+
+Refused and warned rows are kept as quality issues: all are counted, the first thousand of a rule are told row by row. Writers of
+one series wait for each other; of batches that overlap nothing is lost and nothing doubled, whoever sends them at the same time.
+Rows travel as columns: mappings are read one by one and become a frame, a frame is never taken apart.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
+from typing import TypeVar
 from uuid import UUID
 
+import polars as pl
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 
-from marketdata.domain.quality import Dataset, Finding, Level, Severity, examine, finding
-from marketdata.domain.rows import Shape, Values, read_rows
+from marketdata.domain.frames import frame_of, read_frame
+from marketdata.domain.quality import BrokenRule, Dataset, Finding, Findings, Level, Severity, examine, tell
+from marketdata.domain.rows import SHAPES, Shape, read_rows
+from marketdata.domain.rules import CONFLICTING
 from marketdata.models.instruments import Instrument
-from marketdata.services.batches import batch_of
-from marketdata.services.histories import Change, lock_histories, note_changes
+from marketdata.services.batches import Instruments, in_order, known_instruments, same_as_before, with_context
 from marketdata.services.quality import Found, record_findings
-from marketdata.services.staging import BAR_TABLE, CONFLICTS, CORRECT, FX_TABLE, INSERT, QUOTE_TABLE, Target, staged
+from marketdata.services.registry import rules_in_force
+from marketdata.services.storing import Outcome
+from marketdata.services.tables import Delivery, write_batch
 
-CONFLICTING = {
-    Dataset.BARS: ("conflicting_bar", "close"),
-    Dataset.QUOTES: ("conflicting_quote", "bid"),
-    Dataset.FX_RATES: ("conflicting_rate", "rate"),
-}
+ATTEMPTS = 5
+TRY_AGAIN = {"40001", "40P01"}  # serialization failure, deadlock: nothing was written, the same batch may come again
 
+SETTLED = "The day is archived with other figures, and what is archived is not changed."
 
 Row = Mapping[str, object]
 NOTHING: Row = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """Who sent a batch, when it came, whether it may replace what is known, and what its rows share."""
-
-    source: str
-    recorded_at: datetime
-    correct: bool
-    common: Row
+Answer = TypeVar("Answer")
 
 
 @dataclass(slots=True)
 class IngestReport:
     """What became of the rows of a batch; findings name the row by its index among those that came.
 
-    `last` is the time of the latest row that was not refused by a rule.
+    `refused` and `warned` hold the first thousand findings of each rule, `counts` has them all; `refused_rows` counts the rows
+    that were kept out. `last` is the time of the latest row that was not refused by a rule.
     """
 
     stored: int = 0
@@ -64,16 +62,34 @@ class IngestReport:
     refused: list[Finding] = field(default_factory=list)
     warned: list[Finding] = field(default_factory=list)
     last: datetime | date | None = None
+    refused_rows: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
 
     def __add__(self, other: "IngestReport") -> "IngestReport":
+        refused, warned = Findings(), Findings()
+        refused.add([*self.refused, *other.refused])
+        warned.add([*self.warned, *other.warned])
         return IngestReport(
             self.stored + other.stored,
             self.known + other.known,
             self.corrected + other.corrected,
-            self.refused + other.refused,
-            self.warned + other.warned,
+            refused.told,
+            warned.told,
             other.last or self.last,
+            self.refused_rows + other.refused_rows,
+            {name: self.counts.get(name, 0) + other.counts.get(name, 0) for name in {**self.counts, **other.counts}},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """A batch as it came: how many rows, those that can be read, what is wrong with the others, and a look at any of them."""
+
+    count: int
+    rows: pl.DataFrame
+    unreadable: Findings
+    look: Callable[[Sequence[int]], list[object]]
+    common: Row
 
 
 def store_bars(
@@ -81,23 +97,45 @@ def store_bars(
 ) -> IngestReport:
     """Store bars: mappings of instrument, timeframe, timestamp, open, high, low, close, volume, vwap, trade_count.
 
-    `common` holds values that all rows share. Numbers are decimals or their plain spelling, never floats.
+    `common` holds values that all rows share. Numbers are decimals or their plain spelling, never floats. `adjusted_through` is
+    the day up to which splits are in the prices, `rolled_from` what the bar was made of; both are usually empty.
     """
-    return _store(BAR_TABLE, Delivery(source, recorded_at, correct, common), rows)
+    return _store_rows(Delivery(Dataset.BARS, source, recorded_at, correct), rows, common)
 
 
 def store_quotes(
     *, source: str, rows: Iterable[object], recorded_at: datetime, common: Row = NOTHING, correct: bool = False
 ) -> IngestReport:
     """Store quotes: mappings of instrument, timestamp, bid, ask, bid_size, ask_size; see `store_bars`."""
-    return _store(QUOTE_TABLE, Delivery(source, recorded_at, correct, common), rows)
+    return _store_rows(Delivery(Dataset.QUOTES, source, recorded_at, correct), rows, common)
+
+
+def store_ticks(
+    *, source: str, rows: Iterable[object], recorded_at: datetime, common: Row = NOTHING, correct: bool = False
+) -> IngestReport:
+    """Store trades: mappings of instrument, timestamp, price, size, conditions; see `store_bars`."""
+    return _store_rows(Delivery(Dataset.TICKS, source, recorded_at, correct), rows, common)
 
 
 def store_fx_rates(
     *, source: str, rows: Iterable[object], recorded_at: datetime, common: Row = NOTHING, correct: bool = False
 ) -> IngestReport:
     """Store rates of days: mappings of base, quote, date, rate; see `store_bars`."""
-    return _store(FX_TABLE, Delivery(source, recorded_at, correct, common), rows)
+    return _store_rows(Delivery(Dataset.FX_RATES, source, recorded_at, correct), rows, common)
+
+
+def store_frame(
+    *, dataset: Dataset, source: str, frame: pl.DataFrame, recorded_at: datetime, correct: bool = False
+) -> IngestReport:
+    """Store a frame with the columns of `frames.SCHEMAS`; what is optional may be missing.
+
+    Batches of some ten thousand rows are the best; hand in ten million one after the other, nothing is kept between them.
+
+    :raises UnusableFrame: if a column is missing or of a type that is not read, such as a float
+    """
+    rows, unreadable = read_frame(dataset, frame)
+    came = Came(frame.height, rows, unreadable, lambda indices: frame[list(indices)].to_dicts(), NOTHING)
+    return _whole(lambda: _store(Delivery(dataset, source, recorded_at, correct), came))
 
 
 def level_of(source: str) -> Level:
@@ -105,106 +143,144 @@ def level_of(source: str) -> Level:
 
     :raises ImproperlyConfigured: if that names no level
     """
-    levels: Mapping[str, str] = getattr(settings, "MARKETDATA_QUALITY", {})
+    levels: Mapping[str, str] = settings.MARKETDATA_QUALITY
     named = levels.get(source, levels.get("default", Level.STRICT))
     if named not in set(Level):
         raise ImproperlyConfigured(f"MARKETDATA_QUALITY: {named!r} is no level; there are {', '.join(Level)}.")
     return Level(named)
 
 
-@transaction.atomic
-def _store(target: Target, delivery: Delivery, came: Iterable[object]) -> IngestReport:
-    """Take a batch through reading, rules and storing, and write down what was wrong with it."""
-    shape, rows = target.shape, _with_common(came, delivery.common)
-    read, refused = read_rows(shape, rows)
-    report = IngestReport(refused=refused)
-    about = _known_instruments(shape, read, report)
-    warned = _apply_rules(shape, delivery, read, about, report)
-    _drop_repeated(shape, read, report)
-    written = _write(target, delivery, read, report) if read else set()
-    report.warned = [each for each in warned if each.index in written]
-    report.refused.sort(key=lambda each: each.index)
-    found = [
-        Found(each, rows[each.index], _instrument_id(rows[each.index], about.get(each.index), delivery.common))
-        for each in report.refused + report.warned
-    ]
-    record_findings(dataset=shape.dataset, source=delivery.source, found=found, at=delivery.recorded_at)
-    return report
+def _store_rows(delivery: Delivery, rows: Iterable[object], common: Row) -> IngestReport:
+    """Read rows one by one and store them."""
+    shape = SHAPES[delivery.dataset]
+    came = [{**common, **row} if common and isinstance(row, Mapping) else row for row in rows]
+    read, refused = read_rows(shape, came)
+    unreadable = Findings()
+    unreadable.add(refused)
+    batch = Came(len(came), frame_of(shape, read), unreadable, lambda indices: [came[index] for index in indices], common)
+    return _whole(lambda: _store(delivery, batch))
 
 
-def _with_common(rows: Iterable[object], common: Row) -> list[object]:
-    """Return the rows with the values they share."""
-    return [{**common, **row} if common and isinstance(row, Mapping) else row for row in rows]
+def _whole(work: Callable[[], Answer]) -> Answer:
+    """Do a piece of work in a transaction; where it is the outermost one, once more if others were in its way."""
+    for attempt in range(1, ATTEMPTS + 1):
+        outermost = not connection.in_atomic_block
+        try:
+            with transaction.atomic():
+                return work()
+        except OperationalError as error:
+            if not outermost or attempt == ATTEMPTS or getattr(error.__cause__, "sqlstate", "") not in TRY_AGAIN:
+                raise
+    raise AssertionError("unreachable")
 
 
-def _instrument_id(row: object, instrument: Instrument | None, common: Row) -> UUID | None:
-    """Return the instrument a row is about, if it names one that exists."""
-    named = instrument or (row if isinstance(row, Mapping) else common).get("instrument")
-    return named.pk if isinstance(named, Instrument) else None
-
-
-def _known_instruments(shape: Shape, read: dict[int, Values], report: IngestReport) -> dict[int, Instrument]:
-    """Return the instrument of each row, refusing the rows of unknown ones."""
-    if "instrument" not in shape.key:
-        return {}
-    known = {each.pk: each for each in Instrument.objects.filter(pk__in={values[0] for values in read.values()})}
-    about = {index: known[values[0]] for index, values in read.items() if values[0] in known}
-    for index in [index for index in read if index not in about]:
-        report.refused.append(finding("unknown_instrument", index=index, field="instrument", value=read.pop(index)[0]))
-    return about
+def _store(delivery: Delivery, came: Came) -> IngestReport:
+    """Take a batch through rules and storing, and write down what was wrong with it."""
+    shape, refused = SHAPES[delivery.dataset], Findings()
+    refused.extend(came.unreadable)
+    rows, about, unknown = known_instruments(delivery.dataset, came.rows)
+    refused.extend(unknown)
+    rows, known, outcome, warned, last = in_order(shape, rows), 0, Outcome(), Findings(), None
+    if rows.height:
+        rows = _apply_rules(shape, delivery, rows, about, refused)
+    if rows.height:
+        last = rows[shape.time].max()
+        rows, known = _once_each(shape, rows, refused)
+        outcome = write_batch(delivery, rows, about)
+        refused.extend(_conflicts(shape, rows, outcome.conflicting))
+        refused.extend(_conflicts(shape, rows, outcome.settled, SETTLED))
+        warned = _doubts(delivery, rows, outcome)
+    _record(delivery, came, about, refused, warned)
+    accepted = outcome.stored.len() + outcome.corrected.len() + known + outcome.known
+    return IngestReport(
+        stored=outcome.stored.len(),
+        known=known + outcome.known,
+        corrected=outcome.corrected.len(),
+        refused=sorted(refused.told, key=lambda each: each.index),
+        warned=sorted(warned.told, key=lambda each: each.index),
+        last=last,
+        refused_rows=came.count - accepted,
+        counts=dict(refused.counts + warned.counts),
+    )
 
 
 def _apply_rules(
-    shape: Shape, delivery: Delivery, read: dict[int, Values], about: Mapping[int, Instrument], report: IngestReport
-) -> list[Finding]:
-    """Refuse the rows that break an ERROR rule and return the breaches of milder ones by the rest."""
-    level = level_of(delivery.source)
-    errors = examine(batch_of(shape, read, about, delivery.recorded_at), level=level, severity=Severity.ERROR)
-    report.refused += errors
-    for index in {each.index for each in errors}:
-        del read[index]
+    shape: Shape, delivery: Delivery, rows: pl.DataFrame, about: Instruments | None, refused: Findings
+) -> pl.DataFrame:
+    """Refuse the rows that break an ERROR rule; return the others beside what the milder rules ask for."""
+    rows = with_context(shape, rows, about)
+    found, bad = _examine(delivery, rows, {Severity.ERROR})
+    if not bad.len():
+        return rows
+    refused.extend(found)
     # Only now is the price before each row one that can be believed.
-    rest = batch_of(shape, read, about, delivery.recorded_at)
-    return [each for mild in (Severity.WARNING, Severity.INFO) for each in examine(rest, level=level, severity=mild)]
+    return with_context(shape, rows.filter(~pl.col("index").is_in(bad.implode())), about)
 
 
-def _drop_repeated(shape: Shape, read: dict[int, Values], report: IngestReport) -> None:
-    """Leave one row for each key: a repetition is known, and refused if its figures differ."""
-    first: dict[Values, int] = {}
-    for index in list(read):
-        kept = first.setdefault(shape.key_of(read[index]), index)
-        if kept == index:
-            continue
-        values = read.pop(index)
-        if values == read[kept]:
-            report.known += 1
-        else:
-            report.refused.append(_conflict(shape, index, values))
+def _doubts(delivery: Delivery, rows: pl.DataFrame, outcome: Outcome) -> Findings:
+    """Return what is doubtful about the rows that were written."""
+    if outcome.stored.len() != rows.height:
+        rows = rows.filter(pl.col("index").is_in(pl.concat([outcome.stored, outcome.corrected]).implode()))
+    return _examine(delivery, rows, {Severity.WARNING, Severity.INFO})[0]
 
 
-def _write(target: Target, delivery: Delivery, read: Mapping[int, Values], report: IngestReport) -> set[int]:
-    """Write the rows whose keys are new, compare the others, and return the indices of the rows written."""
-    shape = target.shape
-    by_key = {shape.key_of(values): index for index, values in read.items()}
-    histories = lock_histories(dataset=shape.dataset, series={shape.series_of(values) for values in read.values()})
-    with staged(target, read) as run:
-        stored = {by_key[key] for key in run(INSERT, delivery.recorded_at)}
-        differing = {index for (index,) in run(CONFLICTS, [index for index in read if index not in stored])}
-        corrected = differing if delivery.correct else set()
-        if corrected:
-            run(CORRECT, delivery.recorded_at, list(corrected))
-    report.stored += len(stored)
-    report.corrected += len(corrected)
-    report.known += len(read) - len(stored) - len(differing)
-    report.refused += [_conflict(shape, index, read[index]) for index in sorted(differing - corrected)]
-    report.last = max(map(shape.time_of, read.values()))
-    written = stored | corrected
-    changes = [Change(shape.series_of(read[each]), shape.time_of(read[each]), each in stored) for each in written]
-    note_changes(dataset=shape.dataset, histories=histories, changes=changes)
-    return written
+def _examine(delivery: Delivery, rows: pl.DataFrame, severities: set[Severity]) -> tuple[Findings, pl.Series]:
+    """Apply the rules in force to a batch.
+
+    :raises ImproperlyConfigured: naming a rule that can't be applied
+    """
+    try:
+        return examine(
+            rows,
+            rules=rules_in_force(),
+            dataset=delivery.dataset,
+            level=level_of(delivery.source),
+            severities=severities,
+            at=delivery.recorded_at,
+        )
+    except BrokenRule as error:
+        raise ImproperlyConfigured(f"MARKETDATA_RULES: {error}") from error
 
 
-def _conflict(shape: Shape, index: int, values: Values) -> Finding:
-    """Return the finding of a row whose key is taken by other figures."""
+def _once_each(shape: Shape, rows: pl.DataFrame, refused: Findings) -> tuple[pl.DataFrame, int]:
+    """Leave the first row of each key: a repetition is known, and refused if its figures differ."""
+    repeated = rows.select(same_as_before(tuple(shape.key))).to_series()
+    if not repeated.any():
+        return rows, 0
+    figures = [name for name in shape.figures if name not in {"adjusted_through", "rolled_from"}]
+    same = pl.all_horizontal([pl.col(name).eq_missing(pl.col(name).first().over(list(shape.key))) for name in figures])
+    differs = repeated & ~rows.select(same).to_series()
+    refused.extend(_conflicts(shape, rows.filter(repeated), rows.filter(differs)["index"]))
+    return rows.filter(~repeated), int((repeated & ~differs).sum())
+
+
+def _conflicts(shape: Shape, rows: pl.DataFrame, indices: pl.Series, detail: str = "") -> Findings:
+    """Return the findings of those rows whose keys are taken by other figures."""
+    if not indices.len():
+        return Findings()
     rule, field = CONFLICTING[shape.dataset]
-    return finding(rule, index=index, field=field, value=values[shape.columns.index(field)])
+    return tell(rows.filter(pl.col("index").is_in(indices.implode())), rule, field=field, detail=detail)
+
+
+def _record(delivery: Delivery, came: Came, about: Instruments | None, refused: Findings, warned: Findings) -> None:
+    """Keep what was found as issues: row by row, and of each rule the rest of its breaches as one."""
+    told = [*refused.told, *warned.told]
+    known = set(about.ids) if about else set()
+    rows = came.look([each.index for each in told])
+    found = [Found(each, row, _instrument_id(row, came.common, known)) for each, row in zip(told, rows, strict=True)]
+    for findings in (refused, warned):
+        last = {each.rule: each for each in findings.told}
+        found += [
+            Found(last[name], {"rows": f"{count} more rows of the batch"}, None, times=count)
+            for name, count in findings.untold().items()
+        ]
+    record_findings(dataset=delivery.dataset, source=delivery.source, found=found, at=delivery.recorded_at)
+
+
+def _instrument_id(row: object, common: Row, known: set[str]) -> UUID | None:
+    """Return the instrument a row is about, if it names one that exists."""
+    named = (row if isinstance(row, Mapping) else common).get("instrument")
+    if isinstance(named, Instrument):
+        return named.pk
+    text = str(named).lower()
+    return UUID(text) if text in known else None

@@ -19,13 +19,14 @@ RECORD = """
     INSERT INTO marketdata_qualityissue (rule, severity, dataset, source, instrument_id, record, field, value, detail,
                                          fingerprint, times, found_at, last_found_at, resolved_by, resolution)
     SELECT DISTINCT ON (fingerprint) rule, severity, %(dataset)s, %(source)s, instrument_id, record::jsonb, field,
-           value, detail, fingerprint, 1, %(at)s, %(at)s, '', ''
+           value, detail, fingerprint, times, %(at)s, %(at)s, '', ''
     FROM unnest(%(rules)s::text[], %(severities)s::text[], %(instruments)s::uuid[], %(records)s::text[],
-                %(fields)s::text[], %(values)s::text[], %(details)s::text[], %(fingerprints)s::text[])
-         AS found (rule, severity, instrument_id, record, field, value, detail, fingerprint)
+                %(fields)s::text[], %(values)s::text[], %(details)s::text[], %(fingerprints)s::text[],
+                %(times)s::integer[])
+         AS found (rule, severity, instrument_id, record, field, value, detail, fingerprint, times)
     ORDER BY fingerprint
     ON CONFLICT (fingerprint) DO UPDATE
-    SET times = marketdata_qualityissue.times + 1, last_found_at = excluded.last_found_at
+    SET times = marketdata_qualityissue.times + excluded.times, last_found_at = excluded.last_found_at
 """
 
 
@@ -40,10 +41,15 @@ class Found:
     finding: Finding
     row: object
     instrument_id: UUID | None = None
+    times: int = 1
 
 
 def record_findings(*, dataset: Dataset, source: str, found: Sequence[Found], at: datetime) -> None:
-    """Write findings down as issues; a row that was found before with the same fault is counted, not written again."""
+    """Write findings down as issues; a row that was found before with the same fault is counted, not written again.
+
+    Of one rule and batch at most `domain.quality.TOLD` rows are written; the report's `untold` ones become one issue that
+    stands for them all.
+    """
     if not found:
         return
     records = [_record(each.row) for each in found]
@@ -59,6 +65,7 @@ def record_findings(*, dataset: Dataset, source: str, found: Sequence[Found], at
             _fingerprint(each.finding.rule, dataset, source, str(each.instrument_id), each.finding.field, record)
             for each, record in zip(found, records, strict=True)
         ],
+        "times": [each.times for each in found],
     }
     with connection.cursor() as cursor:
         cursor.execute(RECORD, columns | {"dataset": dataset.value, "source": source, "at": at})

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, ProgrammingError, connection, transaction
 from django.db.models import F
 
-from marketdata.models import Bar, FxRate, Instrument, PriceHistory, Quote
+from marketdata.models import Bar, FxRate, Instrument, PriceHistory, Quote, Tick
 from tests.factories import LONG_AGO, make_instrument, unique_symbol
 
 MIDNIGHT = datetime(2024, 1, 2, tzinfo=UTC)
@@ -22,7 +22,8 @@ def insert(model, **values):
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT marketdata_add_day(dataset, '2024-01-02') FROM unnest(array['quotes', 'ticks']) AS dataset")
         cursor.execute(
-            f"INSERT INTO {model._meta.db_table} ({named}) VALUES ({', '.join(['%s'] * len(values))})", list(values.values())
+            f"INSERT INTO {model._meta.db_table.removesuffix('_keyed')} ({named}) VALUES ({', '.join(['%s'] * len(values))})",
+            list(values.values()),
         )
 
 
@@ -33,6 +34,11 @@ def bar(instrument, **changes):
 
 def quote(instrument, **changes):
     return {"instrument": instrument.pk, "timestamp": MIDNIGHT, "bid": 1, "ask": 2, "recorded_at": LONG_AGO} | changes
+
+
+def tick(instrument, **changes):
+    made = {"instrument": instrument.pk, "timestamp": MIDNIGHT, "price": 1, "size": 2, "recorded_at": LONG_AGO}
+    return made | changes
 
 
 def rate(**changes):
@@ -105,6 +111,27 @@ def test_an_expression_is_left_to_the_database():
 def test_a_quote_keeps_its_rules(changes, constraint):
     with pytest.raises(IntegrityError, match=constraint):
         insert(Quote, **quote(make_instrument(), **changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "constraint"),
+    [
+        ({"size": -1}, "tick_size_not_negative"),
+        ({"size": Decimal("NaN")}, "tick_size_not_negative"),
+        ({"price": Decimal("NaN")}, "marketdata_tick_price_check"),
+    ],
+)
+def test_a_tick_keeps_its_rules(changes, constraint):
+    with pytest.raises(IntegrityError, match=constraint):
+        insert(Tick, **tick(make_instrument(), **changes))
+
+
+@pytest.mark.parametrize(("model", "row"), [(Quote, quote), (Tick, tick)])
+def test_quotes_and_ticks_are_kept_once(model, row):
+    values = row(make_instrument())
+    insert(model, **values)
+    with pytest.raises(IntegrityError, match="_pkey"):
+        insert(model, **values)
 
 
 @pytest.mark.parametrize(

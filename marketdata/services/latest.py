@@ -1,0 +1,68 @@
+"""What follows from quotes and ticks that were written: the latest of each instrument, and the days to roll up again."""
+
+from datetime import datetime
+from uuid import UUID
+
+import polars as pl
+from django.conf import settings
+from django.db import connection
+
+from marketdata.domain.quality import Dataset
+
+TABLES = {Dataset.QUOTES: "marketdata_latestquote", Dataset.TICKS: "marketdata_latesttick"}
+TYPES = {
+    Dataset.QUOTES: {"bid": "numeric", "ask": "numeric", "bid_size": "numeric", "ask_size": "numeric"},
+    Dataset.TICKS: {"price": "numeric", "size": "numeric", "conditions": "text"},
+}
+UPSERT = """
+    INSERT INTO {table} AS latest (instrument_id, timestamp, {columns}, recorded_at)
+    SELECT wanted.*, %s FROM unnest(%s::uuid[], %s::timestamptz[], {arrays}) AS wanted
+    ON CONFLICT (instrument_id) DO UPDATE
+    SET timestamp = excluded.timestamp, recorded_at = excluded.recorded_at, {settings}
+    WHERE excluded.timestamp >= latest.timestamp
+"""
+# The mark is moved even where it is there: who deletes it has to see either these rows or that it has changed.
+MARK = """
+    INSERT INTO marketdata_pendingrollup AS mark (dataset, instrument_id, day, marked_at)
+    SELECT %s, marked.*, %s FROM unnest(%s::uuid[], %s::date[]) AS marked (instrument_id, day)
+    ON CONFLICT (dataset, day, instrument_id) DO UPDATE
+    SET marked_at = greatest(excluded.marked_at, mark.marked_at + interval '1 microsecond')
+"""
+
+
+def keep_latest(dataset: Dataset, written: pl.DataFrame, at: datetime) -> None:
+    """Make the last of the rows written the latest of its instrument, unless a later one is known.
+
+    The rows come in order; that of the latest carries the key to the instrument on behalf of all.
+    """
+    last = written.filter((pl.col("instrument") != pl.col("instrument").shift(-1)).fill_null(value=True))
+    if dataset is Dataset.TICKS:  # of trades at one instant the one that came last
+        ended = written.join(last.select("instrument", "timestamp"), on=["instrument", "timestamp"], how="semi")
+        last = ended.sort("instrument", "index").unique("instrument", keep="last", maintain_order=True)
+    types = TYPES[dataset]
+    statement = UPSERT.format(
+        table=TABLES[dataset],
+        columns=", ".join(types),
+        arrays=", ".join(f"%s::{kind}[]" for kind in types.values()),
+        settings=", ".join(f"{name} = excluded.{name}" for name in types),
+    )
+    columns = [last[name].to_list() for name in types]
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [at, _ids(last), last["timestamp"].to_list(), *columns])
+
+
+def mark_for_rollup(dataset: Dataset, written: pl.DataFrame, at: datetime) -> None:
+    """Note the days of instruments whose bars no longer follow from what is stored.
+
+    A roll-up deletes the marks first and reads the rows after, in one transaction.
+    """
+    if dataset.value not in getattr(settings, "MARKETDATA_ROLLUP", (Dataset.TICKS.value,)):
+        return
+    days = written.select("instrument", day=pl.col("timestamp").dt.date()).unique().sort("instrument", "day")
+    with connection.cursor() as cursor:
+        cursor.execute(MARK, [dataset.value, at, _ids(days), days["day"].to_list()])
+
+
+def _ids(rows: pl.DataFrame) -> list[UUID]:
+    """Return the instruments of rows."""
+    return [UUID(name) for name in rows["instrument"].to_list()]
