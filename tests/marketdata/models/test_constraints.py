@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, ProgrammingError, connection, transaction
 from django.db.models import F
 
-from marketdata.models import Bar, FxRate, Instrument, PriceHistory, Quote, Tick
+from marketdata.models import Bar, FxRate, Instrument, Quote, Tick
 from tests.factories import LONG_AGO, make_instrument, unique_symbol
 
 MIDNIGHT = datetime(2024, 1, 2, tzinfo=UTC)
