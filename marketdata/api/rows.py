@@ -1,5 +1,6 @@
 """What routes of rows share: how a period is asked for, how rows are sent, and what is told of them."""
 
+import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, time
 from typing import Any
@@ -11,7 +12,7 @@ from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers, viewsets
-from rest_framework.exceptions import ErrorDetail
+from rest_framework.exceptions import APIException, ErrorDetail
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,6 +20,7 @@ from rest_framework.response import Response
 from marketdata.api.fields import DAY, DayField, StrictSerializer, TextField, UtcDateTimeField
 from marketdata.api.files import CSV, PARQUET, CsvRenderer, ParquetRenderer, file_of
 from marketdata.api.permissions import StaffWritesMixin
+from marketdata.domain.archive import ArchiveUnreadable
 from marketdata.domain.bars import Timeframe
 from marketdata.domain.quality import Dataset
 from marketdata.domain.rows import Shape
@@ -27,6 +29,8 @@ from marketdata.selectors.instruments import find_each
 from marketdata.selectors.pages import Pages
 from marketdata.selectors.series import Asked
 from marketdata.services import ingest
+
+log = logging.getLogger(__name__)
 
 SOURCE = "api"
 MAX_ROWS = 1000
@@ -157,6 +161,14 @@ class IngestReportSerializer(serializers.Serializer[Any]):
     warned = FindingSerializer(many=True)
 
 
+class ArchiveAway(APIException):
+    """A file of the archive is missing or damaged: the operators' log says which."""
+
+    status_code = 503
+    default_code = "archive_unreadable"
+    default_detail = "A part of this period can't be read from the archive; the operators have been told. Ask for other days."
+
+
 class RowsViewSet(StaffWritesMixin, viewsets.GenericViewSet[Any]):
     """Rows that are read in pages and stored in batches."""
 
@@ -183,9 +195,13 @@ class RowsViewSet(StaffWritesMixin, viewsets.GenericViewSet[Any]):
         names, adjusted = tuple(told.pop("instrument")), {"as_of": today} if told.get("adjusted") else {}
         asked = Asked(self.dataset, names, **told, **adjusted)
         media_type = self.request.accepted_renderer.media_type
-        if media_type in {CSV, PARQUET}:
-            return file_of(asked, media_type=media_type, name=self.dataset.value, limit=self._limit())
-        rows = self.paginate_queryset(Pages(asked)) or []
+        try:
+            if media_type in {CSV, PARQUET}:
+                return file_of(asked, media_type=media_type, name=self.dataset.value, limit=self._limit())
+            rows = self.paginate_queryset(Pages(asked)) or []
+        except ArchiveUnreadable as error:
+            log.error("A period can't be answered: %s", error)
+            raise ArchiveAway from error
         return self.get_paginated_response(orjson.Fragment(f"[{','.join(rows)}]"))
 
     def latest_of(self, rows: Sequence[Any], instruments: Sequence[Instrument]) -> Response:

@@ -75,6 +75,7 @@ class TestReadBars:
             ("2024-01-04T00:00:00Z", "4"),
         ]
         assert answer.json()["results"][0] == {
+            "instrument": instrument.key,
             "timestamp": "2024-01-03T00:00:00Z",
             "open": "3",
             "high": "3",

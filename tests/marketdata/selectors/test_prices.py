@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
 from marketdata.domain.bars import Timeframe
-from marketdata.models import FxHistory, FxRate
+from marketdata.models import Bar, CorporateAction, FxHistory, FxRate, LatestQuote
 from marketdata.selectors.prices import (
     Reach,
     bars,
@@ -20,11 +20,13 @@ from marketdata.selectors.prices import (
     fx_reach,
     latest_closes,
     latest_quotes,
+    latest_ticks,
     price_reach,
     quotes,
+    written_closes,
 )
 from marketdata.services.ingest import store_bars, store_fx_rates, store_quotes
-from tests.factories import make_instrument
+from tests.factories import make_instrument, make_quotes, make_ticks
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 FIRST = date(2024, 1, 1)
@@ -116,9 +118,59 @@ class TestLatest:
         ]
         store_quotes(source="test", rows=rows, recorded_at=NOW)
         found = latest_quotes(instrument_ids=[first.pk, second.pk, bare.pk])
-        assert {(quote.instrument, quote.bid) for quote in found} == {(first, 1), (second, 1)}
+        assert {(quote.instrument_id, quote.bid) for quote in found} == {(first.pk, 1), (second.pk, 1)}
         assert quotes(instrument=first, start=NOW - timedelta(minutes=2), end=NOW - timedelta(minutes=1)).count() == 1
         assert quotes(instrument=first).count() == 3
+
+    def test_trade_is_the_newest_of_each_instrument(self):
+        first, bare = make_instrument(), make_instrument()
+        make_ticks(first, [(NOW - timedelta(minutes=minutes), str(minutes), "7") for minutes in (3, 1, 2)])
+        found = latest_ticks(instrument_ids=[first.pk, bare.pk])
+        assert [(tick.instrument_id, tick.price, tick.size) for tick in found] == [(first.pk, 1, 7)]
+
+    def test_rows_written_past_the_ingest_are_found_too(self):
+        instrument = make_instrument()
+        make_quotes(instrument, [(NOW - timedelta(minutes=minutes), str(minutes), "9") for minutes in (1, 2)])
+        LatestQuote.objects.filter(instrument=instrument).delete()
+        assert [quote.bid for quote in latest_quotes(instrument_ids=[instrument.pk])] == [1]
+
+    def test_quotes_of_many_take_one_plain_read(self):
+        ids = []
+        for _ in range(3):
+            instrument = make_instrument()
+            make_quotes(instrument, [(NOW, "1", "2")])
+            ids.append(instrument.pk)
+        with CaptureQueriesContext(connection) as queries:
+            assert len(latest_quotes(instrument_ids=ids)) == 3
+        assert len(queries) == 1
+
+
+class TestAsTraded:
+    """A source may send closes that are adjusted for splits; what was held on a day is worth what was traded on it."""
+
+    SPLITS = ((day(10), "4"), (day(20), "10"))
+
+    def make(self):
+        instrument = stored({9: "2.5", 12: "100", 21: "11"})
+        for ex_date, ratio in self.SPLITS:
+            CorporateAction.objects.create(
+                kind="SPLIT", instrument=instrument, ex_date=ex_date, ratio=Decimal(ratio), recorded_at=NOW
+            )
+        # the close of the first day was 100 as traded; its source knew both splits, that of the second day none
+        Bar.objects.filter(instrument=instrument, close=Decimal("2.5")).update(adjusted_through=day(25))
+        return instrument
+
+    def test_are_the_closes_and_the_last_one(self):
+        instrument = self.make()
+        series = closes(instrument_ids=[instrument.pk, stored({9: "7"}).pk], start=day(0), end=day(30))
+        assert series[instrument.pk].values == (100, 100, 11)
+        assert latest_closes(instrument_ids=[instrument.pk], day=day(9))[instrument.pk].value == 100
+        assert latest_closes(instrument_ids=[instrument.pk], day=day(13))[instrument.pk].value == 100
+
+    def test_are_written_with_ten_places_for_who_reads_them_as_numbers(self):
+        instrument = self.make()
+        [(_, _, written)] = written_closes(instrument_ids=[instrument.pk], start=day(0), end=day(30), using="system")
+        assert written == "100.0000000000,100.0000000000,11.0000000000"
 
 
 class TestBars:
