@@ -74,6 +74,8 @@ app.conf.update(
         "rename and retire instruments": {"task": "marketdata.tasks.apply_due_actions", "schedule": 3600.0},
         "roll up bars": {"task": "marketdata.tasks.roll_up_pending", "schedule": 60.0, "options": {"expires": 60}},
         "warm quotes": {"task": "marketdata.tasks.warm_quotes", "schedule": 240.0, "options": {"expires": 240}},
+        "roll finished days over": {"task": "marketdata.tasks.roll_over_finished", "schedule": 3600.0},
+        "look at the archive": {"task": "marketdata.tasks.verify_oldest_segments", "schedule": 3600.0},
         "catch up accounts that lag": {"task": "portfolio.tasks.catch_up_lagging", "schedule": 60.0, "options": {"expires": 60}},
         "forget old answers": {"task": "accounts.tasks.forget_old_answers", "schedule": 86400.0},
     },

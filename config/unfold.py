@@ -51,6 +51,7 @@ NAVIGATION = [
             to_list("marketdata_fxrate", "FX rates", "currency_exchange"),
             to_list("marketdata_corporateaction", "Corporate actions", "call_split"),
             to_list("marketdata_pricehistory", "Price reach", "straighten"),
+            to_list("marketdata_archivesegment", "Archive", "inventory_2"),
             to_list("marketdata_qualityissue", "Quality issues", "rule"),
             to_list("marketdata_providerstate", "Providers", "cloud_download", "config.unfold.operator"),
         ],

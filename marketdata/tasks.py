@@ -1,14 +1,21 @@
 """What workers do for market data; a message only wakes one up."""
 
 import logging
+import time
+from datetime import date, timedelta
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
+from marketdata.domain.archive import ARCHIVED
+from marketdata.domain.quality import Dataset
 from marketdata.models.instruments import Instrument
-from marketdata.services import actions, providers, quotes, rollup
+from marketdata.selectors.days import finished_days
+from marketdata.services import actions, providers, quotes, rollover, rollup, verification
 
 log = logging.getLogger(__name__)
+LOOK = 120  # seconds that a look at the archive takes at most, and one file more
 
 
 @shared_task(ignore_result=True)
@@ -42,6 +49,38 @@ def roll_up_pending(**_later: object) -> None:
 def warm_quotes(**_later: object) -> None:
     """Put the latest quotes of the instruments that somebody holds or watches into the cache."""
     log.info("Cache: %d quotes are warm", quotes.warm_up())
+
+
+@shared_task(ignore_result=True)
+def roll_over_finished(**_later: object) -> None:
+    """Make the tables of the days to come, and have every day archived that is over and need not stay."""
+    at = timezone.now()
+    rollover.make_days(at=at)
+    for dataset in ARCHIVED:
+        for day in finished_days(dataset, at, keep=settings.ARCHIVE_KEEP_DAYS):
+            roll_over_day.delay(dataset=dataset.value, day=day.isoformat())
+
+
+@shared_task(ignore_result=True)
+def roll_over_day(*, dataset: str, day: str, **_later: object) -> None:
+    """Archive one day; if it is being used, or being archived by somebody else, the next hour looks again."""
+    try:
+        outcome = rollover.roll_over(dataset=Dataset(dataset), day=date.fromisoformat(day), at=timezone.now())
+    except rollover.DayInUse as error:
+        log.warning("%s of %s stay for now: %s", dataset, day, error)
+        return
+    log.info("%s of %s: %s", dataset, day, outcome.state)
+
+
+@shared_task(ignore_result=True)
+def verify_oldest_segments(**_later: object) -> None:
+    """Look at the files of the archive that nobody has looked at for a week, for a few minutes; the next hour goes on."""
+    until = time.monotonic() + LOOK
+    for fault in verification.verify_oldest(at=timezone.now(), unseen=timedelta(days=7)):
+        if fault:
+            log.error("The archive is damaged: %s: %s", fault.file, fault.detail)
+        if time.monotonic() > until:
+            break
 
 
 def _refresh(instruments: list[Instrument]) -> None:

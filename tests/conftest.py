@@ -18,6 +18,8 @@ import django
 django.setup()
 
 from collections.abc import Iterator
+from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from django.conf import settings
@@ -45,6 +47,10 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbB
     run = os.environ.get("TEST_DATABASE", f"test_bedrock_{os.getppid() if worker else os.getpid()}")
     name = f"{run}_{worker}" if worker else run
     keep = request.config.getvalue("reuse_db") and not request.config.getvalue("create_db")
+    archive = Path(settings.VAR) / "test-archives" / name  # as long-lived as the database that names its files
+    if not keep:
+        rmtree(archive, ignore_errors=True)
+    settings.ARCHIVE_URL = archive.absolute().as_uri()
     owner = connections["owner"]
     owner.settings_dict["TEST"]["NAME"] = name
     with django_db_blocker.unblock():
@@ -61,6 +67,7 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbB
             for connection in connections.all():
                 connection.close()
             owner.creation.destroy_test_db(name, verbosity=0)
+        rmtree(archive, ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

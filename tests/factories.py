@@ -1,19 +1,20 @@
 """The things tests need, each with names of its own: the database is never emptied."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import Any
 
 import factory
 from django.db import connection
+from django.db.models import Max
 
 from accounts.domain.ledger import EntryDraft, EntryKind, with_cash
 from accounts.domain.roles import Role
 from accounts.models import Account, LedgerEntry, Membership, User
 from accounts.models.tenancy import acting_as
-from marketdata.models import Bar, Instrument, LatestQuote, LatestTick
+from marketdata.models import ArchiveSegment, Bar, Instrument, LatestQuote, LatestTick
 
 LONG_AGO = datetime(2020, 1, 2, 15, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"
@@ -160,6 +161,27 @@ def make_ticks(instrument: Instrument, rows: Iterable[tuple[datetime, str, str]]
     _insert_days("ticks", columns, values)
     newest = max(values, key=lambda row: row[1])
     LatestTick.objects.update_or_create(instrument=instrument, defaults=dict(zip(columns[1:], newest[1:], strict=True)))
+
+
+def make_segment(**fields: Any) -> ArchiveSegment:
+    """Store the row of a segment of a day nobody else has, long before there were computers; its file is nowhere."""
+    known = ArchiveSegment.objects.filter(dataset="quotes", day__lt=date(1800, 1, 1)).aggregate(last=Max("day"))["last"]
+    on = (known or date(1500, 1, 1)) + timedelta(days=1)
+    first = datetime.combine(on, time(14, 30), UTC)
+    made: dict[str, Any] = {
+        "dataset": "quotes",
+        "day": on,
+        "file": f"quotes/date={on.isoformat()}/part-0.parquet",
+        "rows": 3,
+        "first_at": first,
+        "last_at": first + timedelta(hours=6),
+        "bytes": 4000,
+        "sha256": "0" * 64,
+        "content": "3 0",
+        "schema_version": 1,
+        "recorded_at": LONG_AGO,
+    }
+    return ArchiveSegment.objects.create(**made | fields)
 
 
 def _insert_days(dataset: str, columns: tuple[str, ...], values: list[tuple[Any, ...]]) -> None:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,7 @@ from obstore.store import S3Store
 INCOMING = ".incoming"
 CHUNK = 8 << 20
 READ_ONLY = 0o444
+RETRIES: Any = {"max_retries": 5, "retry_timeout": timedelta(seconds=30)}
 
 
 class StoreFailed(OSError):
@@ -281,7 +283,9 @@ def _bucket(bucket: str, prefix: str, options: Mapping[str, str]) -> S3Store:
     config = {name: value for name, value in options.items() if value}
     allow_http = config.get("endpoint", "").startswith("http://")
     try:
-        return S3Store(bucket, prefix=prefix or None, config=config, client_options={"allow_http": allow_http})
+        return S3Store(
+            bucket, prefix=prefix or None, config=config, client_options={"allow_http": allow_http}, retry_config=RETRIES
+        )
     except (BaseError, ValueError) as error:
         raise ImproperlyConfigured(f"ARCHIVE_URL: the bucket {bucket} can't be used with these settings.") from error
 

@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from marketdata.api.actions import CorporateActionViewSet
+from marketdata.api.archive import ArchiveSegmentViewSet
 from marketdata.api.bars import BarViewSet
 from marketdata.api.cache import CacheViewSet
 from marketdata.api.fx import FxRateViewSet
@@ -19,6 +20,7 @@ router.register("quotes", QuoteViewSet, basename="quote")
 router.register("ticks", TickViewSet, basename="tick")
 router.register("fx-rates", FxRateViewSet, basename="fx-rate")
 router.register("corporate-actions", CorporateActionViewSet, basename="corporate-action")
+router.register("archive-segments", ArchiveSegmentViewSet, basename="archive-segment")
 router.register("quality-issues", QualityIssueViewSet, basename="quality-issue")
 router.register("providers", ProviderViewSet, basename="provider")
 

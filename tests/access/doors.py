@@ -14,7 +14,7 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from tests.access.world import World
-from tests.factories import PASSWORD
+from tests.factories import PASSWORD, make_segment
 
 PEOPLE = ("owner", "trader", "viewer", "operator", "stranger", "nobody", "read", "trade", "manage", "limited")
 
@@ -90,6 +90,8 @@ DOORS: list[tuple[Any, ...]] = [
     ("quality-issue-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("quality-issue-detail", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("quality-issue-detail", "patch", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
+    ("archive-segment-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("archive-segment-detail", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("provider-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("cache", "get", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
     ("cache", "post", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
@@ -168,4 +170,5 @@ OBJECTS: dict[str, Callable[[World], dict[str, Any]]] = {
     "instrument-detail": lambda world: {"key": world.instrument.key},
     "corporate-action-detail": lambda world: {"pk": world.corporate_action.pk},
     "quality-issue-detail": lambda world: {"pk": world.issue.pk},
+    "archive-segment-detail": lambda world: {"pk": make_segment().pk},
 }

@@ -20,7 +20,17 @@ from tests.access.doors import DOORS, QUERIES
 from tests.access.test_doors import address
 from tests.access.world import NOW, World
 from tests.clients import program
-from tests.factories import LONG_AGO, day, make_account, make_bars, make_instrument, make_quotes, post, unique_symbol
+from tests.factories import (
+    LONG_AGO,
+    day,
+    make_account,
+    make_bars,
+    make_instrument,
+    make_quotes,
+    make_segment,
+    post,
+    unique_symbol,
+)
 
 MOST = 15
 LISTS = sorted(route for route, method, *_ in DOORS if route.endswith(("-list", "-latest")) and method == "get")
@@ -96,6 +106,7 @@ GROW: dict[str, Callable[[World, int], object]] = {
         last_found_at=NOW,
     ),
     "job-list": lambda world, n: None,
+    "archive-segment-list": lambda world, n: make_segment(),
     "provider-list": lambda world, n: None,
 }
 

@@ -24,6 +24,7 @@ from accounts.models import (
 )
 from accounts.models.tenancy import acting_as
 from marketdata.models import (
+    ArchiveSegment,
     Bar,
     CorporateAction,
     FxHistory,
@@ -38,7 +39,7 @@ from marketdata.models import (
 from portfolio.models import Closure, Lot, Performance, Position, Projection, Snapshot
 from portfolio.services.projections import catch_up
 from tests.access.world import NOW, World
-from tests.factories import make_quotes, make_ticks, post
+from tests.factories import make_quotes, make_segment, make_ticks, post
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -50,7 +51,19 @@ HOSTILE = (
 )
 EVIL = "".join(HOSTILE)
 SHORT_EVIL = HOSTILE[0] + HOSTILE[1]
-SHARED = (CorporateAction, Instrument, Bar, Quote, Tick, PriceHistory, ProviderState, FxRate, FxHistory, QualityIssue)
+SHARED = (
+    ArchiveSegment,
+    CorporateAction,
+    Instrument,
+    Bar,
+    Quote,
+    Tick,
+    PriceHistory,
+    ProviderState,
+    FxRate,
+    FxHistory,
+    QualityIssue,
+)
 
 
 class AdminWorld(World):
@@ -91,8 +104,9 @@ class AdminWorld(World):
             User: self.alice,
             Watchlist: self.watchlist,
             Instrument: self.instrument,
+            ArchiveSegment: make_segment(fault=EVIL[:300], content=EVIL[:200]),
         }
-        found |= {model: self.shared(model) for model in SHARED if model is not Instrument}
+        found |= {model: self.shared(model) for model in SHARED if model not in found}
         with acting_as(self.alice.pk):
             for model in (Position, Lot, Closure, Snapshot, Performance, Projection):
                 found[model] = model.objects.filter(account=self.account).order_by("pk").first()
