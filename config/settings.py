@@ -261,7 +261,12 @@ if ARCHIVE_KEEP_DAYS < 0:
     raise ImproperlyConfigured("ARCHIVE_KEEP_DAYS must not be negative; 0 archives every day as soon as it is over.")
 
 # how strictly the quality rules are applied, by source: OFF, WARN or STRICT; `default` is for all others
-MARKETDATA_QUALITY: dict[str, str] = env.dict("MARKETDATA_QUALITY", default={"default": "STRICT"})
+# (bars that we roll up ourselves are made of rows that have kept the rules)
+MARKETDATA_QUALITY: dict[str, str] = {"rollup": "OFF"} | env.dict("MARKETDATA_QUALITY", default={"default": "STRICT"})
+# of what bars are rolled up as it comes in: ticks, quotes (where an instrument has no ticks), both or none
+MARKETDATA_ROLLUP = env.list("MARKETDATA_ROLLUP", default=["ticks", "quotes"])
+if unknown := set(MARKETDATA_ROLLUP) - {"ticks", "quotes"}:
+    raise ImproperlyConfigured(f"MARKETDATA_ROLLUP takes ticks and quotes, not {', '.join(sorted(unknown))}.")
 # rules and cross-record checks of your own: modules that hold them, or one each
 MARKETDATA_RULES = env.list("MARKETDATA_RULES", default=[])
 MARKETDATA_CHECKS = env.list("MARKETDATA_CHECKS", default=[])

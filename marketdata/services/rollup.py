@@ -35,6 +35,7 @@ from marketdata.services import ingest
 
 SOURCE = "rollup"
 TOGETHER = 500  # instruments whose day is rolled up in one transaction
+BATCH = 50_000  # bars that are stored at once
 HELD = (Dataset.TICKS, Dataset.QUOTES)
 ALONE = "SELECT {} (hashtextextended('marketdata:rollup', 0))"
 # Those of the earliest day that this run has not come to yet, each with the version it was seen in.
@@ -175,10 +176,11 @@ def _roll_day(day: date, instrument_ids: list[UUID], at: datetime) -> RollupRepo
     _run(HOLD_HISTORIES, instrument_ids)
     removed = _remove(_stale(day, instrument_ids, sessions, bars))
     report = RollupReport(days=len(instrument_ids), removed=removed)
-    if bars.is_empty():
-        return report
-    done = ingest.store_frame(dataset=Dataset.BARS, source=SOURCE, frame=bars, recorded_at=at, correct=True)
-    return report + RollupReport(stored=done.stored, corrected=done.corrected, known=done.known, refused=len(done.refused))
+    # instruments in order: whoever stores bars takes the histories in the same
+    for batch in bars.sort("instrument", "timeframe", "timestamp").iter_slices(BATCH):
+        done = ingest.store_frame(dataset=Dataset.BARS, source=SOURCE, frame=batch, recorded_at=at, correct=True)
+        report += RollupReport(stored=done.stored, corrected=done.corrected, known=done.known, refused=done.refused_rows)
+    return report
 
 
 def _sessions_on(day: date, instrument_ids: list[UUID]) -> pl.DataFrame:
