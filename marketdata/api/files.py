@@ -99,7 +99,7 @@ def _write_csv(file: IO[bytes], asked: Asked, parts: Iterator[pa.Table]) -> None
     """Write a CSV file with numbers and times as the JSON has them, and texts that no spreadsheet takes for a formula."""
     file.write((",".join(asked.schema.names) + "\n").encode())
     for part in parts:
-        pl.DataFrame(part).select(map(_cell, asked.schema)).write_csv(file, include_header=False)
+        pl.DataFrame(part).select(_cell(field).alias(field.name) for field in asked.schema).write_csv(file, include_header=False)
 
 
 def _cell(field: pa.Field) -> pl.Expr:
