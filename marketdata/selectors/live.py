@@ -17,6 +17,8 @@ from weakref import WeakKeyDictionary
 import orjson
 import redis.asyncio
 from django.conf import settings
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from marketdata.domain.money import plain
@@ -30,7 +32,7 @@ TELL = Mapping[str, Any]
 
 def redis_client() -> "redis.asyncio.Redis":
     """Return a connection that gives up soon: what is told here is in the database."""
-    options = {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 15}
+    options = {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 15, "retry": Retry(NoBackoff(), 0)}
     client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(settings.REDIS_URL, **options)
     return client
 

@@ -126,7 +126,7 @@ def _store_kind(result: Stored, dataset: Dataset, source: str, rows: Sequence[An
     refused = {each.index for each in report.refused}
     result.stored += report.stored
     result.known += report.known
-    result.refused += len(report.refused)
+    result.refused += len(refused)
     if isinstance(report.last, datetime):
         through = min(report.last, at)  # a clock that is ahead of ours must not hide a gap
         result.through = max(through, result.through or through)
@@ -218,6 +218,7 @@ def sole_holder(source: str) -> Any:
     """
     own = connections.create_connection("default")
     own.settings_dict = own.settings_dict | {"NAME": connection.settings_dict["NAME"], "ATOMIC_REQUESTS": False}
+    own.inc_thread_sharing()  # the thread that reports looks after it
     hold = Hold(source, own)
     try:
         hold.take()

@@ -15,6 +15,8 @@ from marketdata.services.feed import Feed, Pace
 from marketdata.services.live import Publisher
 from marketdata.services.streams import StreamTaken, sole_holder, wanted_instruments
 
+USUAL = Pace()
+
 
 class Command(BaseCommand):
     """Feeds until it is told to go; then it stores what has come and leaves."""
@@ -25,9 +27,9 @@ class Command(BaseCommand):
         """Say what the command takes."""
         parser.add_argument("--provider", default="alpaca", help="a stream of the setting MARKETDATA_STREAMS (alpaca)")
         parser.add_argument("--symbols", nargs="+", default=[], metavar="SYMBOL:MIC", help="only these; else what is followed")
-        parser.add_argument("--batch", type=int, default=Pace.batch, help="the most messages stored at once (%(default)s)")
-        parser.add_argument("--within", type=float, default=Pace.within, help="seconds a message waits for others (%(default)s)")
-        parser.add_argument("--backlog", type=int, default=Pace.backlog, help="messages that may wait (%(default)s)")
+        parser.add_argument("--batch", type=int, default=USUAL.batch, help="the most messages stored at once (%(default)s)")
+        parser.add_argument("--within", type=float, default=USUAL.within, help="seconds a message waits for others (%(default)s)")
+        parser.add_argument("--backlog", type=int, default=USUAL.backlog, help="messages that may wait (%(default)s)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Take the feed, alone, and hold it."""
@@ -70,7 +72,12 @@ def _configured(name: str) -> tuple[Any, History | None]:
     """Return a feed and where its gaps are filled from."""
     try:
         found: Configured = stream_named(name)
-        history: Any = provider_named(found.history) if found.history else None
     except (LookupError, ImproperlyConfigured) as error:
+        raise CommandError(str(error)) from error
+    try:
+        history: Any = provider_named(found.history) if found.history else None
+    except LookupError:  # it is not set up; the feed says so when it has a gap
+        history = None
+    except ImproperlyConfigured as error:
         raise CommandError(str(error)) from error
     return found.stream, history if hasattr(history, "quotes") and hasattr(history, "ticks") else None
