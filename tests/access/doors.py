@@ -79,6 +79,9 @@ DOORS: list[tuple[Any, ...]] = [
     ("quote-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("quote-list", "post", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
     ("quote-latest", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("tick-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("tick-list", "post", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
+    ("tick-latest", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("fx-rate-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("fx-rate-list", "post", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
     ("fx-rate-convert", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
@@ -93,6 +96,8 @@ DOORS: list[tuple[Any, ...]] = [
     ("archive-segment-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("archive-segment-detail", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("provider-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("stream-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("stream-quotes", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("cache", "get", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
     ("cache", "post", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
     ("schema", "get", 200, 200, 200, 200, 200, 200, 200, 200, 200, 200),
@@ -135,6 +140,10 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
         "instrument": world.instrument.key,
         "rows": [{"timestamp": "2020-01-07T10:00:00Z", "bid": "1", "ask": "1.01"}],
     },
+    ("tick-list", "post"): lambda world: {
+        "instrument": world.instrument.key,
+        "rows": [{"timestamp": "2020-01-07T10:00:00Z", "price": "1", "size": "1"}],
+    },
     ("fx-rate-list", "post"): lambda world: {"rows": [{"base": "EUR", "quote": "USD", "date": "2020-01-07", "rate": "1.1"}]},
     ("corporate-action-list", "post"): lambda world: {
         "rows": [{"instrument": world.instrument.key, "kind": "SPLIT", "ex_date": "2020-01-07", "ratio": "2"}]
@@ -150,6 +159,8 @@ QUERIES: dict[str, Callable[[World], dict[str, str]]] = {
     "quote-list": lambda world: {"instrument": world.instrument.key},
     "fx-rate-convert": lambda world: {"base": "EUR", "quote": "USD"},
     "quote-latest": lambda world: {"instruments": world.instrument.key},
+    "tick-list": lambda world: {"instrument": world.instrument.key},
+    "tick-latest": lambda world: {"instruments": world.instrument.key},
 }
 
 # which row a route names

@@ -15,7 +15,7 @@ from accounts.services.memberships import invite_member
 from accounts.services.notifications import notify
 from accounts.services.tokens import issue_token
 from accounts.services.watchlists import create_watchlist
-from marketdata.models import CorporateAction, FxRate, QualityIssue
+from marketdata.models import CorporateAction, FxRate, QualityIssue, StreamState
 from tests.access.doors import DOORS, QUERIES
 from tests.access.test_doors import address
 from tests.access.world import NOW, World
@@ -28,6 +28,7 @@ from tests.factories import (
     make_instrument,
     make_quotes,
     make_segment,
+    make_ticks,
     post,
     unique_symbol,
 )
@@ -88,6 +89,8 @@ GROW: dict[str, Callable[[World, int], object]] = {
     "bar-list": lambda world, n: make_bars(world.instrument, [(f"2020-03-{n + 1:02}", "12")]),
     "quote-list": lambda world, n: make_quotes(world.instrument, [(LONG_AGO + timedelta(days=n), "1", "2")]),
     "quote-latest": lambda world, n: None,
+    "tick-list": lambda world, n: make_ticks(world.instrument, [(LONG_AGO + timedelta(days=n), "1", "2")]),
+    "tick-latest": lambda world, n: None,
     "fx-rate-list": lambda world, n: FxRate.objects.create(
         base=f"X{chr(65 + n)}{unique_symbol()[-1]}", quote="USD", date="2020-01-02", rate=1, recorded_at=NOW
     ),
@@ -108,6 +111,7 @@ GROW: dict[str, Callable[[World, int], object]] = {
     "job-list": lambda world, n: None,
     "archive-segment-list": lambda world, n: make_segment(),
     "provider-list": lambda world, n: None,
+    "stream-list": lambda world, n: StreamState.objects.create(provider=unique_symbol()),
 }
 
 

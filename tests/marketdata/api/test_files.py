@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.exceptions import ValidationError
 
 from marketdata.api.files import CSV, PARQUET, file_of
@@ -236,6 +237,22 @@ class TestPagesOfSeveral:
         assert [row["price"] for row in first["results"] + second["results"]] == ["1", "2"] * 3
         assert second["next"] is None
         assert reader.get(second["previous"]).json()["results"] == first["results"]
+
+
+class TestLatest:
+    @pytest.mark.parametrize(("path", "make"), [(QUOTES, make_quotes), (TICKS, make_ticks)])
+    def test_of_many_cost_no_more_queries_than_of_one(self, reader, path, make):
+        names, counts = [], []
+        for number in range(8):
+            instrument = make_instrument()
+            make(instrument, [(LONG_AGO, "1", "2")])
+            names.append(instrument.key)
+            if number in {0, 1, 7}:
+                with CaptureQueriesContext(connection) as queries:
+                    answer = reader.get(f"{path}latest/", {"instruments": ",".join(names)})
+                assert [row["instrument"] for row in answer.json()["results"]] == names
+                counts.append(len(queries))
+        assert counts[1] == counts[2]
 
 
 class TestTicks:
