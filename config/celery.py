@@ -2,13 +2,14 @@
 
 import logging
 import os
+import time
 from typing import Any
 
 from celery import Celery
 from celery.contrib.django.task import DjangoTask
 from celery.signals import heartbeat_sent
-from django.db import transaction
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from config import embedded, pulse
 
@@ -16,6 +17,7 @@ embedded.provide()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 log = logging.getLogger(__name__)
+SILENCE = 5  # seconds in which no message is sent after one could not be
 VISIBILITY = 300  # seconds until Redis hands a message that was not acknowledged to another worker
 
 
@@ -24,20 +26,16 @@ class WakeUp(DjangoTask):
 
     abstract = True
 
-    def delay_on_commit(self, *args: Any, **kwargs: Any) -> None:
-        """Send the message once the transaction is committed; if the broker is away, log that and carry on."""
-        self.apply_async_on_commit(args, kwargs)
-
-    def apply_async_on_commit(self, *args: Any, **kwargs: Any) -> None:
-        """Send the message with options once the transaction is committed; if the broker is away, log that and carry on."""
-
-        def send() -> None:
-            try:
-                self.apply_async(*args, **kwargs)
-            except OperationalError as error:
-                log.warning("No message for %s could be sent: %s", self.name, error)
-
-        transaction.on_commit(send)
+    def apply_async(self, *args: Any, **kwargs: Any) -> Any:
+        """Send the message; if the broker is away, log that and carry on, and don't wait for it again at once."""
+        if time.monotonic() < getattr(self.app, "silent_until", 0.0):
+            return None
+        try:
+            return super().apply_async(*args, **kwargs)
+        except (OperationalError, RedisError) as error:
+            self.app.silent_until = time.monotonic() + SILENCE
+            log.warning("No message for %s could be sent: %s", self.name, error)
+            return None
 
 
 app = Celery("bedrock", task_cls=WakeUp)

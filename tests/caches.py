@@ -4,9 +4,12 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings as configured
+
+from config.servers import Valkey
 
 NOWHERE = "redis://127.0.0.1:1/1"  # nothing listens on port 1
 
@@ -14,6 +17,18 @@ NOWHERE = "redis://127.0.0.1:1/1"  # nothing listens on port 1
 def at(url: str, **more: Any) -> dict[str, Any]:
     """Return the setting of a cache that is elsewhere."""
     return {"default": configured.CACHES["default"] | {"LOCATION": url} | more}
+
+
+@contextmanager
+def valkey(var: Path) -> Iterator[Valkey]:
+    """Run a Valkey of one's own, to stop, to fill and to set otherwise."""
+    (var / "embedded").mkdir()
+    server = Valkey(var)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 @contextmanager

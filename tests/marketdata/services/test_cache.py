@@ -17,7 +17,7 @@ from config.servers import Valkey
 from marketdata.domain.packing import Unpackable
 from marketdata.services import cache, cache_counts
 from marketdata.services.cache import ANALYSIS, QUOTE, Namespace
-from tests.caches import NOWHERE, at, stub
+from tests.caches import NOWHERE, at, stub, valkey
 
 VALUE = {"price": Decimal("1.10"), "at": datetime(2024, 1, 2, 3, tzinfo=UTC), "on": date(2024, 1, 2), "n": [1, None, "x"]}
 
@@ -63,25 +63,21 @@ class Computation:
 
 
 @pytest.fixture(scope="module")
-def valkey(tmp_path_factory) -> Iterator[Valkey]:
-    """A Valkey of this module's own, to stop and to fill."""
-    var = tmp_path_factory.mktemp("valkey")
-    (var / "embedded").mkdir()
-    server = Valkey(var)
-    server.start()
-    yield server
-    server.stop()
+def server(tmp_path_factory) -> Iterator[Valkey]:
+    """A Valkey of this module's own."""
+    with valkey(tmp_path_factory.mktemp("valkey")) as ours:
+        yield ours
 
 
 @pytest.fixture
-def own(valkey, settings) -> Valkey:
+def own(server, settings) -> Valkey:
     """Let the cache use that server, empty."""
-    settings.CACHES = at(valkey.url.removesuffix("/0") + "/1", REST=0)
+    settings.CACHES = at(server.url.removesuffix("/0") + "/1", REST=0)
     with backend.talk() as client:
         client.flushall()
         client.config_resetstat()
     cache_counts.reset()
-    return valkey
+    return server
 
 
 class TestValues:
