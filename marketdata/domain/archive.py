@@ -133,13 +133,19 @@ class SegmentReader:
     PORTION = 16  # row groups
 
     def __init__(self, source: Any, dataset: Dataset) -> None:
-        self._file = pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=["instrument"])
-        self._dataset = dataset
-        self._groups = self._file.metadata
-        metadata = self._groups.metadata or {}
-        version = int(metadata.get(VERSION_KEY, b"0"))
+        try:
+            self._file = pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=["instrument"])
+            metadata = self._file.metadata.metadata or {}
+            version = int(metadata.get(VERSION_KEY, b"0"))
+        except KeyError as error:
+            raise Unmatched("it has no column of instruments") from error
         if not 0 < version <= SCHEMA_VERSION or metadata.get(DATASET_KEY) != dataset.encode():
             raise Unmatched(f"it is no file of {dataset} of a version up to {SCHEMA_VERSION}")
+        types = {field.name: field.type for field in self._file.schema_arrow}
+        if types | {"instrument": pa.string()} != {field.name: field.type for field in arrow_schema(dataset)}:
+            raise Unmatched(f"it has other columns than {dataset} have")
+        self._dataset = dataset
+        self._groups = self._file.metadata
 
     @property
     def rows(self) -> int:

@@ -93,6 +93,6 @@ def opened(store: Store, segment: ArchiveSegment) -> Iterator[SegmentReader]:
             yield reader
     except FileNotFoundError as error:
         raise ArchiveUnreadable(f"{segment} can't be read: there is no {segment.file} in the archive. {REMEDY}") from error
-    except (OSError, pa.ArrowException, Unmatched) as error:
+    except (OSError, ValueError, pa.ArrowException, pl.exceptions.PolarsError) as error:
         reason = str(error).strip().split("\n")[0].rstrip(".")
         raise ArchiveUnreadable(f"{segment} can't be read: {segment.file}: {reason}. {REMEDY}") from error
