@@ -54,6 +54,7 @@ NAVIGATION = [
             to_list("marketdata_archivesegment", "Archive", "inventory_2"),
             to_list("marketdata_qualityissue", "Quality issues", "rule"),
             to_list("marketdata_providerstate", "Providers", "cloud_download", "config.unfold.operator"),
+            to_list("marketdata_streamstate", "Live feeds", "stream", "config.unfold.operator"),
         ],
     },
     {

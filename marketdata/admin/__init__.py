@@ -1,5 +1,5 @@
 """The pages of market data: everybody looks, operators write."""
 
-from marketdata.admin import actions, archive, fx, instruments, prices, quality
+from marketdata.admin import actions, archive, fx, instruments, prices, quality, streams
 
-__all__ = ["actions", "archive", "fx", "instruments", "prices", "quality"]
+__all__ = ["actions", "archive", "fx", "instruments", "prices", "quality", "streams"]

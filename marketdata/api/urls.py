@@ -11,6 +11,7 @@ from marketdata.api.fx import FxRateViewSet
 from marketdata.api.instruments import InstrumentViewSet
 from marketdata.api.quality import ProviderViewSet, QualityIssueViewSet
 from marketdata.api.quotes import QuoteViewSet
+from marketdata.api.streams import StreamStateViewSet
 from marketdata.api.ticks import TickViewSet
 
 router = SimpleRouter()
@@ -23,6 +24,7 @@ router.register("corporate-actions", CorporateActionViewSet, basename="corporate
 router.register("archive-segments", ArchiveSegmentViewSet, basename="archive-segment")
 router.register("quality-issues", QualityIssueViewSet, basename="quality-issue")
 router.register("providers", ProviderViewSet, basename="provider")
+router.register("streams", StreamStateViewSet, basename="stream")
 
 urlpatterns = [
     path("cache/", CacheViewSet.as_view({"get": "retrieve", "post": "create"}), name="cache"),

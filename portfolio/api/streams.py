@@ -6,7 +6,7 @@ process where STREAM_URL says where that is, else it answers with the latest quo
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -114,9 +114,10 @@ class Watch:
                 return None
             return instruments_followed_by(User(pk=self.access.user_id), accounts=self.access.accounts)
 
-    def latest(self, wanted: Iterable[UUID]) -> list[dict[str, Any]]:
-        """Return the latest quotes that the caller has not heard."""
-        return [quote for quote in latest_told(list(wanted)) if quote["recorded"] > self.heard - AGAIN]
+    def latest(self, wanted: Iterable[UUID], *, new: Collection[str] = ()) -> list[dict[str, Any]]:
+        """Return the latest quotes that the caller has not heard, and those of instruments that are new to them."""
+        told = latest_told(list(wanted))
+        return [quote for quote in told if quote["recorded"] > self.heard - AGAIN or quote["id"] in new]
 
 
 async def events(watch: Watch) -> AsyncIterator[bytes]:
@@ -160,8 +161,9 @@ async def _deliver(watch: Watch, box: Mailbox) -> AsyncIterator[bytes]:
             if wanted is None:
                 yield ended("access ended")
                 return
+            new = {str(each) for each in wanted} - box.wanted
             box.want(wanted)
-            for quote in await _read(lambda wanted=wanted: latest_told(wanted)):
+            for quote in await _read(lambda wanted=wanted, new=new: watch.latest(wanted, new=new)):
                 box.offer(quote)
 
 

@@ -34,6 +34,7 @@ from marketdata.models import (
     ProviderState,
     QualityIssue,
     Quote,
+    StreamState,
     Tick,
 )
 from portfolio.models import Closure, Lot, Performance, Position, Projection, Snapshot
@@ -63,6 +64,7 @@ SHARED = (
     FxRate,
     FxHistory,
     QualityIssue,
+    StreamState,
 )
 
 
@@ -120,6 +122,7 @@ class AdminWorld(World):
             ProviderState: {"instrument": self.instrument, "timeframe": "1d", "provider": "test", "last_detail": EVIL},
             FxRate: {**pair, "date": date(2020, 1, 2), "rate": 1, "recorded_at": NOW},
             FxHistory: {**pair, "rows": 1},
+            StreamState: {"provider": "test", "connected_at": NOW, "received": 10, "last_error": EVIL[:300]},
         }
         if model is QualityIssue:
             QualityIssue.objects.filter(pk=self.issue.pk).update(detail=EVIL, value=EVIL, source=SHORT_EVIL, record={"row": EVIL})
