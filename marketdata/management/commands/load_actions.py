@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from marketdata.services.action_files import ActionFileReport, UnreadableFile, import_actions
+from marketdata.services.action_files import UnreadableFile, import_actions
 
 MOST_TOLD = 50
 
@@ -34,17 +34,8 @@ class Command(BaseCommand):
             raise CommandError(f"{path} can't be read: {error.strerror}.") from error
         except UnreadableFile as error:
             raise CommandError(f"{path}: {error}") from error
-        self._tell(report)
-
-    def _tell(self, report: ActionFileReport) -> None:
-        """Say what became of the lines."""
-        for told, word in ((report.refused, "refused"), (report.warned, "doubted")):
-            for each in told[:MOST_TOLD]:
-                what = f"{each.field} {each.value!r} " if each.field else ""
-                self.stderr.write(f"line {each.line}: {what}{word}, {each.rule}: {each.detail}")
-        counts = {"stored": report.stored, "known": report.known, "corrected": report.corrected, "refused": report.refusals}
-        counts["doubted"] = report.warnings
-        told_counts = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count or name == "stored")
-        self.stdout.write(f"{report.lines:,} lines: {told_counts}")
+        for told in report.told(MOST_TOLD):
+            self.stderr.write(told)
+        self.stdout.write(f"{report.lines:,} lines: {report.said()}")
         if report.refusals:
             raise CommandError(f"{report.refusals:,} lines were refused.")
