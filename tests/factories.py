@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import count
+from random import randrange
 from typing import Any
 
 import factory
@@ -192,3 +193,12 @@ def _insert_days(dataset: str, columns: tuple[str, ...], values: list[tuple[Any,
         places = ", ".join(["%s"] * len(columns))
         table = f"marketdata_{dataset.removesuffix('s')}"
         cursor.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", values)
+
+
+def quiet_day(dataset: str = "quotes") -> date:
+    """Return a day of long ago on which nobody has any rows, live or archived."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT marketdata_days(%s)", [dataset])
+        taken = {row[0] for row in cursor.fetchall()}
+    taken |= set(ArchiveSegment.objects.filter(dataset=dataset).values_list("day", flat=True))
+    return next(day for day in iter(lambda: date(1971, 1, 1) + timedelta(days=randrange(7000)), None) if day not in taken)
