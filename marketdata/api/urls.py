@@ -11,6 +11,7 @@ from marketdata.api.fx import FxRateViewSet
 from marketdata.api.instruments import InstrumentViewSet
 from marketdata.api.quality import ProviderViewSet, QualityIssueViewSet
 from marketdata.api.quotes import QuoteViewSet
+from marketdata.api.series_files import SeriesFileViewSet
 from marketdata.api.streams import StreamStateViewSet
 from marketdata.api.ticks import TickViewSet
 
@@ -28,5 +29,6 @@ router.register("streams", StreamStateViewSet, basename="stream")
 
 urlpatterns = [
     path("cache/", CacheViewSet.as_view({"get": "retrieve", "post": "create"}), name="cache"),
+    path("series-files/", SeriesFileViewSet.as_view({"get": "export", "post": "create"}), name="series-file"),
     *router.urls,
 ]

@@ -90,6 +90,8 @@ DOORS: list[tuple[Any, ...]] = [
     ("corporate-action-detail", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("corporate-action-detail", "patch", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
     ("corporate-action-detail", "delete", 403, 403, 403, 204, 403, 401, 403, 403, 403, 403),
+    ("series-file", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("series-file", "post", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
     ("quality-issue-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("quality-issue-detail", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("quality-issue-detail", "patch", 403, 403, 403, 200, 403, 401, 403, 403, 403, 403),
@@ -145,6 +147,11 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
         "rows": [{"timestamp": "2020-01-07T10:00:00Z", "price": "1", "size": "1"}],
     },
     ("fx-rate-list", "post"): lambda world: {"rows": [{"base": "EUR", "quote": "USD", "date": "2020-01-07", "rate": "1.1"}]},
+    ("series-file", "post"): lambda world: {
+        "file": SimpleUploadedFile(
+            f"{world.instrument.symbol}_timeseries.jsonl", b'{"timestamp": "2020-01-07T10:00:00", "price": 12}'
+        )
+    },
     ("corporate-action-list", "post"): lambda world: {
         "rows": [{"instrument": world.instrument.key, "kind": "SPLIT", "ex_date": "2020-01-07", "ratio": "2"}]
     },
@@ -157,6 +164,7 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
 QUERIES: dict[str, Callable[[World], dict[str, str]]] = {
     "bar-list": lambda world: {"instrument": world.instrument.key},
     "quote-list": lambda world: {"instrument": world.instrument.key},
+    "series-file": lambda world: {"instrument": world.instrument.key},
     "fx-rate-convert": lambda world: {"base": "EUR", "quote": "USD"},
     "quote-latest": lambda world: {"instruments": world.instrument.key},
     "tick-list": lambda world: {"instrument": world.instrument.key},
