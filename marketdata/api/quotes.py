@@ -1,5 +1,7 @@
 """Quotes: read by everybody, sent in rows by staff."""
 
+import re
+
 from django.http import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -8,11 +10,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketdata.api.fields import DecimalStringField, InstrumentField, StrictSerializer, UtcDateTimeField
-from marketdata.api.rows import IngestReportSerializer, LatestQuery, RowsField, RowsViewSet, SeriesQuery, in_formats
+from marketdata.api.rows import MAX_LATEST, IngestReportSerializer, LatestQuery, RowsField, RowsViewSet, SeriesQuery, in_formats
 from marketdata.domain.quality import Dataset
 from marketdata.domain.rows import QUOTES
 from marketdata.models.prices import Quote
 from marketdata.selectors import prices
+from marketdata.services import quotes as warming
+
+USUAL, LIMIT = "100", re.compile(r"[1-9][0-9]{0,2}")  # how many rows a page has; more than are kept for one are none of these
 
 
 class QuoteSerializer(StrictSerializer):
@@ -58,5 +63,20 @@ class QuoteViewSet(RowsViewSet):
     @action(detail=False)
     def latest(self, request: Request) -> Response:
         """Return the last quote of each instrument that has one."""
+        told = self.from_cache()
+        if told is not None:
+            return Response({"results": told, "next": None, "previous": None})
         wanted = self.asked(LatestQuery)["instruments"]
-        return self.latest_of(prices.latest_quotes(instrument_ids=[each.pk for each in wanted]), wanted)
+        found = prices.latest_quotes(instrument_ids=[each.pk for each in wanted])
+        warming.note_quotes([row.instrument_id for row in found])
+        return self.latest_of(found, wanted)
+
+    def from_cache(self) -> "list[warming.Row] | None":
+        """Return the one page there is of instruments whose quotes are all kept, each named by its key; else None."""
+        asked = self.request.query_params
+        if set(asked) - {"instruments", "limit"} or any(len(values) > 1 for _, values in asked.lists()):
+            return None
+        names, limit = asked.get("instruments", "").split(","), asked.get("limit", USUAL)
+        if not LIMIT.fullmatch(limit) or len(set(names)) < len(names) or len(names) > min(int(limit), MAX_LATEST):
+            return None
+        return warming.kept_rows(names)

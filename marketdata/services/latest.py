@@ -1,13 +1,15 @@
 """What follows from quotes and ticks that were written: the latest of each instrument, and the days to roll up again."""
 
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import polars as pl
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from marketdata.domain.quality import Dataset
+from marketdata.services.quotes import note_quotes
 
 TABLES = {Dataset.QUOTES: "marketdata_latestquote", Dataset.TICKS: "marketdata_latesttick"}
 TYPES = {
@@ -33,7 +35,8 @@ MARK = """
 def keep_latest(dataset: Dataset, written: pl.DataFrame, at: datetime) -> None:
     """Make the last of the rows written the latest of its instrument, unless a later one is known.
 
-    The rows come in order; that of the latest carries the key to the instrument on behalf of all.
+    The rows come in order; that of the latest carries the key to the instrument on behalf of all. Once they are committed, the
+    cache learns of quotes; whatever happens there, they are stored.
     """
     last = written.filter((pl.col("instrument") != pl.col("instrument").shift(-1)).fill_null(value=True))
     if dataset is Dataset.TICKS:  # of trades at one instant the one that came last
@@ -47,8 +50,11 @@ def keep_latest(dataset: Dataset, written: pl.DataFrame, at: datetime) -> None:
         settings=", ".join(f"{name} = excluded.{name}" for name in types),
     )
     columns = [last[name].to_list() for name in types]
+    instruments = _ids(last)
     with connection.cursor() as cursor:
-        cursor.execute(statement, [at, _ids(last), last["timestamp"].to_list(), *columns])
+        cursor.execute(statement, [at, instruments, last["timestamp"].to_list(), *columns])
+    if dataset is Dataset.QUOTES:
+        transaction.on_commit(partial(note_quotes, instruments), robust=True)
 
 
 def mark_for_rollup(dataset: Dataset, written: pl.DataFrame, at: datetime) -> None:

@@ -15,6 +15,7 @@ from marketdata.models.instruments import Instrument
 from marketdata.services import cache
 from marketdata.services.cache import QUOTE
 
+KEY_PARTS = 2
 Row = dict[str, str | None]
 Read = tuple[str, str, str, str]  # symbol, exchange, order and the row as JSON
 
@@ -47,6 +48,15 @@ def latest_rows(instruments: Iterable[tuple[str, str]]) -> dict[tuple[str, str],
         _keep(rows)
         found |= {(symbol, exchange): orjson.loads(text) for symbol, exchange, _, text in rows}
     return found
+
+
+def kept_rows(names: Sequence[str]) -> list[Row] | None:
+    """Return the last quotes of instruments named SYMBOL:MIC from the cache, in that order; None unless all are there."""
+    keys = [tuple(name.split(":")) for name in names]
+    if not all(len(key) == KEY_PARTS and all(key) for key in keys):
+        return None
+    found = cache.get_many(QUOTE, keys)
+    return [found[key] for key in keys] if len(found) == len(keys) else None
 
 
 def note_quotes(instrument_ids: Collection[UUID]) -> int:
