@@ -19,17 +19,18 @@ from marketdata.domain.quality import Dataset
 from marketdata.domain.rows import SHAPES, Shape
 
 STAGE = sql.Identifier("incoming")
+KNOWN, CONFLICTS, REPLACES = range(3)
 SAME = "({stage_figures}) IS NOT DISTINCT FROM ({known_figures})"
 # A bar that a source sent beats one that was rolled up, and of two that were rolled up the later one is right.
 ROLLED = f"""
-    CASE WHEN stage.rolled_from = '' AND known.rolled_from <> '' THEN 'r'
-         WHEN stage.rolled_from <> '' AND known.rolled_from = '' THEN 'k'
-         WHEN {SAME} THEN 'k'
-         WHEN stage.rolled_from <> '' THEN 'r'
-         ELSE 'c' END
+    CASE WHEN stage.rolled_from = '' AND known.rolled_from <> '' THEN {REPLACES}
+         WHEN stage.rolled_from <> '' AND known.rolled_from = '' THEN {KNOWN}
+         WHEN {SAME} THEN {KNOWN}
+         WHEN stage.rolled_from <> '' THEN {REPLACES}
+         ELSE {CONFLICTS} END
 """
 VERDICTS = {Dataset.BARS: ROLLED}
-VERDICT = f"CASE WHEN {SAME} THEN 'k' ELSE 'c' END"
+VERDICT = f"CASE WHEN {SAME} THEN {KNOWN} ELSE {CONFLICTS} END"
 
 CREATE = """
     CREATE TEMP TABLE {stage} ON COMMIT DROP AS
@@ -39,14 +40,9 @@ COPY = "COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
 COPY_STAGE = "COPY {stage} (index, {columns}) FROM STDIN (FORMAT BINARY)"
 # LATERAL with a LIMIT is one look into the index for each row, whatever the planner thinks of a table it has never seen.
 COMPARE = """
-    SELECT string_agg(int4send(index), '') FILTER (WHERE verdict = 'k'),
-           string_agg(int4send(index), '') FILTER (WHERE verdict = 'c'),
-           string_agg(int4send(index), '') FILTER (WHERE verdict = 'r')
-    FROM (
-        SELECT stage.index, {verdict} AS verdict
-        FROM {stage} AS stage
-        CROSS JOIN LATERAL (SELECT * FROM {table} AS known WHERE {same_key} LIMIT 1) AS known
-    ) AS compared
+    SELECT string_agg(int4send(stage.index * 4 + {verdict}), '')
+    FROM {stage} AS stage
+    CROSS JOIN LATERAL (SELECT * FROM {table} AS known WHERE {same_key} LIMIT 1) AS known
 """
 INSERT = """
     WITH new AS (
@@ -133,7 +129,9 @@ class Stage:
 
     def compare(self) -> Compared:
         """Return which of the rows are in the table, and whether with the same figures."""
-        return Compared(*map(_indices, self._run(COMPARE)[0]))
+        packed = _indices(self._run(COMPARE)[0][0])
+        indices, verdicts = packed // 4, packed % 4
+        return Compared(*(indices.filter(verdicts == verdict) for verdict in (KNOWN, CONFLICTS, REPLACES)))
 
     def insert(self) -> pl.Series:
         """Write the rows whose keys are free, whoever else writes at the same time; return which."""
