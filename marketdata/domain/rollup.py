@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from marketdata.domain.bars import Timeframe
@@ -32,6 +33,7 @@ SIZE_LIMIT = 10**24  # what no longer fits into the column, in last places
 BITS_64, BITS_128 = 2**63 - 1, 2**127 - 1
 # A product of numbers beyond 128 bits is added up in four parts, each of which stays far below.
 PRICE_CUT, SIZE_CUT = 10**13, 10**12
+EXTREMES = ("open", "high", "low", "close")
 LONGER: Final = (Timeframe.FIVE_MINUTES, Timeframe.QUARTER_HOUR, Timeframe.HOUR)
 BARS = SCHEMAS[Dataset.BARS]
 SESSIONS = {"instrument": pl.String, "day": pl.Date, "open": pl.Datetime("us", "UTC"), "close": pl.Datetime("us", "UTC")}
@@ -53,19 +55,9 @@ def bars_of_ticks(ticks: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """Return the bars of every timeframe that ticks make, by instrument, timeframe and time."""
     rows = in_order(ticks.select("instrument", "timestamp", price=_whole("price"), size=_whole("size")))
     rows, scale = _scaled(rows)
-    minutes = _fold(
-        rows.with_columns(minute=_minute()),
-        ("instrument", "minute"),
-        [
-            pl.col("timestamp").first(),
-            *_extremes("price"),
-            pl.len().cast(pl.Int64).alias("trade_count"),
-            pl.col("size").sum().cast(pl.Int128).alias("volume"),
-            *[expression.sum().cast(pl.Int128).alias(name) for name, _, expression in scale.parts],
-        ],
-    )
-    sums = ["trade_count", "volume", *[name for name, _, _ in scale.parts]]
-    return _finished(_every_timeframe(minutes, sessions, sums), scale, "ticks")
+    sums = [pl.lit(1, pl.Int64).alias("trade_count"), pl.col("size").alias("volume")]
+    sums += [expression.alias(name) for name, _, expression in scale.parts]
+    return _finished(_every_timeframe(_minutes(rows, sums), sessions), scale, "ticks")
 
 
 def bars_of_quotes(quotes: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
@@ -75,10 +67,7 @@ def bars_of_quotes(quotes: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame
     middle = half + pl.when((both % 2 == 1) & (half % 2 == 1)).then(1).otherwise(0)
     rows = in_order(quotes.select("instrument", "timestamp", price=middle.cast(pl.Int128)))
     rows, scale = _scaled(rows)
-    minutes = _fold(
-        rows.with_columns(minute=_minute()), ("instrument", "minute"), [pl.col("timestamp").first(), *_extremes("price")]
-    )
-    return _finished(_every_timeframe(minutes, sessions, []), scale, "quotes")
+    return _finished(_every_timeframe(_minutes(rows, []), sessions), scale, "quotes")
 
 
 def in_order(rows: pl.DataFrame) -> pl.DataFrame:
@@ -95,15 +84,12 @@ def _whole(name: str) -> pl.Expr:
     return pl.col(name).cast(pl.Decimal(38, places)).to_physical().cast(pl.Int128)
 
 
-def _minute() -> pl.Expr:
-    """Return the number of the minute since 1970."""
-    return pl.col("timestamp").to_physical() // 60_000_000
-
-
-def _extremes(price: str) -> list[pl.Expr]:
-    """Return the four prices of a bar that is made of prices in order."""
-    column = pl.col(price)
-    return [column.first().alias("open"), column.max().alias("high"), column.min().alias("low"), column.last().alias("close")]
+def _minutes(rows: pl.DataFrame, sums: Sequence[pl.Expr]) -> pl.DataFrame:
+    """Return the minute bars of rows in order: every row is a bar of its own to begin with."""
+    prices = [pl.col("price").alias(name) for name in ("open", "high", "low", "close")]
+    minute = pl.col("timestamp").to_physical() // 60_000_000 * 60_000_000
+    starts = minute.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return _fold(rows.select("instrument", starts.alias("timestamp"), *prices, *sums), ("instrument", "timestamp"))
 
 
 def _scaled(rows: pl.DataFrame) -> tuple[pl.DataFrame, Scale]:
@@ -112,10 +98,14 @@ def _scaled(rows: pl.DataFrame) -> tuple[pl.DataFrame, Scale]:
     if "size" not in rows.columns or rows.is_empty():
         return rows, Scale(price, 1, ())
     rows, size = _reduced(rows, "size", SIZE_PLACES)
-    most = max(abs(int(rows["price"].max())), abs(int(rows["price"].min()))) * int(rows["size"].cast(pl.Int128).sum())  # type: ignore[arg-type]
+    highest, lowest, total = rows.select(
+        pl.col("price").max(), pl.col("price").min().alias("lowest"), pl.col("size").cast(pl.Int128).sum()
+    ).row(0)
+    most = max(abs(highest), abs(lowest), 1) * total
     wide = [pl.col("price").cast(pl.Int128), pl.col("size").cast(pl.Int128)]
     if most <= BITS_64 and rows["price"].dtype == rows["size"].dtype == pl.Int64:
         return rows, Scale(price, size, [("notional", 1, pl.col("price") * pl.col("size"))])
+    rows = rows.with_columns(pl.col("size").cast(pl.Int128))
     if most <= BITS_128:
         return rows, Scale(price, size, [("notional", 1, wide[0] * wide[1])])
     prices = [(PRICE_CUT, wide[0] // PRICE_CUT), (1, wide[0] % PRICE_CUT)]
@@ -137,33 +127,40 @@ def _reduced(rows: pl.DataFrame, name: str, places: int) -> tuple[pl.DataFrame, 
     return rows.with_columns(column.select(pl.col(name) // 10**places)), 10**places
 
 
-def _fold(rows: pl.DataFrame, keys: Sequence[str], figures: Sequence[pl.Expr]) -> pl.DataFrame:
-    """Return one row for every run of rows with equal keys."""
-    changes = pl.any_horizontal([pl.col(key).ne_missing(pl.col(key).shift()) for key in keys])
-    runs = rows.with_columns(run=changes.cum_sum()).with_columns(pl.col("run").set_sorted())
-    kept = [pl.col(key).first() for key in keys]
-    return runs.group_by("run", maintain_order=True).agg(*kept, *figures).drop("run")
+def _fold(bars: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Return one bar for every run of bars with equal keys; what is no key and no price is added up."""
+    changes = bars.select(pl.any_horizontal([pl.col(key).ne_missing(pl.col(key).shift()) for key in keys])).to_series()
+    starts = changes.arg_true()
+    if not starts.len():
+        return bars.select(*keys, *[name for name in bars.columns if name not in keys])
+    ends = starts.shift(-1, fill_value=bars.height) - 1
+    sums = [name for name in bars.columns if name not in {*keys, *EXTREMES}]
+    ways = {"high": "max", "low": "min"} | dict.fromkeys(sums, "sum")
+    folded = {name: _over_runs(bars[name], changes, starts, way) for name, way in ways.items()}
+    folded["close"] = bars["close"].gather(ends)
+    return bars.select(*keys, "open")[starts].with_columns(**folded).select(*keys, *EXTREMES, *sums)
 
 
-def _every_timeframe(minutes: pl.DataFrame, sessions: pl.DataFrame, sums: Sequence[str]) -> pl.DataFrame:
+def _over_runs(column: pl.Series, changes: pl.Series, starts: pl.Series, way: str) -> pl.Series:
+    """Return the greatest, the least or the sum of each run; numpy is the faster one, and knows 64 bits."""
+    if column.dtype == pl.Int64:
+        fold = {"max": np.maximum, "min": np.minimum, "sum": np.add}[way]
+        return pl.Series(column.name, fold.reduceat(column.to_numpy(), starts.to_numpy()))
+    runs = pl.DataFrame({"run": changes.cum_sum(), "figure": column}).group_by("run", maintain_order=True)
+    return runs.agg(getattr(pl.col("figure"), way)())["figure"]
+
+
+def _every_timeframe(minutes: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """Return the bars of every timeframe that minutes make, those outside of sessions left out."""
-    figures = [
-        pl.col("open").first(),
-        pl.col("high").max(),
-        pl.col("low").min(),
-        pl.col("close").last(),
-        *[pl.col(name).sum() for name in sums],
-    ]
-    shorter = _in_session(minutes.with_columns(pl.col("timestamp").dt.truncate("1m")).drop("minute"), sessions)
-    columns = ["instrument", "timestamp", "open", "high", "low", "close", *sums]
-    days = _fold(shorter, ("instrument", "day"), figures).with_columns(
-        timestamp=pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    )
+    dated = _in_session(minutes, sessions)
+    midnight = pl.col("day").cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    shorter = dated.drop("day")
+    days = _fold(dated.drop("timestamp"), ("instrument", "day")).with_columns(timestamp=midnight).select(shorter.columns)
     made = {Timeframe.MINUTE: shorter, Timeframe.DAY: days}
     for timeframe in LONGER:
         starts = shorter.with_columns(pl.col("timestamp").dt.truncate(timeframe.value))
-        made[timeframe] = shorter = _fold(starts, ("instrument", "timestamp"), figures)
-    return pl.concat([made[timeframe].select(pl.lit(timeframe.value).alias("timeframe"), *columns) for timeframe in Timeframe])
+        made[timeframe] = shorter = _fold(starts, ("instrument", "timestamp"))
+    return pl.concat([made[timeframe].select(pl.lit(timeframe.value).alias("timeframe"), pl.all()) for timeframe in Timeframe])
 
 
 def _in_session(minutes: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
@@ -176,14 +173,15 @@ def _in_session(minutes: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
 
 def _finished(bars: pl.DataFrame, scale: Scale, rolled_from: str) -> pl.DataFrame:
     """Return bars with decimal figures, in the columns of the canonical frame."""
-    wide = bars.with_columns([pl.col(name).cast(pl.Int128) * scale.price for name in ("open", "high", "low", "close")])
+    wide = bars.with_columns([pl.col(name).cast(pl.Int128) * scale.price for name in EXTREMES])
     if scale.parts:
+        wide = wide.with_columns([pl.col(name).cast(pl.Int128) for name in ("volume", *[name for name, _, _ in scale.parts])])
         wide = wide.with_columns(_averages(wide, scale), volume=pl.col("volume") * scale.size)
         wide = wide.with_columns(pl.when(pl.col("volume") < SIZE_LIMIT).then(pl.col("volume")).alias("volume"))
     else:
         nothing = {"volume": pl.Int128, "vwap": pl.Int128, "trade_count": pl.Int64}
         wide = wide.with_columns([pl.lit(None, dtype).alias(name) for name, dtype in nothing.items()])
-    prices = [_decimal(name, PRICE) for name in ("open", "high", "low", "close", "vwap")]
+    prices = [_decimal(name, PRICE) for name in (*EXTREMES, "vwap")]
     done = wide.with_columns(
         *prices,
         _decimal("volume", SIZE),
