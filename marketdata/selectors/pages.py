@@ -24,13 +24,23 @@ from marketdata.selectors.series import COLUMNS, DAY, ORDER, Asked, archived_day
 MOMENT = timedelta(microseconds=1)
 Key = tuple[Any, ...]  # a row's timestamp, its instrument, and what else tells two of an instant apart
 
-SECONDS = """to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
-INSTANT = """to_char({column} AT TIME ZONE 'UTC', CASE WHEN {column} = date_trunc('second', {column})
-             THEN 'YYYY-MM-DD"T"HH24:MI:SS"Z"' ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' END)"""
-TEXT = """'"' || {value} || '"'"""
-NULLABLE = "coalesce({value}, 'null')"
+# The grid of bars knows no fractions of a second; others are written without idle ones.
+SECONDS = """btrim(to_json(live.timestamp AT TIME ZONE 'UTC')::text, '"')"""
+INSTANT = """to_char(live.timestamp AT TIME ZONE 'UTC', CASE WHEN live.timestamp = date_trunc('second', live.timestamp)
+             THEN 'YYYY-MM-DD"T"HH24:MI:SS' ELSE 'YYYY-MM-DD"T"HH24:MI:SS.US' END)"""
+NUMBER = "trim_scale(live.{name})"
+OPTIONAL_NUMBER = """coalesce('"' || trim_scale(live.{name}) || '"', 'null')"""
+OPTIONAL = ("volume", "vwap", "bid_size", "ask_size")
 
-ROWS = """
+ROWS_OF_ONE = """
+    FROM (SELECT %(id)s::uuid AS id, %(key)s::text AS key) AS wanted
+    CROSS JOIN (
+        SELECT * FROM {table} AS one
+        WHERE one.instrument_id = %(id)s AND one.timestamp >= %(start)s AND one.timestamp < %(end)s {further}
+        ORDER BY {order} LIMIT %(limit)s
+    ) AS live
+"""
+ROWS_OF_SEVERAL = """
     FROM unnest(%(ids)s::uuid[], %(keys)s::text[]) AS wanted (id, key)
     CROSS JOIN LATERAL (
         SELECT * FROM {table} AS one
@@ -47,18 +57,19 @@ VALUES = "SELECT wanted.id, live.adjusted_through, {columns} {rows}"
 
 
 def _written(dataset: Dataset) -> str:
-    """Return the SQL that writes a row of a data set; numbers have no idle zeros, times no idle fractions."""
-    whole = SECONDS if dataset is Dataset.BARS else INSTANT  # the grid of bars knows no fractions
-    parts = ["""'{"instrument":' || wanted.key || ',"timestamp":"' || """ + whole.format(column="live.timestamp") + """ || '"'"""]
+    """Return the SQL that writes a row of a data set; numbers have no idle zeros."""
+    pattern, values = '{"instrument":%%s,"timestamp":"%%sZ"', ["wanted.key", SECONDS if dataset is Dataset.BARS else INSTANT]
     for name in list(COLUMNS[dataset])[1:]:
         if name == "conditions":
-            value = "to_json(live.conditions)::text"
+            pattern, value = f'{pattern},"{name}":%%s', f"to_json(live.{name})"
         elif name == "trade_count":
-            value = NULLABLE.format(value="live.trade_count::text")
+            pattern, value = f'{pattern},"{name}":%%s', f"coalesce(live.{name}::text, 'null')"
+        elif name in OPTIONAL:
+            pattern, value = f'{pattern},"{name}":%%s', OPTIONAL_NUMBER.format(name=name)
         else:
-            value = NULLABLE.format(value=TEXT.format(value=f"trim_scale(live.{name})"))
-        parts.append(f"""',"{name}":' || {value}""")
-    return " || ".join([*parts, "'}'"])
+            pattern, value = f'{pattern},"{name}":"%%s"', NUMBER.format(name=name)
+        values.append(value)
+    return f"format('{pattern}}}', {', '.join(values)})"
 
 
 WRITTEN = {dataset: _written(dataset) for dataset in COLUMNS}
@@ -122,9 +133,10 @@ class Pages:
         asked, (start, end) = self.asked, self._rest(place, descending)
         names, way = _key_names(asked.dataset), " DESC" if descending else ""
         further = "AND one.timeframe = %(timeframe)s" if asked.timeframe else ""
+        ids = [instrument.pk for instrument in asked.instruments]
+        keys = [orjson.dumps(instrument.key).decode() for instrument in asked.instruments]
         values = {
-            "ids": [instrument.pk for instrument in asked.instruments],
-            "keys": [orjson.dumps(instrument.key).decode() for instrument in asked.instruments],
+            **{"ids": ids, "keys": keys, "id": ids[0], "key": keys[0]},
             "timeframe": asked.timeframe and asked.timeframe.value,
             **{"start": start, "end": end, "limit": limit},
         }
@@ -132,7 +144,7 @@ class Pages:
             beyond, these = "<" if descending else ">", ", ".join(f"%({name})s" for name in names)
             further += f" AND ({', '.join(f'one.{name}' for name in names)}) {beyond} ({these})"
             values |= dict(zip(names, place, strict=True))
-        return ROWS.format(
+        return (ROWS_OF_ONE if len(ids) == 1 else ROWS_OF_SEVERAL).format(
             table=f"marketdata_{asked.dataset.removesuffix('s')}",
             further=further,
             order=", ".join(f"one.{name}{way}" for name in ORDER[asked.dataset]),
