@@ -212,25 +212,36 @@ def invalidate_matching(name: str, text: str = "*") -> int:
 def _wait_or_lock(space: Namespace, key: str, token: str) -> Kept | object | None:
     """Return what is kept, or nothing once the lock is ours."""
     stop = time.monotonic() + settings.CACHE_WAIT
-    waited = False
-    while True:
-        found = _read(space, key)
-        fresh = isinstance(found, Kept) and not found.wants_renewal()
-        late = time.monotonic() >= stop
-        if fresh or found is TOO_LARGE or _lock(key, token, by_force=late and found is None):
+    found, waited = _read(space, key), False
+    while not _usable(found):
+        late = found is None and time.monotonic() >= stop
+        if _lock(key, token, by_force=late):
+            found = None if found else _read_again(space, key, token)
             break
-        if isinstance(found, Kept):
-            fresh = True  # another renews it
-            break
-        if not waited:
-            cache_counts.note(space.name, "waits")
+        if found:
+            break  # another renews it
+        cache_counts.note(space.name, "waits", not waited)
         waited = True
         time.sleep(POLL * (0.5 + random.random()))  # noqa: S311
-    cache_counts.note(space.name, "hits" if fresh else "misses")
-    return found if fresh or found is TOO_LARGE else None
+        found = _read(space, key)
+    cache_counts.note(space.name, "hits" if isinstance(found, Kept) else "misses")
+    return found
 
 
-def _read(space: Namespace, key: str) -> Kept | object | None:
+def _usable(found: Kept | object | None) -> bool:
+    """Say whether there is nothing to compute for the cache."""
+    return found is TOO_LARGE or (isinstance(found, Kept) and not found.wants_renewal())
+
+
+def _read_again(space: Namespace, key: str, token: str) -> Kept | object | None:
+    """Return what another has computed between our look and our lock, and let go of that; nothing, if there is nothing."""
+    found = _read(space, key, again=True)
+    if found:
+        _let_go(key, token, b"", 1)
+    return found
+
+
+def _read(space: Namespace, key: str, *, again: bool = False) -> Kept | object | None:
     """Return what is kept under a key; what is not ours counts as nothing."""
     with backend.talk() as client:
         text, left = client.pipeline(transaction=False).get(key).pttl(key).execute()
@@ -238,7 +249,7 @@ def _read(space: Namespace, key: str) -> Kept | object | None:
         return TOO_LARGE
     opened = _opened(text)
     if opened is None:
-        if text is not None:
+        if text is not None and not again:
             cache_counts.note(space.name, "damaged")
         return None
     return Kept(opened[0], left, opened[1])
