@@ -18,6 +18,7 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from marketdata.domain.frames import INSTANT, SCHEMAS
@@ -25,7 +26,8 @@ from marketdata.domain.quality import Dataset
 
 SCHEMA_VERSION = 1
 VERSION_KEY, DATASET_KEY = b"bedrock:schema_version", b"bedrock:dataset"
-GROUP_ROWS = 20_000
+GROUP_ROWS = 10_000
+_TIME = pa.timestamp("us", "UTC")
 ARCHIVED = (Dataset.QUOTES, Dataset.TICKS)
 # What tells two rows of a data set apart.
 KEYS: Mapping[Dataset, tuple[str, ...]] = {
@@ -130,7 +132,7 @@ class SegmentReader:
     :raises Unmatched: if it holds another data set, or was written by a version that knew more than this one
     """
 
-    PORTION = 16  # row groups
+    PORTION = 20  # row groups
 
     def __init__(self, source: Any, dataset: Dataset) -> None:
         try:
@@ -159,28 +161,27 @@ class SegmentReader:
         wanted = list(columns or SCHEMAS[self._dataset])
         needed = list(dict.fromkeys(["instrument", "timestamp", *wanted]))
         groups = range(self._groups.num_row_groups) if instruments is None else self._groups_of(sorted(instruments))
-        rows = self._table(groups, needed)
-        kept = pl.col("timestamp").is_between(start, end, closed="left")
+        table = self._table(groups, needed)
+        kept = pc.and_(
+            pc.greater_equal(table["timestamp"], pa.scalar(start, _TIME)), pc.less(table["timestamp"], pa.scalar(end, _TIME))
+        )
         if instruments is not None:
-            kept &= pl.col("instrument").is_in(list(instruments))
-        return rows.filter(kept).select(wanted)
+            kept = pc.and_(kept, _is_one_of(table["instrument"], instruments))
+        return _frame(table.filter(kept).select(wanted))
 
     def portions(self) -> Iterator[pl.DataFrame]:
         """Yield all rows with all columns, some row groups at a time."""
         for first in range(0, self._groups.num_row_groups, self.PORTION):
             groups = range(first, min(first + self.PORTION, self._groups.num_row_groups))
-            yield self._table(groups, list(columns_of(self._dataset)))
+            yield _frame(self._table(groups, list(columns_of(self._dataset))))
 
     def everything(self) -> pl.DataFrame:
         """Return all rows with all columns."""
-        return self._table(range(self._groups.num_row_groups), list(columns_of(self._dataset)))
+        return _frame(self._table(range(self._groups.num_row_groups), list(columns_of(self._dataset))))
 
-    def _table(self, groups: Collection[int], columns: list[str]) -> pl.DataFrame:
+    def _table(self, groups: Collection[int], columns: list[str]) -> pa.Table:
         """Return columns of row groups; nothing is left to threads, which a forked process may not have."""
-        table = self._file.read_row_groups(list(groups), columns=columns, use_threads=False)
-        names = table.schema.get_field_index("instrument")
-        table = table.set_column(names, "instrument", table["instrument"].cast(pa.string()))
-        return pl.DataFrame(table.select(columns))
+        return self._file.read_row_groups(list(groups), columns=columns, use_threads=False).select(columns)
 
     def _groups_of(self, instruments: Sequence[str]) -> list[int]:
         """Return the row groups that may hold an instrument; they are sorted, so each is found by halving."""
@@ -198,8 +199,22 @@ class SegmentReader:
         return statistics.min, statistics.max
 
 
+def _is_one_of(column: pa.ChunkedArray, names: Sequence[str]) -> pa.Array:
+    """Mark the rows of some names: each name is compared once, however many rows it has."""
+    coded = column.combine_chunks()
+    return pc.is_in(coded.dictionary, pa.array(names, pa.string())).take(coded.indices)
+
+
+def _frame(table: pa.Table) -> pl.DataFrame:
+    """Return a table with the names of instruments written out."""
+    if "instrument" in table.schema.names:
+        place = table.schema.get_field_index("instrument")
+        table = table.set_column(place, "instrument", table["instrument"].cast(pa.string()))
+    return pl.DataFrame(table)
+
+
 def _arrow_type(dtype: pl.DataType) -> pa.DataType:
     """Return the type of a column in a file."""
     if isinstance(dtype, pl.Decimal):
         return pa.decimal128(dtype.precision, dtype.scale)
-    return pa.timestamp("us", "UTC") if dtype == INSTANT else pa.string()
+    return _TIME if dtype == INSTANT else pa.string()

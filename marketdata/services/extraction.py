@@ -7,6 +7,7 @@ sends it in eight bytes. The few that are too large for that travel as text besi
 
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -28,6 +29,7 @@ from marketdata.domain.totals import Totals, figures_of, optional_of, sums_from,
 from marketdata.selectors.days import table_of
 
 LARGEST = 2**63 - 1
+PORTION_OPTION, PORTION = "adbc.postgresql.batch_size_hint_bytes", str(4 << 20)
 WIDE = "wide "  # and the name of the column: its numbers that are too large for eight bytes
 
 
@@ -41,15 +43,26 @@ def line_to_the_database() -> str:
 def write_day(path: Path, *, dataset: Dataset, day: date, line: str, on_rows: Callable[[], None]) -> int:
     """Write the rows of a day to a file, sorted, and return how many there were; `on_rows` is called after each portion.
 
-    The connection is its own, so this may run beside a query of Django's connection.
+    The connection is its own, so this may run beside a query of Django's connection. While a portion is written, the next one
+    is fetched.
     """
+
+    def write(batch: pa.RecordBatch) -> None:
+        writer.write(to_file_columns(dataset, batch))
+        on_rows()
+
     query = _rows_query(dataset, day).as_string()
     with SegmentWriter(path, dataset) as writer, adbc.connect(line, autocommit=True) as database, database.cursor() as cursor:
+        cursor.adbc_statement.set_options(**{PORTION_OPTION: PORTION})
         cursor.execute(query)
-        with closing(cursor.fetch_record_batch()) as batches:
+        with closing(cursor.fetch_record_batch()) as batches, ThreadPoolExecutor(1, "archive") as beside:
+            writing = None
             for batch in batches:
-                writer.write(to_file_columns(dataset, batch))
-                on_rows()
+                if writing:
+                    writing.result()
+                writing = beside.submit(write, batch)
+            if writing:
+                writing.result()
         return writer.rows
 
 
