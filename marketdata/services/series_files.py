@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from django.db import transaction
 
 from marketdata.adapters.lines import UnreadableFile
-from marketdata.adapters.series_files import SeriesFile, described, read_series_file
+from marketdata.adapters.series_files import described, read_series_file
 from marketdata.adapters.series_rows import BadLine, Record
 from marketdata.domain.bars import Timeframe
 from marketdata.domain.instruments import CRYPTO_MARKET, AssetClass, Listing
@@ -81,7 +81,7 @@ def import_series(
     """
     about = described(name)
     with transaction.atomic():
-        instrument = _instrument(about, choices)
+        instrument = choices.instrument or instrument_of(about.symbol, choices)
         key = instrument.key
         if choices.dry_run and choices.create:
             transaction.set_rollback(True)
@@ -123,16 +123,14 @@ def _store_batch(
         report.add(done, [each.line for each in of_kind], rows=len(of_kind))
 
 
-def _instrument(about: SeriesFile, choices: Choices) -> Instrument:
-    """Return the instrument whose prices a file holds.
+def instrument_of(symbol: str, choices: Choices) -> Instrument:
+    """Return the instrument that a symbol of a file means, where the file does not say more than that.
 
     :raises UnknownInstrument: if there is none, and none is to be created
     :raises AmbiguousInstrument: if the symbol means several
     """
-    if choices.instrument is not None:
-        return choices.instrument
     exchange = choices.exchange or (CRYPTO_MARKET if choices.asset_class is AssetClass.CRYPTO else "")
-    spelled = list(dict.fromkeys(_spellings(about.symbol)))
+    spelled = list(dict.fromkeys(_spellings(symbol)))
     names = [f"{symbol}:{exchange}" if exchange else symbol for symbol in spelled]
     found = find_each(names)
     for name in names:
@@ -141,8 +139,8 @@ def _instrument(about: SeriesFile, choices: Choices) -> Instrument:
         if isinstance(known, AmbiguousInstrument):
             raise known
     if choices.create and exchange:
-        symbol = about.symbol.replace("-", "/") if choices.asset_class in PAIRS else about.symbol
-        return list_instrument(listing=Listing(symbol, exchange, "", choices.asset_class, choices.currency))
+        listed = symbol.replace("-", "/") if choices.asset_class in PAIRS else symbol
+        return list_instrument(listing=Listing(listed, exchange, "", choices.asset_class, choices.currency))
     remedy = "give its exchange, too" if choices.create else "name it, give its exchange, or have it created"
     raise UnknownInstrument(f"No instrument is called {' or '.join(names)}; {remedy}.", code="unknown_instrument")
 
