@@ -1,11 +1,13 @@
 """The pages of what belongs to one person: watchlists and notifications."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 
@@ -13,8 +15,25 @@ from accounts.admin.base import GatedAdmin, user_of
 from accounts.models import Notification, Watchlist
 from accounts.services import notifications, watchlists
 from marketdata.admin.base import Dialog, ServiceForm, badge, find, leave, list_of, when
+from marketdata.selectors.live import latest_told
 
+MOST_LIVE = 100
+LIVE_TABLE = (
+    '<table class="grid-table" data-live-from="{}"><thead><tr><th>Instrument</th><th class="right">Bid</th>'
+    '<th class="right">Ask</th><th class="right">At</th></tr></thead><tbody>{}</tbody></table>'
+)
+LIVE_ROW = (
+    '<tr data-live="{0}"><td>{0}</td><td class="right" data-cell="bid">{1}</td><td class="right" data-cell="ask">{2}</td>'
+    '<td class="right" data-cell="timestamp" title="{4}">{3}</td></tr>'
+)
 LEVELS = {"INFO": "info", "WARNING": "warning", "CRITICAL": "danger"}
+
+
+def _cells(quote: Mapping[str, Any] | None) -> tuple[str, str, str, str]:
+    """Return what is shown of a quote: bid, ask, the time to the second and in full."""
+    if quote is None:
+        return "-", "-", "-", ""
+    return quote["bid"], quote["ask"], f"{quote['timestamp'][:19].replace('T', ' ')}Z", quote["timestamp"]
 
 
 class WatchlistForm(ServiceForm):
@@ -41,7 +60,15 @@ class WatchlistAdmin(GatedAdmin):
     search_fields = ("name__icontains",)
     ordering = ("-id",)
     autocomplete_fields = ("instruments",)
-    fieldsets = ((None, {"fields": ("name", "instruments")}),)
+    fieldsets = ((None, {"fields": ("name", "instruments")}), ("Quotes", {"fields": ("quotes",)}))
+    readonly_fields = ("quotes",)
+
+    class Media:
+        js = ("bedrock/live.js",)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the form, and for a list that is there its quotes."""
+        return super().get_fieldsets(request, obj)[: None if obj else 1]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """Return the lists with their instruments."""
@@ -57,6 +84,17 @@ class WatchlistAdmin(GatedAdmin):
     def on_it(self, watchlist: Watchlist) -> list[str]:
         """Return the symbols on the list."""
         return [instrument.symbol for instrument in watchlist.instruments.all()]
+
+    @display(description="Last bid and ask")
+    def quotes(self, watchlist: Watchlist) -> str:
+        """Return the latest quotes, which a script keeps up to date."""
+        known = {
+            quote["instrument"]: quote for quote in latest_told(watchlist.instruments.values_list("pk", flat=True)[:MOST_LIVE])
+        }
+        keys = sorted(instrument.key for instrument in watchlist.instruments.all()[:MOST_LIVE])
+        rows = format_html_join("", LIVE_ROW, ((key, *_cells(known.get(key))) for key in keys))
+        source = reverse("stream-quotes")
+        return format_html(LIVE_TABLE, source, rows)
 
     def delete_model(self, request: HttpRequest, obj: Watchlist) -> None:
         """Throw the list away."""

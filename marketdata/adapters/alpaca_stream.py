@@ -8,12 +8,12 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 from django.conf import settings
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, WebSocketException
@@ -262,14 +262,15 @@ def _trade(sent: Mapping[str, Any]) -> StreamTrade:
 
 
 def _bar(sent: Mapping[str, Any]) -> StreamBar:
-    figures = (plain_number(sent[name]) for name in ("o", "h", "l", "c", "v"))
+    first, high, low, last, volume = (plain_number(sent[name]) for name in ("o", "h", "l", "c", "v"))
     count = sent.get("n")
+    trades = int(count) if count is not None else None
     return StreamBar(
-        _symbol(sent["S"]), _instant(sent["t"]), *figures, plain_number(sent.get("vw")), int(count) if count is not None else None
+        _symbol(sent["S"]), _instant(sent["t"]), first, high, low, last, volume, plain_number(sent.get("vw")), trades
     )
 
 
-READERS = {"q": _quote, "t": _trade, "b": _bar}
+READERS: Mapping[str, Callable[[Mapping[str, Any]], Message]] = {"q": _quote, "t": _trade, "b": _bar}
 
 
 def _symbol(value: Any) -> str:

@@ -32,7 +32,8 @@ TELL = Mapping[str, Any]
 
 def redis_client() -> "redis.asyncio.Redis":
     """Return a connection that gives up soon: what is told here is in the database."""
-    options = {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 15, "retry": Retry(NoBackoff(), 0)}
+    options: dict[str, Any] = {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 15}
+    options["retry"] = Retry(NoBackoff(), 0)
     client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(settings.REDIS_URL, **options)
     return client
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -201,7 +202,7 @@ class Gap:
         for instrument in self.instruments:
             listing = instrument.listing
             for ask, store in ((self.history.quotes, ingest.store_quotes), (self.history.ticks, ingest.store_ticks)):
-                for page in in_time(lambda ask=ask, listing=listing: ask(listing, self.start, self.end), PAGE_SECONDS):
+                for page in in_time(partial(ask, listing, self.start, self.end), PAGE_SECONDS):
                     if given_up.is_set():
                         return None
                     if not isinstance(page, Page):

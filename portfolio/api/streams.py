@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -132,7 +133,7 @@ async def events(watch: Watch) -> AsyncIterator[bytes]:
             yield ended("access ended" if wanted is None else "too many streams")
             return
         async with hub().mailbox(wanted) as box:
-            for quote in await _read(lambda: watch.latest(wanted)):
+            for quote in await _read(partial(watch.latest, wanted)):
                 box.offer(quote)
             async for part in _deliver(watch, box):
                 yield part
@@ -163,7 +164,7 @@ async def _deliver(watch: Watch, box: Mailbox) -> AsyncIterator[bytes]:
                 return
             new = {str(each) for each in wanted} - box.wanted
             box.want(wanted)
-            for quote in await _read(lambda wanted=wanted, new=new: watch.latest(wanted, new=new)):
+            for quote in await _read(partial(watch.latest, wanted, new=new)):
                 box.offer(quote)
 
 

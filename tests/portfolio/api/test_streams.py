@@ -90,25 +90,27 @@ class Listener:
         self.connection.close()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[int]:
-    """Run the ASGI process on the suite's database, with less patience than it usually has."""
+@contextmanager
+def streaming(**environment: str) -> Iterator[int]:
+    """Run the ASGI process on the suite's database, with less patience than it usually has, and give its port."""
     port = free_port()
     code = f"{QUICK}import sys; from granian.cli import entrypoint; sys.argv = {stack.stream('127.0.0.1', port)!r}; entrypoint()"
-    preparation = "import config.asgi; "
-    environment = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "tests.marketdata.live_settings",
-        "LIVE_DATABASE": connection.settings_dict["NAME"],
-        "STREAM_ORIGINS": ":8000",
-    }
-    script = f"{preparation}{code}"
-    process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, env=environment)
+    place = {"DJANGO_SETTINGS_MODULE": "tests.marketdata.live_settings", "LIVE_DATABASE": connection.settings_dict["NAME"]}
+    command = [sys.executable, "-c", f"import config.asgi; {code}"]
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | place | environment)
     try:
         assert wait_until(lambda: answers(port), seconds=60)
         yield port
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[int]:
+    """Return the port of the process."""
+    with streaming(STREAM_ORIGINS=":8000") as port:
+        yield port
 
 
 def answers(port: int) -> bool:
