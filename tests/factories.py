@@ -181,6 +181,7 @@ def make_segment(**fields: Any) -> ArchiveSegment:
         "content": "3 0",
         "schema_version": 1,
         "recorded_at": LONG_AGO,
+        "verified_at": LONG_AGO,
     }
     return ArchiveSegment.objects.create(**made | fields)
 

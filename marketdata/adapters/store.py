@@ -4,6 +4,7 @@ A file is written under a name nobody reads, read back, and only then given its 
 is one link of the file system, and the file can't be written to from then on.
 """
 
+import io
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -176,6 +177,37 @@ class FolderStore:
                 yield name
 
 
+class Ranges(io.RawIOBase):
+    """A file of a bucket as Python knows files; what is read of it is asked for when it is."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say that any place of it can be read."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place."""
+        with _told("read from the archive"):
+            return int(self._source.seek(offset, whence))
+
+    def tell(self) -> int:
+        """Return the place."""
+        return int(self._source.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what comes next."""
+        with _told("read from the archive"):
+            content = self._source.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+
 class BucketStore:
     """A bucket: a file is uploaded under another name, and copied to its own by the service once it has been read back."""
 
@@ -221,7 +253,7 @@ class BucketStore:
     def open(self, name: str) -> Any:
         """Return what pyarrow reads a file from: it asks for the ranges it needs."""
         with _told(f"read {name}"):
-            return obstore.open_reader(self._store, name)
+            return Ranges(obstore.open_reader(self._store, name))
 
     def exists(self, name: str) -> bool:
         """Say whether there is a file of a name."""
