@@ -43,6 +43,7 @@ class Pace:
     longest_pause: float = 60.0
     beat: float = 5.0
     farewell: float = 10.0
+    grant: float = 15.0
     overlap: timedelta = timedelta(minutes=1)  # fetched again before a gap, for what came out of order
     ahead: timedelta = timedelta(minutes=1)  # and after it, for clocks that differ
 
@@ -177,7 +178,7 @@ class Feed:
 
     async def _fill_gap(self) -> None:
         """Fetch what was missed before this connection, as often as it takes; the mark stands still until then."""
-        await self.stream.granted()  # only from then on does everything come by itself
+        await self._await_grant()  # only from then on does everything come by itself
         self._given_up = threading.Event()
         began, pause = self.clock(), self.pace.first_pause
         state = await self._in("fill", lambda: open_state(source=self.stream.name, at=began))
@@ -201,6 +202,16 @@ class Feed:
             await self._in("fill", lambda: note_gap_filled(source=self.stream.name, through=through))
             log.info("Stream %s: the gap since %s is filled, %d rows.", self.stream.name, start, report.stored)
             self.gapless = True
+
+    async def _await_grant(self) -> None:
+        """Wait until the vendor has confirmed what is subscribed; say so where that takes long."""
+        while True:
+            try:
+                async with asyncio.timeout(self.pace.grant):
+                    return await self.stream.granted()
+            except TimeoutError:
+                log.warning("Stream %s: the subscription is not confirmed.", self.stream.name)
+                await self._report(last_error="The subscription is not confirmed.")
 
     async def _stop_filling(self, filling: "asyncio.Task[None] | None") -> None:
         if filling is not None:

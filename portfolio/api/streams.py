@@ -5,6 +5,7 @@ process where STREAM_URL says where that is, else it answers with the latest quo
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ import orjson
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
-from django.db import close_old_connections, connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connections
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -35,6 +36,7 @@ from accounts.selectors.access import Access
 from marketdata.selectors.live import Mailbox, hub, latest_told
 from portfolio.selectors.following import instruments_followed_by
 
+log = logging.getLogger(__name__)
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT = 15.0  # seconds of silence, after which a comment shows that somebody is there
 LOOK_AGAIN = 10.0  # seconds between two looks at what the caller may see and follows
@@ -137,6 +139,11 @@ async def events(watch: Watch) -> AsyncIterator[bytes]:
                 box.offer(quote)
             async for part in _deliver(watch, box):
                 yield part
+    except (
+        OperationalError,
+        InterfaceError,
+    ) as error:  # whether they may still hear can't be known; they come back by themselves
+        log.warning("A stream of quotes breaks off: %s", error)
     finally:
         _open[user_id] -= 1
         if _open[user_id] <= 0:
@@ -197,7 +204,7 @@ def refuse_too_many(user_id: UUID) -> None:
 
     :raises Throttled: if the person, or everybody together, has as many as there may be
     """
-    if _open[user_id] >= MOST_PER_PERSON or _open.total() >= MOST:
+    if _open[user_id] >= MOST_PER_PERSON or sum(list(_open.values())) >= MOST:
         raise Throttled(wait=LOOK_AGAIN, detail="There are too many streams open; close one.", code="too_many_streams")
 
 
