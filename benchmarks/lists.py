@@ -62,7 +62,7 @@ def stock(model: Any, *names: str) -> type[generics.ListAPIView]:
             fields = ["instrument", "timestamp", *names]
             extra_kwargs = {name: {"normalize_output": True} for name in numbers}
 
-    Serializer.Meta.model = model  # type: ignore[attr-defined]
+    Serializer.Meta.model = model
 
     class View(generics.ListAPIView):
         queryset = model.objects.select_related("instrument")

@@ -55,7 +55,7 @@ def file_of(asked: Asked, *, media_type: str, name: str, limit: int | None = Non
 
     :raises ValidationError: if they are more than a file may have
     """
-    spool: IO[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115  the answer closes it
+    spool: IO[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  the answer closes it
     write, ending, content_type = FORMATS[media_type]
     try:
         write(spool, asked, _parts(asked, limit, most))

@@ -1,6 +1,7 @@
 """Quotes: read by everybody, sent in rows by staff."""
 
 import re
+from collections.abc import Sequence
 
 from django.http import HttpResponseBase
 from drf_spectacular.utils import extend_schema
@@ -71,7 +72,7 @@ class QuoteViewSet(RowsViewSet):
         warming.note_quotes([row.instrument_id for row in found])
         return self.latest_of(found, wanted)
 
-    def from_cache(self) -> "list[warming.Row] | None":
+    def from_cache(self) -> "Sequence[warming.Row] | None":
         """Return the one page there is of instruments whose quotes are all kept, each named by its key; else None."""
         asked = self.request.query_params
         if set(asked) - {"instruments", "limit"} or any(len(values) > 1 for _, values in asked.lists()):

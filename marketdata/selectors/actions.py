@@ -1,24 +1,15 @@
 """What companies did to their shares, and what those were called before."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from marketdata.domain.actions import ActionKind
+from marketdata.domain.adjustment import Split, split_of
 from marketdata.models.actions import APPLIED_KINDS, CorporateAction
 from marketdata.models.instruments import Instrument
-
-
-@dataclass(frozen=True, slots=True)
-class Split:
-    """So many units for one, from the ex-date on."""
-
-    ex_date: date
-    ratio: Decimal
 
 
 def actions(
@@ -40,19 +31,18 @@ def actions(
 
 
 def splits(
-    *, instrument_ids: Iterable[UUID], start: date | None = None, end: date | None = None
+    *, instrument_ids: Iterable[UUID], start: date | None = None, end: date | None = None, using: str = "default"
 ) -> Mapping[UUID, tuple[Split, ...]]:
     """Return the splits of instruments with ex-dates in [start, end), the earliest first; who had none is left out.
 
     A stock dividend multiplies the units as a split does: one of 0.05 is here as 1.05.
     """
     kinds = (ActionKind.SPLIT, ActionKind.STOCK_DIVIDEND)
-    rows = actions(instruments=instrument_ids, start=start, end=end, kinds=kinds)
+    rows = actions(instruments=instrument_ids, start=start, end=end, kinds=kinds).using(using)
     found: dict[UUID, tuple[Split, ...]] = {}
     for instrument_id, day, kind, ratio in rows.values_list("instrument_id", "ex_date", "kind", "ratio"):
         if ratio is not None:
-            units = ratio if kind == ActionKind.SPLIT else 1 + ratio
-            found[instrument_id] = (*found.get(instrument_id, ()), Split(day, units))
+            found[instrument_id] = (*found.get(instrument_id, ()), split_of(kind, day, ratio))
     return found
 
 

@@ -1,9 +1,9 @@
-"""Which splits there were, and bars as they were traded or made comparable across them.
+"""Bars as they were traded, or made comparable across splits.
 
 The day of a bar is that of its start in UTC.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -14,27 +14,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketdata.domain.actions import ActionKind
-from marketdata.domain.adjustment import PRICE_PLACES, SIZE_PLACES, Split, adjusted_ratio, raw_ratio, scaled, split_of
-from marketdata.models.actions import CorporateAction
+from marketdata.domain.adjustment import PRICE_PLACES, SIZE_PLACES, Split, adjusted_ratio, raw_ratio, scaled
+from marketdata.selectors.actions import splits as splits_of
 
 UNIX_DAY = date(1970, 1, 1).toordinal()
 PRICES = ("open", "high", "low", "close", "vwap")
 PLACES = dict.fromkeys(PRICES, PRICE_PLACES) | {"volume": SIZE_PLACES}
 NONE = -1
-
-
-def splits_of(instrument_ids: Iterable[UUID], *, using: str = "default") -> dict[UUID, list[Split]]:
-    """Return the splits of instruments, stock dividends among them, oldest first; who has none is left out."""
-    kinds = [ActionKind.SPLIT.value, ActionKind.STOCK_DIVIDEND.value]
-    wanted = CorporateAction.objects.using(using).filter(instrument__in=list(instrument_ids), kind__in=kinds)
-    found: dict[UUID, list[Split]] = {}
-    for instrument_id, kind, ex_date, ratio in wanted.order_by("ex_date").values_list(
-        "instrument_id", "kind", "ex_date", "ratio"
-    ):
-        if ratio is not None:
-            found.setdefault(instrument_id, []).append(split_of(kind, ex_date, ratio))
-    return found
 
 
 def ratio_of(
@@ -62,7 +48,7 @@ def in_view(table: pa.Table, instrument_ids: Sequence[UUID], *, adjusted: bool, 
     """
     if not adjusted and table["adjusted_through"].null_count == len(table):
         return table
-    splits = splits_of(instrument_ids)
+    splits = splits_of(instrument_ids=instrument_ids)
     groups = [(rows, ratio) for rows, ratio in _groups(table, instrument_ids, splits, adjusted, as_of) if ratio != 1]
     if not groups:
         return table
@@ -81,14 +67,14 @@ def in_view(table: pa.Table, instrument_ids: Sequence[UUID], *, adjusted: bool, 
 
 
 def _groups(
-    table: pa.Table, instrument_ids: Sequence[UUID], splits: Mapping[UUID, list[Split]], adjusted: bool, as_of: date | None
+    table: pa.Table, instrument_ids: Sequence[UUID], splits: Mapping[UUID, Sequence[Split]], adjusted: bool, as_of: date | None
 ) -> Iterator[tuple[np.ndarray, Fraction]]:
     """Return rows that share a ratio, with it: those between two splits, of one instrument and adjusted alike."""
     place = table["place"].to_numpy()
     days = table["timestamp"].cast(pa.int64()).to_numpy() // 86_400_000_000
     through = table["adjusted_through"].cast(pa.int32()).fill_null(NONE).to_numpy()
     for number, instrument_id in enumerate(instrument_ids):
-        known = splits.get(instrument_id, [])
+        known = splits.get(instrument_id, ())
         rows = np.flatnonzero(place == number)
         if not known or not len(rows):
             continue

@@ -17,7 +17,8 @@ from django.db import connection
 
 from marketdata.domain.money import plain
 from marketdata.domain.quality import Dataset
-from marketdata.selectors.adjustment import ratio_of, splits_of, viewed
+from marketdata.selectors.actions import splits
+from marketdata.selectors.adjustment import ratio_of, viewed
 from marketdata.selectors.archive import archived
 from marketdata.selectors.series import COLUMNS, DAY, ORDER, Asked, archived_days
 
@@ -116,14 +117,14 @@ class Pages:
         with connection.cursor() as cursor:
             cursor.execute(VALUES.format(columns=", ".join(f"live.{name}" for name in names), rows=rows), values)
             found = cursor.fetchall()
-        splits = splits_of(instrument.pk for instrument in asked.instruments)
+        known = splits(instrument_ids=[instrument.pk for instrument in asked.instruments])
         keys = {instrument.pk: instrument.key for instrument in asked.instruments}
         written = []
         for instrument_id, through, *figures in found:
             bar = dict(zip(names, figures, strict=True))
             day = bar["timestamp"].astimezone(UTC).date()
             ratio = ratio_of(
-                splits.get(instrument_id, []), day=day, adjusted_through=through, adjusted=asked.adjusted, as_of=asked.as_of
+                known.get(instrument_id, ()), day=day, adjusted_through=through, adjusted=asked.adjusted, as_of=asked.as_of
             )
             written.append(_json(keys[instrument_id], bar if ratio == 1 else viewed(bar, ratio)))
         return written

@@ -18,7 +18,7 @@ from marketdata.domain.fx import Pair, legs_of, rates_of
 from marketdata.models.fx import FxHistory
 from marketdata.models.instruments import Instrument
 from marketdata.models.prices import Bar, PriceHistory, Quote, Tick
-from marketdata.selectors.adjustment import splits_of
+from marketdata.selectors.actions import splits
 
 UNIX_DAY = date(1970, 1, 1).toordinal()
 
@@ -185,7 +185,7 @@ def written_closes(
     Every close has ten places, so that without the points it is a list of whole numbers: numpy reads that fifty times faster
     than Python reads as many decimals. They are as traded: where a source sent adjusted ones, the splits are taken out again.
     """
-    asked = {"ids": list(set(instrument_ids)), "start": _midnight(start), "end": _midnight(end)}
+    asked: dict[str, Any] = {"ids": list(set(instrument_ids)), "start": _midnight(start), "end": _midnight(end)}
     with connections[using].cursor() as cursor:
         cursor.execute(STORED_CLOSES, asked)
         found = cursor.fetchall()
@@ -193,8 +193,8 @@ def written_closes(
         if not changed:
             return [row[:3] for row in found]
         cursor.execute(ADJUSTED_CLOSES, asked | {"ids": changed})
-        splits = splits_of(changed, using=using)
-        traded = {row[0]: (row[0], row[1], _as_traded(splits.get(row[0], []), *row[1:])) for row in cursor.fetchall()}
+        known = splits(instrument_ids=changed, using=using)
+        traded = {row[0]: (row[0], row[1], _as_traded(known.get(row[0], ()), *row[1:])) for row in cursor.fetchall()}
     return [traded.get(row[0], row[:3]) for row in found]
 
 
@@ -205,11 +205,11 @@ def latest_closes(*, instrument_ids: Iterable[UUID], day: date) -> dict[UUID, Cl
         cursor.execute(LATEST_CLOSES, {"ids": list(set(instrument_ids)), "end": _midnight(tomorrow)})
         rows = cursor.fetchall()
     changed = [row[0] for row in rows if row[3]]
-    splits = splits_of(changed) if changed else {}
+    known = splits(instrument_ids=changed) if changed else {}
     found = {}
     for instrument_id, timestamp, close, through in rows:
         on = timestamp.astimezone(UTC).date()
-        ratio = raw_ratio(splits.get(instrument_id, []), day=on, adjusted_through=through)
+        ratio = raw_ratio(known.get(instrument_id, ()), day=on, adjusted_through=through)
         found[instrument_id] = Close(on, close if ratio == 1 else scaled_one(close, ratio))
     return found
 
@@ -284,11 +284,11 @@ def _latest(kind: str, columns: Iterable[str], instrument_ids: Iterable[UUID]) -
     return found
 
 
-def _as_traded(splits: Sequence[Split], days: str, closes: str, through: str) -> str:
+def _as_traded(known: Sequence[Split], days: str, closes: str, through: str) -> str:
     """Return closes as they were traded, from a list of those stored and of the days through which they are adjusted."""
     found = []
     for day, close, until in zip(_days(days), closes.split(","), through.split(","), strict=True):
-        ratio = raw_ratio(splits, day=day, adjusted_through=date.fromordinal(UNIX_DAY + int(until)) if until else None)
+        ratio = raw_ratio(known, day=day, adjusted_through=date.fromordinal(UNIX_DAY + int(until)) if until else None)
         found.append(close if ratio == 1 else f"{scaled_one(Decimal(close), ratio):f}")
     return ",".join(found)
 
