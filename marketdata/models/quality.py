@@ -36,8 +36,13 @@ class QualityIssue(models.Model):
                 condition=Q(dataset__in=[dataset.value for dataset in Dataset]), name="issue_dataset_is_known"
             ),
         ]
-        # The list of what is still open, newest first.
-        indexes = [models.Index(fields=["-found_at", "-id"], condition=Q(resolved_at=None), name="issues_open")]
+        # The list of what is still open, newest first; and what people choose from the list of all.
+        indexes = [
+            models.Index(fields=["-found_at", "-id"], condition=Q(resolved_at=None), name="issues_open"),
+            models.Index(fields=["severity", "-id"], name="issues_by_severity"),
+            models.Index(fields=["dataset", "-id"], name="issues_by_dataset"),
+            models.Index(fields=["instrument", "-id"], name="issues_by_instrument"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.rule} in {self.dataset} of {self.source} ({self.pk})"
