@@ -56,7 +56,9 @@ class JsonSerializer:
 class JsonClient(RedisCacheClient):
     """Django's client, to which one damaged value costs no other."""
 
-    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+    _serializer: Any
+
+    def get_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
         """Return the values that are there and are ours, by key."""
         found = {}
         wanted = list(keys)
@@ -208,7 +210,7 @@ class ForgivingRedisCache(RedisCache):
         name = self.make_and_validate_key(key, version)
         with self.talk() as client:
             there = client.exists(name)
-            count = int(client.incr(name, delta)) if there else 0  # type: ignore[arg-type]
+            count = int(client.incr(name, delta)) if there else 0
         if not there:
             raise ValueError(f"The key '{key}' has no value to count up.")
         return count
@@ -228,7 +230,7 @@ class ForgivingRedisCache(RedisCache):
         :raises RedisError: if it does not answer
         """
         with self.talk() as client:
-            policy = str(client.info("memory").get("maxmemory_policy", ""))  # type: ignore[union-attr]
+            policy = str(client.info("memory").get("maxmemory_policy", ""))
         if policy in ("", *GOOD_POLICIES):
             return ""
         trouble = "the cache may fill it up" if policy == "noeviction" else "messages may be dropped with cached values"
@@ -261,9 +263,9 @@ class ForgivingRedisCache(RedisCache):
             for key, _ in self.keys(text):
                 batch.append(key)
                 if len(batch) == CHUNK:
-                    gone += int(client.unlink(*batch))  # type: ignore[arg-type]
+                    gone += int(client.unlink(*batch))
                     batch = []
-            return gone + (int(client.unlink(*batch)) if batch else 0)  # type: ignore[arg-type]
+            return gone + (int(client.unlink(*batch)) if batch else 0)
 
 
 def literal(text: str) -> str:

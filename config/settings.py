@@ -77,8 +77,8 @@ CACHES = {
         "REST": 5.0,  # seconds in which it is not asked again after a failure
         "OPTIONS": {
             "serializer": "config.cache.JsonSerializer",
-            "socket_timeout": env.float("CACHE_TIMEOUT", default=2.0),
-            "socket_connect_timeout": env.float("CACHE_TIMEOUT", default=2.0),
+            "socket_timeout": env.int("CACHE_TIMEOUT", default=2),
+            "socket_connect_timeout": env.int("CACHE_TIMEOUT", default=2),
         },
     }
 }
@@ -269,7 +269,7 @@ if unknown := set(MARKETDATA_ROLLUP) - {"ticks", "quotes"}:
     raise ImproperlyConfigured(f"MARKETDATA_ROLLUP takes ticks and quotes, not {', '.join(sorted(unknown))}.")
 # rules and cross-record checks of your own: modules that hold them, or one each
 MARKETDATA_RULES = env.list("MARKETDATA_RULES", default=[])
-MARKETDATA_CHECKS = env.list("MARKETDATA_CHECKS", default=[])
+MARKETDATA_CHECKS = ["portfolio.services.checks.POSITIONS_FOLLOW", *env.list("MARKETDATA_CHECKS", default=[])]
 
 # a currency rate that is carried forward further than this many days is called stale
 FX_STALE_DAYS = env.int("FX_STALE_DAYS", default=7)

@@ -190,7 +190,9 @@ def forget(space: Namespace, *parts: object) -> bool:
     """
     key = space.key(*parts)
     with backend.talk() as client:
-        return bool(client.pipeline(transaction=False).unlink(key).unlink(f"{key}~lock").execute()[0])
+        gone = client.unlink(key)
+        client.unlink(f"{key}~lock")
+    return bool(gone)
 
 
 def invalidate(space: Namespace, *parts: object) -> int:
@@ -244,7 +246,10 @@ def _read_again(space: Namespace, key: str, token: str) -> Kept | object | None:
 def _read(space: Namespace, key: str, *, again: bool = False) -> Kept | object | None:
     """Return what is kept under a key; what is not ours counts as nothing."""
     with backend.talk() as client:
-        text, left = client.pipeline(transaction=False).get(key).pttl(key).execute()
+        pipeline = client.pipeline(transaction=False)
+        pipeline.get(key)
+        pipeline.pttl(key)
+        text, left = pipeline.execute()
     if text == TOO_LARGE_TEXT:
         return TOO_LARGE
     opened = _opened(text)
