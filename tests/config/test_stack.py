@@ -151,6 +151,8 @@ class TestServing:
         assert sent_on.status == 401  # by the site, for whoever has no name
         streams = stream_port(running)
         assert ask(streams, "/api/v1/stream/quotes/").status == 401
+        told = Path(f"/proc/{running.children()['web']}/environ").read_bytes().split(b"\0")
+        assert {f"STREAM_URL=:{streams}".encode(), f"STREAM_ORIGINS=:{port}".encode()} <= set(told)
         os.kill(before["web"], signal.SIGKILL)
         os.kill(Postgres(var).memory.read()["postgres_pid"], signal.SIGKILL)
         assert wait_until(lambda: running.children().get("web") not in {None, before["web"]}, seconds=30)
