@@ -6,10 +6,11 @@ ENV PYTHONUNBUFFERED=1 \
     UV_COMPILE_BYTECODE=1 \
     BEDROCK_ENV=production \
     BEDROCK_VAR=/srv/var \
-    PRICES_FOLDER=/srv/prices
+    PRICES_FOLDER=/srv/prices \
+    ARCHIVE_URL=file:///srv/archive
 
 RUN useradd --system --uid 10001 --home-dir /srv --no-create-home --shell /usr/sbin/nologin bedrock \
- && install --directory --owner bedrock --group bedrock /srv/var /srv/prices
+ && install --directory --owner bedrock --group bedrock /srv/var /srv/prices /srv/archive
 
 WORKDIR /srv/bedrock
 

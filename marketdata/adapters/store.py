@@ -312,7 +312,7 @@ def archive_store() -> Store:
 
 def _bucket(bucket: str, prefix: str, options: Mapping[str, str]) -> S3Store:
     """Return a bucket; credentials that are not set are those of the machine, as the service's own tools find them."""
-    config = {name: value for name, value in options.items() if value}
+    config: Any = {name: value for name, value in options.items() if value}
     allow_http = config.get("endpoint", "").startswith("http://")
     try:
         return S3Store(

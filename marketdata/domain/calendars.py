@@ -31,8 +31,8 @@ WEEKEND = 5
 DAY = timedelta(days=1)
 FIRST, LAST = date(1970, 1, 1), date(2100, 12, 31)
 INSTANT = pl.Datetime("us", "UTC")
-TABLE = pl.Schema({"day": pl.Date, "open": INSTANT, "close": INSTANT})
-FRAME = pl.Schema({"exchange": pl.String, **TABLE})
+TABLE = pl.Schema({"day": pl.Date(), "open": INSTANT, "close": INSTANT})
+FRAME = pl.Schema({"exchange": pl.String(), **TABLE})
 
 
 @dataclass(frozen=True, slots=True)

@@ -232,7 +232,7 @@ def _patiently(work: Callable[[], Made], why: str) -> Made:
     raise DayInUse(f"{why}; try again later.")
 
 
-def _ask(query: str | sql.Composed, *values: object) -> Any:
+def _ask(query: str | sql.Composed, *values: Any) -> Any:
     """Return the one value that a query answers."""
     with connection.cursor() as cursor:
         cursor.execute(query, values)
