@@ -92,9 +92,11 @@ class QuoteStreamView(APIView):
         if not isinstance(asked, ASGIRequest) and settings.STREAM_URL:
             return Redirect(stream_address(asked))
         watch = Watch(access_of(request), last_event(request))
-        if isinstance(asked, ASGIRequest):
+        if asked.method == "HEAD":
+            answer: Any = HttpResponse(content_type=EVENT_STREAM)
+        elif isinstance(asked, ASGIRequest):
             refuse_too_many(watch.access.user_id)
-            answer: Any = StreamingHttpResponse(events(watch), content_type=EVENT_STREAM)
+            answer = StreamingHttpResponse(events(watch), content_type=EVENT_STREAM)
         else:
             answer = HttpResponse(b"".join([retry(RETRY_LATEST), *written(watch.latest(watch.look() or set()))]))
             answer["Content-Type"] = EVENT_STREAM

@@ -240,6 +240,12 @@ class TestStream:
         assert listener.response.read() == b""
         assert Listener(server, Authorization=f"Bearer {issued.secret}").response.status == 401
 
+    def test_does_not_last_where_only_its_head_is_asked_for(self, alice, server):
+        connection = http.client.HTTPConnection("127.0.0.1", server, timeout=10)
+        connection.request("HEAD", PATH, headers={"Authorization": f"Bearer {make_token(alice, ['read']).secret}"})
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["Content-Type"], answer.read()) == (200, "text/event-stream", b"")
+
     def test_ends_with_the_session(self, alice, server):
         client = browser(alice)
         cookie = f"sessionid={client.cookies['sessionid'].value}"
