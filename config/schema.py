@@ -11,6 +11,7 @@ REFUSED = {
     "401": "Nobody known: log in, or send a token that is good.",
     "403": "Your role, or the token's scope, does not reach that far.",
     "404": "Not there, or not yours.",
+    "406": "The route does not answer in a format that `Accept` takes.",
     "409": "The state refuses; `code` says why.",
     "413": "The body is too large.",
     "415": "The body is in a format that is not taken.",
@@ -68,6 +69,8 @@ class Schema(AutoSchema):
             possible |= {"401", "403"}
         if "{" in self.path:
             possible |= {"404"}
+        if len(self.view.get_renderers()) > 1:
+            possible |= {"406"}
         if self.method != "GET":
             possible |= {"409", "413", "415"}
         return possible | ({"401"} if self.method == "POST" else set())

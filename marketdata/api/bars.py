@@ -40,7 +40,7 @@ class BarQuery(SeriesQuery):
     """Which bars are wanted."""
 
     timeframe = TimeframeField()
-    adjusted = FlagField(default=False, help_text="Adjusted for the splits up to today, or (as a rule) as traded.")
+    adjusted = FlagField(required=False, help_text="Adjusted for the splits up to today, or (as a rule) as traded.")
 
 
 class BarSerializer(StrictSerializer):

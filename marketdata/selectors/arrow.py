@@ -5,20 +5,23 @@ in them, and nobody acts there. So it is for market data alone, which has no ten
 here, and row-level security would show it nothing.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary, finalize
 
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 from adbc_driver_manager import Error as DriverError
+from django.apps import apps
 from django.db import OperationalError, connections
 from psycopg.conninfo import make_conninfo
 
-OURS = "marketdata_"
-TABLES = re.compile(r"\b(?:FROM|JOIN|TABLE)\s+(?:ONLY\s+)?(?!unnest\b)\(?\s*([a-z_][a-z_.0-9]*)", re.IGNORECASE)
+OURS = "marketdata"
+WORD = re.compile(r"\w+")
 
 
 class NotMarketData(ValueError):
@@ -33,17 +36,24 @@ def read_arrow(query: str, *, using: str = "default") -> pa.Table:
     :raises NotMarketData: if it reads another table
     :raises OperationalError: if the database is away
     """
-    if foreign := [name for name in TABLES.findall(query) if not name.lower().startswith((OURS, "select"))]:
-        raise NotMarketData(f"Only market data is read without an acting user, not {', '.join(foreign)}.")
+    if foreign := _others_tables().intersection(WORD.findall(query.lower())):
+        raise NotMarketData(f"Only market data is read without an acting user, not {', '.join(sorted(foreign))}.")
     with _line(using) as line, line.cursor() as cursor:
         cursor.execute(query)
         table: pa.Table = cursor.fetch_arrow_table()
     return table
 
 
+@cache
+def _others_tables() -> frozenset[str]:
+    """Return the tables of the other apps."""
+    return frozenset(model._meta.db_table for model in apps.get_models() if model._meta.app_label != OURS)
+
+
 # Connections that wait for a query, by the connection of Django they stand beside: they close when it does, so they follow its
 # age, its health checks, its thread and its process.
-_waiting: WeakKeyDictionary[Any, list[adbc.Connection]] = WeakKeyDictionary()
+_waiting: WeakKeyDictionary[Any, tuple[int, list[adbc.Connection]]] = WeakKeyDictionary()
+_inherited: list[adbc.Connection] = []  # those of the process that this one was forked from: closing them would end them there
 
 
 @contextmanager
@@ -51,11 +61,12 @@ def _line(using: str) -> Iterator[adbc.Connection]:
     """Lend a connection; one that failed is closed, and opened anew by the next who asks."""
     wrapper = connections[using]
     wrapper.ensure_connection()
-    beside = wrapper.connection
-    if beside not in _waiting:
-        _waiting[beside] = []
-        finalize(beside, _close, _waiting[beside])
-    waiting = _waiting[beside]
+    beside, process = wrapper.connection, os.getpid()
+    owner, waiting = _waiting.get(beside, (0, []))
+    if owner != process:
+        waiting = []
+        _waiting[beside] = (process, waiting)
+        finalize(beside, _forget, waiting, process)
     try:
         line = waiting.pop() if waiting else _open(beside)
         try:
@@ -72,6 +83,14 @@ def _open(beside: Any) -> adbc.Connection:
     """Open a connection to where another one leads, as the same role."""
     info = beside.info
     return adbc.connect(make_conninfo(**info.get_parameters(), password=info.password), autocommit=True)
+
+
+def _forget(lines: list[adbc.Connection], process: int) -> None:
+    """Close the connections that this process has opened."""
+    if process == os.getpid():
+        _close(lines)
+    else:
+        _inherited.extend(lines)
 
 
 def _close(lines: list[adbc.Connection]) -> None:

@@ -1,0 +1,65 @@
+"""Rows into Arrow over a connection of its own: market data alone, and never older than Django's connection."""
+
+import pytest
+from django.db import OperationalError, connection, connections
+
+from marketdata.selectors.arrow import NotMarketData, read_arrow
+
+CUT = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%FROM marketdata_bar LIMIT 0%'
+"""
+
+
+def sessions():
+    with connections["system"].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        return cursor.fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM accounts_account",
+        "SELECT * FROM (SELECT * FROM accounts_ledgerentry) AS one",
+        "SELECT 1 FROM marketdata_bar JOIN portfolio_position ON true",
+        "SELECT 1 FROM ONLY accounts_user",
+        'SELECT 1 FROM "accounts_user"',
+        "SELECT 1 FROM public.accounts_user",
+        "SELECT 1 FROM marketdata_bar, accounts_user",
+    ],
+)
+def test_other_tables_are_refused(query):
+    with pytest.raises(NotMarketData):
+        read_arrow(query)
+
+
+def test_nobody_acts_there():
+    query = "SELECT current_setting('app.user_id', true) AS who FROM marketdata_days('quotes') LIMIT 1"
+    assert {row["who"] for row in read_arrow(query).to_pylist()} <= {None, ""}
+
+
+def test_a_query_that_fails_says_so_and_the_next_one_is_answered():
+    with pytest.raises(OperationalError):
+        read_arrow("SELECT nothing FROM marketdata_bar")
+    assert read_arrow("SELECT 1 AS one FROM marketdata_bar LIMIT 0").num_rows == 0
+
+
+def test_a_connection_that_was_cut_is_replaced():
+    connection.ensure_connection()
+    read_arrow("SELECT 1 FROM marketdata_bar LIMIT 0")
+    with connection.cursor() as cursor:
+        cursor.execute(CUT)
+        assert cursor.fetchall() == [(True,)]
+    with pytest.raises(OperationalError):
+        read_arrow("SELECT 1 FROM marketdata_bar LIMIT 0")
+    assert read_arrow("SELECT 1 FROM marketdata_bar LIMIT 0").num_rows == 0
+
+
+def test_it_is_closed_with_django_s():
+    connection.close()
+    before = sessions()
+    read_arrow("SELECT 1 FROM marketdata_bar LIMIT 0")
+    assert sessions() == before + 2
+    connection.close()
+    assert sessions() == before
