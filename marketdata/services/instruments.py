@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from marketdata.domain.instruments import Listing
 from marketdata.models.instruments import FollowedInstrument, Instrument
+from marketdata.services.quotes import forget_quote
 
 FOLLOW = """
     INSERT INTO marketdata_followedinstrument (instrument_id, since)
@@ -52,11 +53,14 @@ def update_instrument(*, instrument: Instrument, changes: Mapping[str, object]) 
     :raises ValidationError: by field, if one breaks its rules
     """
     current = Instrument.objects.select_for_update().get(pk=instrument.pk)
+    before = (current.symbol, current.exchange)
     for name, value in changes.items():
         setattr(current, name, value)
     _check(current)
     if changes:
         current.save(update_fields=[*changes])
+    if (current.symbol, current.exchange) != before:
+        transaction.on_commit(lambda: forget_quote(*before), robust=True)
     return current
 
 

@@ -1,7 +1,7 @@
 """What follows from quotes and ticks that were written: the latest of each instrument, and the days to roll up again."""
 
-from datetime import datetime
-from functools import partial
+from collections.abc import Sequence
+from datetime import date, datetime
 from uuid import UUID
 
 import polars as pl
@@ -23,6 +23,18 @@ UPSERT = """
     SET timestamp = excluded.timestamp, recorded_at = excluded.recorded_at, {settings}
     WHERE excluded.timestamp >= latest.timestamp
 """
+UPSERT_NEWEST = {
+    dataset: f"""
+        INSERT INTO {TABLES[dataset]} AS latest (instrument_id, timestamp, {", ".join(types)}, recorded_at)
+        SELECT instrument_id, timestamp, {", ".join(types)}, recorded_at FROM marketdata_{dataset.removesuffix("s")}
+        WHERE instrument_id = %(instrument)s ORDER BY timestamp DESC LIMIT 1
+        ON CONFLICT (instrument_id) DO UPDATE
+        SET timestamp = excluded.timestamp, recorded_at = excluded.recorded_at,
+            {", ".join(f"{name} = excluded.{name}" for name in types)}
+        WHERE excluded.timestamp >= latest.timestamp
+    """  # noqa: S608  names of our own columns
+    for dataset, types in TYPES.items()
+}
 # The mark is moved even where it is there: who deletes it has to see either these rows or that it has changed.
 MARK = """
     INSERT INTO marketdata_pendingrollup AS mark (dataset, instrument_id, day, marked_at)
@@ -54,7 +66,7 @@ def keep_latest(dataset: Dataset, written: pl.DataFrame, at: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement, [at, instruments, last["timestamp"].to_list(), *columns])
     if dataset is Dataset.QUOTES:
-        transaction.on_commit(partial(note_quotes, instruments), robust=True)
+        transaction.on_commit(lambda: note_quotes(instruments), robust=True)
 
 
 def mark_for_rollup(dataset: Dataset, written: pl.DataFrame, at: datetime) -> None:
@@ -62,11 +74,16 @@ def mark_for_rollup(dataset: Dataset, written: pl.DataFrame, at: datetime) -> No
 
     A roll-up deletes the marks first and reads the rows after, in one transaction.
     """
-    if dataset.value not in getattr(settings, "MARKETDATA_ROLLUP", (Dataset.TICKS.value,)):
+    if dataset.value not in settings.MARKETDATA_ROLLUP:
         return
     days = written.select("instrument", day=pl.col("timestamp").dt.date()).unique().sort("instrument", "day")
+    mark_days_for_rollup(dataset, list(zip(_ids(days), days["day"].to_list(), strict=True)), at)
+
+
+def mark_days_for_rollup(dataset: Dataset, days: Sequence[tuple[UUID, date]], at: datetime) -> None:
+    """Note days of instruments, in order, to be rolled up again."""
     with connection.cursor() as cursor:
-        cursor.execute(MARK, [dataset.value, at, _ids(days), days["day"].to_list()])
+        cursor.execute(MARK, [dataset.value, at, [instrument_id for instrument_id, _ in days], [day for _, day in days]])
 
 
 def _ids(rows: pl.DataFrame) -> list[UUID]:

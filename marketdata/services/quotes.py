@@ -4,17 +4,20 @@ A quote is kept with the time it is of and the time it was recorded, and gives w
 database a moment too early can't put an old quote over a new one.
 """
 
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 import orjson
 from django.db import connection
+from redis.exceptions import RedisError
 
 from marketdata.models.instruments import Instrument
 from marketdata.services import cache
 from marketdata.services.cache import QUOTE
 
+log = logging.getLogger(__name__)
 KEY_PARTS = 2
 Row = dict[str, str | None]
 Read = tuple[str, str, str, str]  # symbol, exchange, order and the row as JSON
@@ -70,13 +73,13 @@ def warm_up(instruments: Collection[Instrument] | None = None) -> int:
     return note_quotes([instrument.pk for instrument in chosen])
 
 
-def forget_quotes(instruments: Iterable[Instrument]) -> None:
-    """Forget the quotes of instruments that are called otherwise from now on.
-
-    :raises RedisError: if Redis is away
-    """
-    for instrument in instruments:
-        cache.forget(QUOTE, instrument.symbol, instrument.exchange)
+def forget_quote(symbol: str, exchange: str) -> bool:
+    """Forget the quote of an instrument that is called otherwise from now on; say whether there was one."""
+    try:
+        return cache.forget(QUOTE, symbol, exchange)
+    except RedisError as error:
+        log.warning("The quote of %s:%s is kept until its time is over: %s", symbol, exchange, error)
+        return False
 
 
 def _keep(rows: Sequence[Read]) -> int:

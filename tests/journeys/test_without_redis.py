@@ -45,6 +45,7 @@ def trouble(request, settings):
         says = TROUBLES[request.param]
         url = NOWHERE if says is None else stack.enter_context(stub(says))
         settings.CACHES = at(url, OPTIONS=configured.CACHES["default"]["OPTIONS"] | {"socket_timeout": 1})
+        celery.loader.import_default_modules()
         lost = celery.conf.broker_url
         with ExitStack() as broker:
             broker.callback(point_at, lost)
@@ -102,7 +103,6 @@ class TestWithoutRedis:
     @pytest.mark.parametrize("name", BEAT)
     @pytest.mark.parametrize("trouble", ["dead", "stalling"], indirect=True)
     def test_every_task_of_the_clock_does_its_work(self, trouble, name):
-        celery.loader.import_default_modules()
         started = time.monotonic()
         celery.tasks[name]()
         assert time.monotonic() - started < 60

@@ -12,7 +12,7 @@ from marketdata.api.quotes import QuoteSerializer
 from marketdata.models import LatestQuote
 from marketdata.services import cache, quotes
 from marketdata.services.cache import QUOTE
-from marketdata.services.instruments import follow
+from marketdata.services.instruments import follow, update_instrument
 from tests.caches import NOWHERE, at
 from tests.factories import LONG_AGO, make_instrument, make_quotes
 
@@ -144,7 +144,14 @@ class TestWarmUp:
         assert capsys.readouterr().out == "0 quotes are in the cache.\n"
 
 
-def test_a_renamed_instrument_is_forgotten(quoted):
-    quotes.note_quotes([quoted.pk])
-    quotes.forget_quotes([quoted])
-    assert kept(quoted) is None
+class TestRenaming:
+    def test_forgets_what_was_kept_under_the_old_symbol(self, quoted):
+        quotes.note_quotes([quoted.pk])
+        update_instrument(instrument=quoted, changes={"name": "Other"})
+        assert kept(quoted)
+        update_instrument(instrument=quoted, changes={"symbol": f"{quoted.symbol}X"})
+        assert kept(quoted) is None
+
+    def test_goes_through_while_redis_is_away(self, quoted, settings):
+        settings.CACHES = at(NOWHERE)
+        assert update_instrument(instrument=quoted, changes={"symbol": f"{quoted.symbol}X"}).symbol.endswith("X")
