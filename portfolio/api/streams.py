@@ -226,11 +226,7 @@ def origins(request: HttpRequest) -> set[str]:
 
 
 def host_of(address: str) -> str:
-    """Return an address without its port.
-
-    >>> host_of("localhost:8000"), host_of("[::1]:8000"), host_of("example.org")
-    ('localhost', '[::1]', 'example.org')
-    """
+    """Return an address without its port."""
     parts = urlsplit(f"//{address}")
     host = parts.hostname or ""
     return f"[{host}]" if ":" in host else host

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,11 +17,11 @@ from django.db import connection, connections
 
 from marketdata.adapters.base import ProviderFailed
 from marketdata.adapters.streams import StreamRefused
-from marketdata.models import LatestQuote, QualityIssue
+from marketdata.models import Bar, LatestQuote, QualityIssue
 from marketdata.services.live import Publisher
 from tests.factories import make_instrument
 from tests.marketdata.feeds import Journal, Running, feeding, stored_quotes, stored_ticks, until
-from tests.marketdata.vendor import Session, Vendor, quote, trade, vendor_in_thread
+from tests.marketdata.vendor import Raw, Session, Vendor, quote, trade, vendor_in_thread
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +67,19 @@ class TestStoring:
         state = running.state
         assert (state.connected_at, state.waiting, state.received, state.refused) == (None, 0, 2, 0)
         assert running.failure is None
+
+    def test_keeps_the_minutes_that_are_over_too(self):
+        instrument, start = make_instrument(), now().replace(second=0, microsecond=0) - timedelta(minutes=2)
+
+        async def says(session: Session) -> None:
+            await session.send({"T": "b", "S": instrument.symbol, "t": start.isoformat(), "n": 7, "v": 100}
+                               | {name: Raw("1.5000000001") for name in ("o", "h", "l", "c", "vw")})  # fmt: skip
+            await session.wait()
+
+        with vendor_in_thread(Vendor(says)) as vendor, feeding(vendor, [instrument]) as running:
+            until(lambda: running.state.stored == 1)
+        bar = Bar.objects.get(instrument=instrument)
+        assert (bar.timeframe, bar.timestamp, bar.close, bar.trade_count) == ("1m", start, Decimal("1.5000000001"), 7)
 
     def test_stores_what_has_come_before_it_leaves(self, journal):
         instrument = make_instrument()

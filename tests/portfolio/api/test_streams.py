@@ -29,6 +29,7 @@ from marketdata.domain.streams import StreamQuote
 from marketdata.models import Instrument
 from marketdata.selectors.live import CHANNEL
 from marketdata.services.live import as_sent
+from portfolio.api.streams import host_of
 from portfolio.services.projections import catch_up
 from tests.clients import browser, make_token, program
 from tests.factories import make_account, make_instrument, make_quotes, make_user, post
@@ -192,6 +193,13 @@ class TestWebServer:
         watching(alice, instrument)
         later = str(int((time.time() + 60) * 1_000_000))
         assert browser(alice).get(PATH, HTTP_LAST_EVENT_ID=later).content == b"retry: 5000\n\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "host"), [("localhost:8000", "localhost"), ("[::1]:8000", "[::1]"), ("example.org", "example.org")]
+)
+def test_another_port_is_one_of_the_same_host(address, host):
+    assert host_of(address) == host
 
 
 @pytest.mark.slow
