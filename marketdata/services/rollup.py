@@ -30,7 +30,7 @@ from marketdata.models.archive import ArchiveSegment
 from marketdata.models.instruments import Instrument
 from marketdata.models.prices import PendingRollup
 from marketdata.selectors.archive import archived
-from marketdata.selectors.rollup import FIGURES, midnight, rolled_up_bars, rows_between
+from marketdata.selectors.rollup import FIGURES, INSTANT, midnight, rolled_up_bars, rows_between
 from marketdata.services import ingest
 
 SOURCE = "rollup"
@@ -231,7 +231,7 @@ def _hold(spans: pl.DataFrame) -> None:
 
 def _rows(dataset: Dataset, spans: pl.DataFrame) -> pl.DataFrame:
     """Return the rows of instruments, each over its span; those that share one are read together."""
-    columns = {"instrument": pl.String, "timestamp": pl.Datetime("us", "UTC")} | FIGURES[dataset]
+    columns = {"instrument": pl.String(), "timestamp": INSTANT, **FIGURES[dataset]}
     parts = [pl.DataFrame(schema=columns)]
     for (start, end), some in spans.group_by("start", "end"):
         instruments = [UUID(each) for each in some["instrument"]]

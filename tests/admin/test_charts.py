@@ -1,33 +1,21 @@
-"""The chart on an instrument's page: what it is drawn from, and how a browser draws it."""
+"""The chart on an instrument's page: what it is drawn from, and what is there for those who see none."""
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 
-from marketdata.models import Bar, CorporateAction, Instrument
+from marketdata.models import CorporateAction, Instrument
 from marketdata.selectors.charts import MOST
-from tests.admin.live import Visit, opened, served
+from tests.admin.charted import FIRST, make_charted
 from tests.admin.world import looks, to
 from tests.clients import nobody
-from tests.factories import LONG_AGO, PASSWORD, make_account, make_bars, make_instrument, make_user
-
-FIRST = date(2015, 1, 1)
+from tests.factories import LONG_AGO, make_account, make_bars, make_instrument, make_user
 
 
 @pytest.fixture(scope="module")
 def charted():
-    """Return an instrument with more daily bars than the browser gets at once, and a day of hours."""
-    instrument = make_instrument()
-    make_bars(instrument, [(FIRST + timedelta(days=number), str(50 + number % 30)) for number in range(MOST + 100)])
-    start = datetime(2020, 1, 2, tzinfo=UTC)
-    numbers = {"open": Decimal(10), "high": Decimal(12), "low": Decimal(9), "close": Decimal(11)}
-    Bar.objects.bulk_create(
-        Bar(instrument=instrument, timeframe="1h", timestamp=start + timedelta(hours=hour), recorded_at=LONG_AGO, **numbers)
-        for hour in range(24)
-    )
-    return instrument
+    return make_charted()
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +23,6 @@ def alice():
     person = make_user("alice")
     make_account(owner=person)
     return person
-
-
-@pytest.fixture(scope="module")
-def site(charted, alice):
-    with served() as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser(site):
-    with opened() as browser:
-        yield browser
 
 
 def bars_of(instrument, person, **query):
@@ -103,44 +79,3 @@ class TestThePage:
         page = looks(alice).get(to(Instrument, "change", make_instrument().pk)).content.decode()
         assert "There are no bars of this instrument yet" in page
         assert "lightweight-charts" not in page
-
-
-class TestTheBrowser:
-    @pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (1400, "dark"), (390, "light"), (390, "dark")], ids=str)
-    def test_draws_switches_and_stays_within_the_page(self, browser, site, charted, alice, width, scheme):
-        visit = Visit(browser, site, viewport={"width": width, "height": 900}, color_scheme=scheme)
-        page = visit.enter(alice.email, PASSWORD).go(to(Instrument, "change", charted.pk)).page
-        rest = "document.querySelector('[data-note]').textContent.startsWith('Times are UTC. Drag')"
-        page.wait_for_function(rest)
-        assert self.drawn(page) > 500
-        assert visit.too_wide() <= 0
-        assert "C " in page.inner_text("[data-legend]")
-        page.click("[data-kind=line]")
-        assert self.drawn(page) > 500
-        page.click("[data-timeframe='1h']")
-        page.wait_for_selector("[data-timeframe='1h'][aria-pressed=true]")
-        page.wait_for_function(f"{rest} && document.querySelector('[data-rows] td').textContent.includes('23:00')")
-        page.click("[data-ranges] >> text=All")
-        page.wait_for_function(rest)
-        page.click("[data-adjusted]")
-        page.wait_for_function(rest)
-        page.focus(".chart-table summary")
-        page.keyboard.press("Enter")
-        assert page.is_visible("[data-rows] tr >> nth=0")
-        assert visit.too_wide() <= 0
-        assert visit.faults == []
-        page.context.close()
-
-    def drawn(self, page) -> int:
-        """Return how many pixels the chart has put on its canvases."""
-        script = """() => [...document.querySelectorAll("[data-plot] canvas")].reduce((sum, canvas) => {
-            if (!canvas.width || !canvas.height) return sum;
-            const copy = document.createElement("canvas");
-            Object.assign(copy, { width: canvas.width, height: canvas.height });
-            const brush = copy.getContext("2d", { willReadFrequently: true });
-            brush.drawImage(canvas, 0, 0);
-            const { data } = brush.getImageData(0, 0, canvas.width, canvas.height);
-            return sum + data.filter((alpha, index) => index % 4 === 3 && alpha > 0).length;
-        }, 0)"""
-        page.wait_for_function(f"({script})() > 0")
-        return page.evaluate(script)
