@@ -23,6 +23,8 @@ from uuid import UUID
 import polars as pl
 from django.db import connection, transaction
 
+from marketdata.adapters.store import StoreFailed
+from marketdata.domain.archive import ArchiveUnreadable
 from marketdata.domain.calendars import session_frame
 from marketdata.domain.quality import Dataset
 from marketdata.domain.rollup import SESSIONS, bars_of_quotes, bars_of_ticks
@@ -106,6 +108,7 @@ class RollupReport:
     known: int = 0
     removed: int = 0
     refused: int = 0
+    failed: int = 0  # days whose rows can't be read; they stay marked
     left: int = 0  # days that wait for the next run
 
     def __add__(self, other: "RollupReport") -> "RollupReport":
@@ -137,16 +140,24 @@ def roll_up(*, instrument_ids: Iterable[UUID], days: Iterable[date], at: datetim
 def roll_up_pending(*, at: datetime, budget: timedelta = timedelta(minutes=2)) -> RollupReport:
     """Make the bars of the marked days anew, the earliest day first, each once; begin no other when the budget is used up.
 
-    If another process is at it, that one does it.
+    If another process is at it, that one does it. A day that the archive can't give back keeps its marks, and does not keep
+    others from theirs.
     """
     report, stop, seen = RollupReport(), time.monotonic() + budget.total_seconds(), (date.min, UUID(int=0))
     while time.monotonic() < stop:
-        with transaction.atomic():
-            marks = _next_marks(seen) if _run(ALONE.format("pg_try_advisory_xact_lock"))[0][0] else []
-            if not marks:
-                return report
-            report += _roll_day(marks[0].day, sorted({mark.instrument_id for mark in marks}), at)
-            _run(DONE, [mark.id for mark in marks], [mark.version for mark in marks])
+        marks: list[Mark] = []
+        try:
+            with transaction.atomic():
+                if _run(ALONE.format("pg_try_advisory_xact_lock"))[0][0]:
+                    marks = _next_marks(seen)
+                if not marks:
+                    return report
+                done = _roll_day(marks[0].day, sorted({mark.instrument_id for mark in marks}), at)
+                _run(DONE, [mark.id for mark in marks], [mark.version for mark in marks])
+        except (ArchiveUnreadable, StoreFailed) as error:
+            log.error("The bars of %s can't be made: %s", marks[0].day if marks else "a day", error)
+            done = RollupReport(failed=len(marks))
+        report += done
         seen = (marks[-1].day, marks[-1].instrument_id)
     return report + RollupReport(left=PendingRollup.objects.count())
 
@@ -158,9 +169,13 @@ def mark_days(*, dataset: Dataset, since: date, at: datetime) -> None:
     segments = ArchiveSegment.objects.filter(dataset=dataset, day__gte=since)
     for day in sorted(set(segments.values_list("day", flat=True))):
         start = midnight(day)
-        rows = archived(
-            dataset=dataset, instrument_ids=None, start=start, end=start + timedelta(days=1), columns=["instrument", "timestamp"]
-        )
+        try:
+            rows = archived(
+                dataset=dataset, instrument_ids=None, start=start, end=start + timedelta(days=1), columns=["instrument"]
+            )
+        except (ArchiveUnreadable, StoreFailed) as error:
+            log.error("%s of %s can't be marked: %s", dataset, day, error)
+            continue
         _run(MARK_ARCHIVED, dataset, day, at, rows["instrument"].unique().to_list())
 
 

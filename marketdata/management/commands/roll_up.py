@@ -4,7 +4,7 @@ from argparse import ArgumentParser, ArgumentTypeError
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from marketdata.domain.quality import Dataset
@@ -34,6 +34,10 @@ class Command(BaseCommand):
             f"{report.days} days of instruments: {report.stored} bars stored, {report.corrected} corrected, "
             f"{report.known} known, {report.removed} removed, {report.refused} refused."
         )
+        if report.failed:
+            raise CommandError(
+                f"{report.failed} marked days can't be read; the log names their files. See manage.py verify_archive."
+            )
 
 
 def _day(text: str) -> date:

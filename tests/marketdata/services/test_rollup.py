@@ -14,10 +14,14 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
+from config.celery import app
 from marketdata.domain.quality import Dataset
 from marketdata.models import Bar, PendingRollup, PriceHistory, QualityIssue
 from marketdata.services import ingest, rollup
-from tests.factories import make_instrument
+from marketdata.services.rollover import State
+from tests.factories import make_instrument, make_ticks, quiet_day
+from tests.marketdata.archives import NOW as NOW_LATE
+from tests.marketdata.archives import archive, noon, root
 
 NOW = datetime(2024, 3, 8, 12, tzinfo=UTC)
 DAY = date(2024, 3, 5)  # a Tuesday
@@ -160,6 +164,51 @@ class TestRollUp:
         assert roll(listed, days=[sunday]).stored == 0
 
 
+class TestADayInTheArchive:
+    def test_makes_the_same_bars_and_is_repaired_by_a_late_tick(self):
+        day, coin = quiet_day(Dataset.TICKS), make_instrument(exchange="CRYPTO", asset_class="CRYPTO")
+        make_ticks(coin, [(noon(day), "10", "2"), (noon(day) + timedelta(minutes=7), "12", "2")])
+        roll(coin, days=[day])
+        expected = bars(coin)
+        assert len(expected) == 7
+        assert archive(day, Dataset.TICKS).state is State.ARCHIVED
+        Bar.objects.filter(instrument=coin).delete()
+        roll(coin, days=[day])
+        assert bars(coin) == expected
+        late = {"timestamp": noon(day) + timedelta(seconds=1), "price": "15", "size": "1"}
+        assert ingest.store_ticks(source="test", rows=[late], common={"instrument": coin}, recorded_at=NOW_LATE).stored == 1
+        assert marked(coin) == {("ticks", day)}
+        rollup.roll_up_pending(at=NOW_LATE)
+        assert [row[2:7] for row in bars(coin, "1d")] == [(10, 15, 10, 12, 5)]
+
+    def test_is_done_again_since_a_day(self):
+        day, coin = quiet_day(Dataset.TICKS), make_instrument(exchange="CRYPTO", asset_class="CRYPTO")
+        make_ticks(coin, [(noon(day), "10", "2")])
+        archive(day, Dataset.TICKS)
+        rollup.mark_days(dataset=Dataset.TICKS, since=day, at=NOW_LATE)
+        assert ("ticks", day) in marked(coin)
+
+    def test_that_cannot_be_read_keeps_its_marks_and_no_other_from_its_bars(self, listed):
+        day, coin = quiet_day(Dataset.TICKS), make_instrument(exchange="CRYPTO", asset_class="CRYPTO")
+        make_ticks(coin, [(noon(day), "10", "2")])
+        segment = archive(day, Dataset.TICKS).segment
+        PendingRollup.objects.create(dataset="ticks", instrument=coin, day=day, marked_at=NOW)
+        send_ticks(listed, [(5, "10", "2")])
+        file = root() / segment.file
+        kept = file.read_bytes()
+        file.unlink()
+        try:
+            report = rollup.roll_up_pending(at=NOW_LATE)
+        finally:
+            file.write_bytes(kept)
+            file.chmod(0o444)
+        assert report.failed >= 1
+        assert marked(coin) == {("ticks", day)}
+        assert len(bars(listed)) == 5
+        rollup.roll_up_pending(at=NOW_LATE)
+        assert marked(coin) == set()
+
+
 class TestRollUpPending:
     def test_works_through_the_marks(self, listed):
         send_ticks(listed, [(5, "10", "2"), (24 * 3600, "11", "1")])
@@ -181,6 +230,12 @@ class TestRollUpPending:
         send_ticks(listed, [(5, "10", "2")])
         assert rollup.roll_up_pending(at=NOW, budget=timedelta(0)).left >= 1
         assert marked(listed)
+
+    def test_is_done_by_the_task_that_the_beat_sends(self, listed):
+        send_ticks(listed, [(5, "10", "2")])
+        entry = app.conf.beat_schedule["roll up bars"]
+        app.tasks[entry["task"]]()
+        assert len(bars(listed)) == 5
 
     def test_is_told_by_the_command(self, listed, capsys):
         send_ticks(listed, [(5, "10", "2")])
