@@ -29,6 +29,7 @@ WRITES = {
     *("create", "acreate", "get_or_create", "update_or_create", "bulk_create", "bulk_update", "update", "save", "delete"),
     *("select_for_update", "append", "set_rollback", "on_commit"),
 }
+LOADERS = {"pickle", "dill", "cloudpickle", "marshal", "shelve", "joblib"}
 LISTS = {"append", "update"}  # what lists and dictionaries have as well: refused on a manager or a query alone
 WRITING_SQL = re.compile(
     r"\s*(insert\s+into|update\s+\w+\s+set|delete\s+from|truncate|merge\s+into|copy|lock\s+table|alter|drop)\b", re.I
@@ -82,6 +83,16 @@ class TestCode:
     def test_reads_in_selectors_and_writes_nowhere_in_them(self):
         found = [
             where(path, node) for path in modules(*FLOORS) if room(path) == "selectors" for node in nodes(path) if writes(node)
+        ]
+        assert found == []
+
+    def test_loads_nothing_that_could_be_code(self):
+        found = [
+            where(path, node)
+            for path in modules(*CODE)
+            for node in nodes(path)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            and {getattr(node, "module", None), *(name.name for name in node.names)} & LOADERS
         ]
         assert found == []
 
