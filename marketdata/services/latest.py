@@ -22,6 +22,7 @@ UPSERT = """
     ON CONFLICT (instrument_id) DO UPDATE
     SET timestamp = excluded.timestamp, recorded_at = excluded.recorded_at, {settings}
     WHERE excluded.timestamp >= latest.timestamp
+    RETURNING instrument_id
 """
 UPSERT_NEWEST = {
     dataset: f"""
@@ -65,8 +66,9 @@ def keep_latest(dataset: Dataset, written: pl.DataFrame, at: datetime) -> None:
     instruments = _ids(last)
     with connection.cursor() as cursor:
         cursor.execute(statement, [at, instruments, last["timestamp"].to_list(), *columns])
-    if dataset is Dataset.QUOTES:
-        transaction.on_commit(lambda: note_quotes(instruments), robust=True)
+        moved = [row[0] for row in cursor.fetchall()]
+    if dataset is Dataset.QUOTES and moved:
+        transaction.on_commit(lambda: note_quotes(moved), robust=True)
 
 
 def mark_for_rollup(dataset: Dataset, written: pl.DataFrame, at: datetime) -> None:
