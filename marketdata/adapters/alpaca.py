@@ -159,7 +159,7 @@ class AlpacaProvider(Source):
         forward = Forward(f"{self.name}, corporate actions of {listing.key}")
         rows: list[Row] = []
         while True:
-            answer = self._get(self._actions, "/corporate-actions", fields)
+            answer = self._get(self._actions, "/corporate-actions", fields, "corporate_actions")
             rows += alpaca_actions.rows_of(answer.get("corporate_actions"), listing, forward.what)
             token = forward.token(answer.get("next_page_token"))
             if token is None:
@@ -201,7 +201,7 @@ class AlpacaProvider(Source):
         forward = Forward(f"{self.name}, {asked.under} of {listing.key}")
         fields = dict(asked.fields)
         while start < end:
-            answer = self._get(asked.client, asked.path, fields)
+            answer = self._get(asked.client, asked.path, fields, asked.under)
             lists = mapping(answer.get(asked.under) or {}, forward.what)
             if set(lists) - {listing.symbol}:
                 others = ", ".join(sorted(set(lists) - {listing.symbol}))[:60]
@@ -216,8 +216,11 @@ class AlpacaProvider(Source):
                 return
             fields |= {"page_token": token}
 
-    def _get(self, client: RESTClient, path: str, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        return mapping(self._asked(client, path, fields), f"{self.name}: the answer")
+    def _get(self, client: RESTClient, path: str, fields: Mapping[str, Any], under: str) -> Mapping[str, Any]:
+        answer = mapping(self._asked(client, path, fields), f"{self.name}: the answer")
+        if under not in answer:
+            raise ProviderFailed(f"{self.name}: the answer holds no {under}.")
+        return answer
 
     def _asked(self, client: RESTClient, path: str, fields: Mapping[str, Any]) -> Any:
         return client.get(path, dict(fields))

@@ -7,7 +7,6 @@ exchange's rate.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,7 +56,7 @@ class CryptoProvider(Source):
         )
         session = open_session(name=name, per_minute=per_minute, traffic=self.traffic, limits=limits)
         self._exchange.session = session
-        self._exchange.number = Decimal
+        self._exchange.number = str
         self._exchange.on_json_response = partial(json.loads, parse_float=str, parse_constant=str)
         if milliseconds_between is not None:
             self._exchange.rateLimit = milliseconds_between
@@ -87,18 +86,22 @@ class CryptoProvider(Source):
             self._refuse(f"trades in {listing.key}")
         market = self._market(listing)
         forward = Forward(f"{self.name}, trades in {market}")
-        since, seen = max(start, FIRST), set[str]()
+        since, seen = max(start, FIRST), set[tuple[object, ...]]()
         while since < end:
             came = self._ask(partial(self._exchange.fetch_trades, market, _milliseconds(since), TRADES_AT_ONCE))
             timed = [(instant(each.get("timestamp"), forward.what), each) for each in came]
-            fresh = [(at, each) for at, each in timed if at < end and str(each.get("info")) not in seen]
+            fresh = [(at, each) for at, each in timed if start <= at < end and _known_by(each) not in seen]
             if rows := forward.rows(fresh):
                 yield Page(tuple(_tick(at, each) for at, each in rows))
             last = max((at for at, _ in timed), default=end)
-            if last >= end or not fresh:
+            if last >= end:
+                return
+            if not fresh:
+                if len(came) >= TRADES_AT_ONCE:
+                    raise ProviderFailed(f"{forward.what}: more at {last} than it hands out at once.")
                 return
             # The trades of the last millisecond come again with the next page: there may be more of them.
-            seen = {str(each.get("info")) for at, each in timed if at == last}
+            seen = {_known_by(each) for at, each in timed if at == last}
             since = last
 
     def _bars(self, market: str, timeframe: Timeframe, since: datetime, end: datetime) -> Iterator[list[tuple[datetime, Any]]]:
@@ -156,6 +159,10 @@ def _tick(at: datetime, trade: Mapping[str, Any]) -> dict[str, object]:
         "size": number("size", trade.get("amount")),
         "conditions": str(trade.get("side") or ""),
     }
+
+
+def _known_by(trade: Mapping[str, Any]) -> tuple[object, ...]:
+    return trade.get("timestamp"), str(trade.get("price")), str(trade.get("amount")), trade.get("side")
 
 
 def _milliseconds(at: datetime) -> int:

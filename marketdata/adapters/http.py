@@ -21,7 +21,7 @@ from django.conf import settings
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, ReadTimeoutError
 from urllib3.util.connection import create_connection
 
 from marketdata.adapters.base import ProviderAway, ProviderFailed, ProviderThrottled, Traffic
@@ -37,13 +37,17 @@ UNAVAILABLE = 503
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a request may cost: attempts, seconds and bytes; all attempts and pauses together take no longer than the total."""
+    """What a request may cost: attempts, seconds and bytes; all attempts and pauses together take no longer than the total.
+
+    `pace` is by which clock, and how, it is waited.
+    """
 
     attempts: int = 4
     connect_seconds: float = 5.0
     read_seconds: float = 10.0
     total_seconds: float = 18.0
     most_bytes: int = 32 * 1024 * 1024
+    pace: Pace = field(default_factory=Pace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +59,21 @@ class Gate:
     bucket: Bucket
     traffic: Traffic
     secrets: Collection[str] = field(default=(), repr=False)
-    limits: Limits = Limits()
-    pace: Pace = field(default_factory=Pace)
+    limits: Limits = field(default_factory=Limits)
 
 
 def open_session(
     *, name: str, per_minute: float, traffic: Traffic, secrets: Iterable[str] = (), limits: Limits | None = None
 ) -> "GuardedSession":
     """Return a session to the hosts of the settings, which keeps to a rate that this whole process shares."""
+    limits = limits or Limits()
     gate = Gate(
         name=name,
         hosts=tuple(settings.PROVIDER_HOSTS),
-        bucket=bucket_of(name, per_minute),
+        bucket=bucket_of(name, per_minute, limits.pace.clock),
         traffic=traffic,
         secrets=tuple(secret for secret in secrets if secret),
-        limits=limits or Limits(),
+        limits=limits,
     )
     return GuardedSession(gate)
 
@@ -101,7 +105,7 @@ class GuardedSession(requests.Session):
             check_address(str(url).split("?")[0], self.gate.hosts)
         except BadAddress as refusal:
             raise ProviderFailed(f"{self.gate.name}: {refusal}") from refusal
-        pace, limits = self.gate.pace, self.gate.limits
+        limits, pace = self.gate.limits, self.gate.limits.pace
         deadline, attempt = pace.clock() + limits.total_seconds, 0
         while True:
             try:
@@ -117,7 +121,7 @@ class GuardedSession(requests.Session):
 
     def _send_once(self, method: str, url: str, options: Mapping[str, Any], deadline: float) -> requests.Response:
         """Wait for our turn, send the request and read the answer."""
-        pace, limits = self.gate.pace, self.gate.limits
+        limits, pace = self.gate.limits, self.gate.limits.pace
         wait = self.gate.bucket.take()
         if pace.clock() + wait >= deadline:
             self.gate.bucket.give_back()
@@ -141,12 +145,12 @@ class GuardedSession(requests.Session):
     def _read(self, response: requests.Response, deadline: float) -> bytes:
         """Return the body of an answer, however it is packed."""
         limits, parts, size = self.gate.limits, [], 0
-        for chunk in response.iter_content(CHUNK):
+        while chunk := response.raw.read1(CHUNK, decode_content=True):  # what is there: `read` would wait for all of a chunk
             size += len(chunk)
             parts.append(chunk)
             if size > limits.most_bytes:
                 raise ProviderFailed(self._told(response.url, f"its answer is longer than {limits.most_bytes:,} bytes"))
-            if self.gate.pace.clock() > deadline:
+            if limits.pace.clock() > deadline:
                 raise ProviderAway(self._told(response.url, f"its answer takes longer than {limits.total_seconds:g} seconds"))
         return b"".join(parts)
 
@@ -246,13 +250,13 @@ class _GuardedAdapter(HTTPAdapter):
 
 def _reason(error: Exception) -> str:
     """Return why a request failed, in a few words and without its headers."""
-    if isinstance(error, requests.Timeout | TimeoutError):
+    if isinstance(error, requests.Timeout | TimeoutError | ReadTimeoutError) or "timed out" in str(error):
         return "no answer in time"
     if isinstance(error, requests.exceptions.SSLError):
         return "its certificate is not trusted"
-    if isinstance(error, requests.ConnectionError) and not isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "timed out" if "timed out" in str(error) else "no connection, or it broke off"
-    return "its answer broke off" if isinstance(error, requests.exceptions.ChunkedEncodingError) else type(error).__name__
+    if isinstance(error, requests.exceptions.ChunkedEncodingError | ProtocolError):
+        return "its answer broke off"
+    return "no connection, or it broke off" if isinstance(error, requests.ConnectionError) else type(error).__name__
 
 
 def _seconds(text: str | None, headers: Mapping[str, str]) -> float | None:
@@ -267,9 +271,10 @@ def _seconds(text: str | None, headers: Mapping[str, str]) -> float | None:
 
 def _time_of(text: str | None) -> datetime | None:
     try:
-        return parsedate_to_datetime(text) if text else None
+        at = parsedate_to_datetime(text) if text else None
     except ValueError:
         return None
+    return at if at is not None and at.tzinfo is not None else None
 
 
 def _until_reset(headers: Mapping[str, str]) -> float:

@@ -53,11 +53,11 @@ class Bucket:
             self._not_before = max(self._not_before, self.clock() + seconds)
 
 
-_buckets: dict[tuple[str, float], Bucket] = {}
+_buckets: dict[tuple[str, float, Callable[[], float]], Bucket] = {}
 _buckets_lock = threading.Lock()
 
 
-def bucket_of(name: str, per_minute: float) -> Bucket:
+def bucket_of(name: str, per_minute: float, clock: Callable[[], float] = time.monotonic) -> Bucket:
     """Return the bucket that all of this process share who ask a source."""
     with _buckets_lock:
-        return _buckets.setdefault((name, per_minute), Bucket(per_minute))
+        return _buckets.setdefault((name, per_minute, clock), Bucket(per_minute, clock=clock))

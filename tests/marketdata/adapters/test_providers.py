@@ -194,4 +194,4 @@ class TestRegistry:
             provider_named("odd")
 
     def test_those_of_the_house_are_there(self):
-        assert [provider.name for provider in providers()] == ["sample", "files"]
+        assert [provider.name for provider in providers()] == ["sample", "files", "ecb"]
