@@ -98,7 +98,7 @@ class AlpacaProvider(Source):
             name=name, per_minute=per_minute, traffic=self.traffic, secrets=(key_id, secret_key), limits=limits
         )
         hosts = self._session.gate.hosts
-        keys = {"api_key": key_id, "secret_key": secret_key, "raw_data": True}
+        keys: dict[str, Any] = {"api_key": key_id, "secret_key": secret_key, "raw_data": True}
         self._stocks = _guarded(StockHistoricalDataClient(url_override=check_address(url, hosts), **keys), self._session)
         self._actions = _guarded(CorporateActionsClient(url_override=check_address(url, hosts), **keys), self._session)
         self._trading = _guarded(TradingClient(url_override=check_address(trading_url, hosts), **keys), self._session)
@@ -155,7 +155,7 @@ class AlpacaProvider(Source):
         if start >= end:
             return
         fields = CorporateActionsRequest(start=start, end=end - timedelta(days=1), limit=ACTIONS_LIMIT).to_request_fields()
-        fields["symbols"] = listing.symbol
+        fields |= {"symbols": listing.symbol}
         forward = Forward(f"{self.name}, corporate actions of {listing.key}")
         rows: list[Row] = []
         while True:

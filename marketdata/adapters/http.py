@@ -137,7 +137,7 @@ class GuardedSession(requests.Session):
                 body = self._read(response, deadline)
         except (requests.RequestException, HTTPError, OSError) as error:
             raise ProviderAway(self._told(url, _reason(error))) from None
-        response._content, response._content_consumed = body, True  # type: ignore[attr-defined]
+        response._content, response._content_consumed = body, True
         response.json = lambda **_options: self._parsed(response)  # type: ignore[method-assign]
         self._judge(response, url)
         return response
@@ -244,7 +244,7 @@ class _HttpsPool(HTTPSConnectionPool):
 
 class _GuardedAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
 

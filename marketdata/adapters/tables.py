@@ -150,7 +150,7 @@ def _order(file: pq.ParquetFile, columns: Mapping[str, int]) -> list[str]:
 def _as_text(row: Mapping[str, object], kind: Kind) -> dict[str, object]:
     """Return the values of a Parquet row as they would be written in a CSV file; nothing for what is missing."""
     texts = {name: _text(value) for name, value in row.items() if value is not None}
-    return {name: _plain(name, text) for name, text in texts.items()} | {kind.time: _time([texts.get(kind.time, "")], 0, kind)}
+    return {**{name: _plain(name, text) for name, text in texts.items()}, kind.time: _time([texts.get(kind.time, "")], 0, kind)}
 
 
 def _text(value: object) -> str:
