@@ -102,7 +102,7 @@ def records(line: int, values: Mapping[str, Any], timeframe: Timeframe | None) -
     if all(name in values for name in OHLC):
         yield _bar(line, values, timeframe)
         return
-    found = [*_tick(line, values), *_quote(line, values)]
+    found: list[Record | BadLine] = [*_tick(line, values), *_quote(line, values)]
     yield from found or [BadLine(line, "The line has neither open, high, low and close, nor bid and ask, nor a price.")]
 
 
@@ -173,10 +173,7 @@ def moment(value: Any) -> Any:
     ('2024-12-29T10:00:00+00:00', '2024-12-29T10:00:00+00:00')
     """
     if isinstance(value, datetime):
-        try:
-            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-        except OverflowError:
-            return str(value)
+        return _in_utc(value)
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
@@ -188,6 +185,14 @@ def moment(value: Any) -> Any:
         if ISO.fullmatch(text):
             return _iso(text)
     return value if isinstance(value, str) else str(value)[:LONGEST_NUMBER]
+
+
+def _in_utc(value: datetime) -> datetime | str:
+    """Return an instant in UTC, which one without a zone is; at the end of time there may be none."""
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError:
+        return str(value)
 
 
 def _iso(text: str) -> Any:

@@ -28,7 +28,7 @@ class CorporateActionSerializer(StrictSerializer):
     instrument = InstrumentField()
     kind = serializers.ChoiceField(choices=KINDS)
     ex_date = DayField()
-    label = TextField(max_length=40, allow_blank=True, required=False)
+    label = TextField(max_length=40, allow_blank=True, required=False)  # type: ignore[assignment]  # fields have one of their own
     record_date = DayField(required=False, allow_null=True)
     pay_date = DayField(required=False, allow_null=True)
     ratio = DecimalStringField(digits=12, places=12, positive=True, required=False, allow_null=True)

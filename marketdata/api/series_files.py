@@ -42,7 +42,7 @@ class SeriesFileSerializer(StrictSerializer):
     file = serializers.FileField(max_length=255, allow_empty_file=True)
     instrument = InstrumentField(required=False)
     exchange = TextField(max_length=8, required=False)
-    create = serializers.BooleanField(default=False, help_text="Write the instrument down, if it is not known.")
+    create = serializers.BooleanField(default=False, help_text="Write it down, if it is not known.")  # type: ignore[assignment]
     asset_class = serializers.ChoiceField(choices=[kind.value for kind in AssetClass], default=AssetClass.EQUITY.value)
     currency = TextField(min_length=3, max_length=3, default="USD")
     timeframe = serializers.ChoiceField(choices=TIMEFRAMES, required=False, help_text="Of bars that do not say theirs.")

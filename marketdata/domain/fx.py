@@ -8,6 +8,7 @@ from decimal import Decimal
 from marketdata.domain.money import cross, inverse, plain
 
 Pair = tuple[str, str]
+Day = date  # where a field is called date
 Rates = Mapping[date, Decimal]
 
 # Central banks publish against one of these two, so nearly every pair can be crossed over one of them.
@@ -74,11 +75,11 @@ class KnownRate:
     path: str
     legs: tuple[Leg, ...]
 
-    def age(self, day: date) -> int:
+    def age(self, day: Day) -> int:
         """Return how many days old the rate is on a day."""
         return (day - self.date).days
 
-    def stale(self, day: date, *, after: int) -> bool:
+    def stale(self, day: Day, *, after: int) -> bool:
         """Say whether the rate has been carried further than a number of days.
 
         >>> rate = KnownRate(Decimal(1), date(2024, 1, 5), "direct", ())

@@ -66,7 +66,7 @@ def rates_on(wanted: Collection[tuple[Pair, date]]) -> dict[tuple[Pair, date], K
     asked = list(dict.fromkeys(wanted))
     if not asked:
         return {}
-    columns = [[pair[0] for pair, _ in asked], [pair[1] for pair, _ in asked], [day for _, day in asked]]
+    columns: list[Any] = [[pair[0] for pair, _ in asked], [pair[1] for pair, _ in asked], [day for _, day in asked]]
     legs: dict[tuple[Pair, date], dict[str, list[Leg]]] = {}
     with connection.cursor() as cursor:
         cursor.execute(RATES_ON, columns)

@@ -202,7 +202,7 @@ def _refuse_known(draft: ActionDraft, *, but: CorporateAction | None = None) -> 
     """
     instrument, ex_date, kind, label = draft.key
     known = CorporateAction.objects.filter(instrument=instrument, ex_date=ex_date, kind=kind, label=label)
-    if known.exclude(pk=but.pk if but else None).exists():
+    if (known.exclude(pk=but.pk) if but else known).exists():
         raise ActionExists(
             f"There is a {kind} on {ex_date} already; give another label to tell them apart.", code="action_exists"
         )
@@ -359,7 +359,8 @@ def _settle(batch: Batch, index: int, known: CorporateAction, *, new: bool, corr
                     action=known, changes={name: getattr(draft, name) for name in FIGURES}, recorded_at=batch.recorded_at
                 )
     except ValidationError as refusal:
-        CorporateAction.objects.filter(pk=known.pk if new else None).delete()
+        if new:
+            known.delete()
         name, told = next(iter(getattr(refusal, "message_dict", {"new_symbol": refusal.messages}).items()))
         rule = "not_its_symbol" if name == "old_symbol" else "symbol_is_taken"
         batch.refuse(index, rule, name, getattr(draft, name, ""), " ".join(told))
