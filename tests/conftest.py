@@ -32,6 +32,8 @@ from pytest_django.plugin import DjangoDbBlocker
 from accounts.models import Account, User
 from tests import factories
 
+collect_ignore = ["marketdata/live_settings.py"]  # settings of processes that tests start, which change those they build on
+
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # people are made by the thousand here
 
 hypothesis_settings.register_profile(
