@@ -9,6 +9,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
 from marketdata.admin.base import OperatorAdmin, ServiceForm, badge, figure, link_to_list, when
 from marketdata.admin.charts import ChartMixin
+from marketdata.admin.providers import SourcesMixin
 from marketdata.models import Bar, Instrument, PriceHistory, QualityIssue, Quote, Tick
 from marketdata.services import instruments
 
@@ -32,7 +33,7 @@ class InstrumentForm(ServiceForm):
 
 
 @admin.register(Instrument)
-class InstrumentAdmin(ChartMixin, OperatorAdmin):
+class InstrumentAdmin(ChartMixin, SourcesMixin, OperatorAdmin):
     """Instruments with their last close; everybody finds them, operators keep them."""
 
     form = InstrumentForm

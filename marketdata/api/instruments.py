@@ -13,6 +13,7 @@ from marketdata.api.permissions import StaffOrManagersWrite, StaffWritesMixin
 from marketdata.domain.instruments import AssetClass, OptionRight
 from marketdata.models.instruments import Instrument
 from marketdata.selectors.instruments import BadInstrument, UnknownInstrument, find_instrument
+from marketdata.selectors.providers import Choice
 from marketdata.services import instruments
 
 NO_OPTION = {"underlying": None, "expiry": None, "strike": None, "right": ""}
@@ -26,6 +27,13 @@ class OptionSerializer(StrictSerializer):
     expiry = DayField(allow_null=True)
     strike = DecimalStringField(positive=True, allow_null=True)
     right = serializers.ChoiceField(choices=[right.value for right in OptionRight])
+
+
+class SourceSerializer(StrictSerializer):
+    """A source that an instrument's prices come from; `symbol` is what the instrument is called there, if that differs."""
+
+    provider = TextField(max_length=40)
+    symbol = TextField(max_length=40, allow_blank=True, required=False, default="")
 
 
 class InstrumentSerializer(StrictSerializer):
@@ -46,6 +54,7 @@ class InstrumentSerializer(StrictSerializer):
     price_ceiling = DecimalStringField(required=False, allow_null=True)
     active = serializers.BooleanField(required=False)
     option = OptionSerializer(required=False, allow_null=True)
+    sources = SourceSerializer(source="ranked_sources", many=True, required=False, max_length=20)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Return the fields as the model names them; `"option": null` empties those of an option."""
@@ -60,7 +69,7 @@ class InstrumentSerializer(StrictSerializer):
 class InstrumentViewSet(StaffWritesMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Instrument]):
     """What can be held and priced."""
 
-    queryset = Instrument.objects.select_related("underlying")
+    queryset = Instrument.objects.select_related("underlying").prefetch_related("sources")
     serializer_class = InstrumentSerializer
     write_permission = StaffOrManagersWrite
     lookup_field = "key"
@@ -92,7 +101,8 @@ class InstrumentViewSet(StaffWritesMixin, mixins.ListModelMixin, mixins.Retrieve
         """Write a new instrument down."""
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        instrument = instruments.create_instrument(fields=serializer.validated_data)
+        fields, sources = _apart(serializer.validated_data)
+        instrument = instruments.create_instrument(fields=fields, sources=sources)
         return Response(self.get_serializer(instrument).data, status=201)
 
     def partial_update(self, request: Request, key: str) -> Response:
@@ -100,5 +110,13 @@ class InstrumentViewSet(StaffWritesMixin, mixins.ListModelMixin, mixins.Retrieve
         known = self.get_object()
         serializer = self.get_serializer(known, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        instrument = instruments.update_instrument(instrument=known, changes=serializer.validated_data)
+        changes, sources = _apart(serializer.validated_data)
+        instrument = instruments.update_instrument(instrument=known, changes=changes, sources=sources)
         return Response(self.get_serializer(instrument).data)
+
+
+def _apart(validated: dict[str, Any]) -> tuple[dict[str, Any], list[Choice] | None]:
+    """Return the instrument's own fields, and its sources where they are given."""
+    named = validated.get("ranked_sources")
+    fields = {name: value for name, value in validated.items() if name != "ranked_sources"}
+    return fields, None if named is None else [Choice(each.get("provider", ""), each.get("symbol", "")) for each in named]

@@ -9,7 +9,8 @@ from marketdata.api.bars import BarViewSet
 from marketdata.api.cache import CacheViewSet
 from marketdata.api.fx import FxRateViewSet
 from marketdata.api.instruments import InstrumentViewSet
-from marketdata.api.quality import ProviderViewSet, QualityIssueViewSet
+from marketdata.api.providers import ProviderViewSet
+from marketdata.api.quality import QualityIssueViewSet
 from marketdata.api.quotes import QuoteViewSet
 from marketdata.api.series_files import SeriesFileViewSet
 from marketdata.api.streams import StreamStateViewSet

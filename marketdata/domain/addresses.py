@@ -32,7 +32,7 @@ def check_address(url: str, hosts: Collection[str]) -> str:
     except ValueError as error:
         raise BadAddress(f"That is no address: {error}.") from error
     if not host or not url.isascii() or not url.isprintable() or "\\" in url:
-        raise BadAddress("Write the address as https://host/path.")
+        raise BadAddress("Write the address as https://example.com/path.")
     if parts.username is not None or parts.password is not None:
         raise BadAddress("Leave names and passwords out of the address.")
     if parts.scheme not in SECURE and not (parts.scheme in PLAIN and is_loopback(host)):

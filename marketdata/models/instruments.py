@@ -1,6 +1,6 @@
 """What can be held and priced, and which of it somebody follows."""
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -94,6 +94,11 @@ class Instrument(models.Model):
     def option(self) -> "Instrument | None":
         """The instrument itself where it is an option, for those who show what only an option has."""
         return self if self.asset_class == AssetClass.OPTION else None
+
+    @property
+    def ranked_sources(self) -> list[Any]:
+        """Its own sources of prices, the first to be asked first."""
+        return sorted(self.sources.all(), key=lambda source: (source.rank, source.provider))
 
     @property
     def listing(self) -> Listing:

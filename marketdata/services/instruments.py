@@ -1,6 +1,6 @@
 """Write instruments down, and mark those that somebody follows."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
@@ -10,7 +10,9 @@ from django.db import connection, transaction
 
 from marketdata.domain.instruments import Listing
 from marketdata.models.instruments import FollowedInstrument, Instrument
+from marketdata.selectors.providers import Choice
 from marketdata.services.quotes import forget_quote
+from marketdata.services.sources import set_sources
 
 FOLLOW = """
     INSERT INTO marketdata_followedinstrument (instrument_id, since)
@@ -24,8 +26,8 @@ class InstrumentExists(ValidationError):
 
 
 @transaction.atomic
-def create_instrument(*, fields: Mapping[str, object]) -> Instrument:
-    """Write a new instrument down.
+def create_instrument(*, fields: Mapping[str, object], sources: Sequence[Choice] | None = None) -> Instrument:
+    """Write a new instrument down, with the sources of its prices where they are given.
 
     :raises InstrumentExists: if its symbol is taken on its exchange
     :raises ValidationError: by field, if one breaks its rules
@@ -33,6 +35,8 @@ def create_instrument(*, fields: Mapping[str, object]) -> Instrument:
     instrument = Instrument(**fields)
     _check(instrument)
     instrument.save(force_insert=True)
+    if sources is not None:
+        set_sources(instrument=instrument, sources=sources)
     return instrument
 
 
@@ -46,8 +50,10 @@ def list_instrument(*, listing: Listing) -> Instrument:
 
 
 @transaction.atomic
-def update_instrument(*, instrument: Instrument, changes: Mapping[str, object]) -> Instrument:
-    """Change fields of an instrument.
+def update_instrument(
+    *, instrument: Instrument, changes: Mapping[str, object], sources: Sequence[Choice] | None = None
+) -> Instrument:
+    """Change fields of an instrument, and the sources of its prices where they are given.
 
     :raises InstrumentExists: if its new symbol is taken on its exchange
     :raises ValidationError: by field, if one breaks its rules
@@ -59,6 +65,8 @@ def update_instrument(*, instrument: Instrument, changes: Mapping[str, object]) 
     _check(current)
     if changes:
         current.save(update_fields=[*changes])
+    if sources is not None:
+        set_sources(instrument=current, sources=sources)
     if (current.symbol, current.exchange) != before:
         transaction.on_commit(lambda: forget_quote(*before), robust=True)
     return current

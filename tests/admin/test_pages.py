@@ -19,7 +19,7 @@ from accounts.models import (
     Watchlist,
 )
 from accounts.models.tenancy import acting_as
-from marketdata.models import CorporateAction, Instrument, ProviderState, StreamState
+from marketdata.models import CorporateAction, Instrument, ProviderHealth, ProviderState, StreamState
 from tests.admin.world import HOSTILE, SHARED, AdminWorld, looks, pages, to
 from tests.clients import nobody
 
@@ -27,7 +27,7 @@ MODELS = sorted(pages(), key=lambda model: model._meta.label)
 PRIVATE = [model for model in MODELS if model not in SHARED]
 MOST_QUERIES = 14
 EVERYBODY = {"alice", "tom", "bob", "charlie", "operator"}
-OPERATORS_ALONE = {ProviderState, StreamState}
+OPERATORS_ALONE = {ProviderHealth, ProviderState, StreamState}
 # who may add, who may change Alice's record; everybody else may not
 ADDS = {
     Account: EVERYBODY,

@@ -31,6 +31,7 @@ from marketdata.models import (
     FxRate,
     Instrument,
     PriceHistory,
+    ProviderHealth,
     ProviderState,
     QualityIssue,
     Quote,
@@ -60,6 +61,7 @@ SHARED = (
     Quote,
     Tick,
     PriceHistory,
+    ProviderHealth,
     ProviderState,
     FxRate,
     FxHistory,
@@ -122,6 +124,7 @@ class AdminWorld(World):
             ProviderState: {"instrument": self.instrument, "timeframe": "1d", "provider": "test", "last_detail": EVIL},
             FxRate: {**pair, "date": date(2020, 1, 2), "rate": 1, "recorded_at": NOW},
             FxHistory: {**pair, "rows": 1},
+            ProviderHealth: {"provider": "test", "circuit": "OPEN", "last_error": EVIL[:300], "progress": EVIL[:200]},
             StreamState: {"provider": "test", "connected_at": NOW, "received": 10, "last_error": EVIL[:300]},
         }
         if model is QualityIssue:

@@ -12,7 +12,7 @@ from marketdata.domain.addresses import BadAddress, check_address, is_public
 from tests.factories import unique_symbol
 from tests.marketdata.adapters.vendors import BankServer, Clock, patient, serving, stalls, status
 
-METADATA = "169.254.169.254"
+METADATA, HERE = "169.254.169.254", "[::1]"
 
 
 def session_to(clock, *, per_minute=600, secrets=(), **limits):
@@ -31,10 +31,10 @@ class TestAddresses:
         "url",
         [
             "http://data.example.com", "ftp://data.example.com", "file:///etc/passwd", "data.example.com", "//data.example.com",
-            "", "https://", "https://evil.example.com", "https://data.example.com.evil.org", "https://data.example.com@evil.org",
+            "", "https://", "https://evil.example.com", "https://data.example.com.evil.example.org", "https://data.example.com@evil.example.org",
             "https://user:pass@data.example.com", "https://evildata.example.com", "https://127.0.0.1", "https://localhost",
-            "https://[::1]", f"https://{METADATA}", "https://data.example.com\\@evil.org", "https://data.example.com:99999",
-            "https://data.example.com\n.evil.org", "https://dаta.example.com", "https://data.example.com%2eevil.org",
+            f"https://{HERE}", f"https://{METADATA}", "https://data.example.com\\@evil.example.org", "https://data.example.com:99999",
+            "https://data.example.com\n.evil.example.org", "https://dаta.example.com", "https://data.example.com%2eevil.example.org",
         ],
     )  # fmt: skip
     def test_that_may_not_be_asked_are_refused(self, url):

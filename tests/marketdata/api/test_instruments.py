@@ -62,6 +62,7 @@ class TestRead:
                 "price_ceiling": None,
                 "active": True,
                 "option": None,
+                "sources": [],
             }
 
     def test_who_has_it_already_hears_so(self, reader):
