@@ -167,7 +167,7 @@ class AlpacaProvider(Source):
             fields |= {"page_token": token}
         kept = [row for row in rows if str(start) <= str(row["ex_date"]) < str(end)]
         if kept:
-            yield Page(tuple(sorted(kept, key=lambda row: (str(row["ex_date"]), str(row["kind"])))))
+            yield Page(tuple(sorted(kept, key=_by_day)))
 
     def sessions(self, exchange: str, start: date, end: date) -> Iterator[Session]:
         """Yield the days of [start, end) on which the US exchanges trade.
@@ -242,6 +242,10 @@ def _one_request_of(session: GuardedSession) -> Callable[..., Any]:
         return response.json()
 
     return one_request
+
+
+def _by_day(row: Row) -> tuple[str, str]:
+    return str(row["ex_date"]), str(row["kind"])
 
 
 def _time(row: Mapping[str, Any]) -> datetime:

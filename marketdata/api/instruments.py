@@ -54,7 +54,7 @@ class InstrumentSerializer(StrictSerializer):
     price_ceiling = DecimalStringField(required=False, allow_null=True)
     active = serializers.BooleanField(required=False)
     option = OptionSerializer(required=False, allow_null=True)
-    sources = SourceSerializer(source="ranked_sources", many=True, required=False, max_length=20)
+    sources = SourceSerializer(source="ranked_sources", many=True, required=False)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Return the fields as the model names them; `"option": null` empties those of an option."""

@@ -78,3 +78,30 @@ class TestDevelopment:
         expression = "s.SECURE_PROXY_SSL_HEADER, s.REST_FRAMEWORK['NUM_PROXIES']"
         assert boot(expression).stdout == "(None, 0)\n"
         assert boot(expression, BEHIND_PROXY="true").stdout == "(('HTTP_X_FORWARDED_PROTO', 'https'), 1)\n"
+
+
+class TestSources:
+    def test_are_those_that_need_nothing_unless_more_are_set_up(self):
+        assert boot("list(s.MARKETDATA_PROVIDERS)").stdout == "['sample', 'files', 'ecb']\n"
+        keys = {"ALPACA_KEY_ID": "x", "ALPACA_SECRET_KEY": "y", "CRYPTO_EXCHANGE": "kraken", "PROVIDERS": "ecb,alpaca,crypto"}
+        assert boot("list(s.MARKETDATA_PROVIDERS)", **keys).stdout == "['ecb', 'alpaca', 'crypto']\n"
+
+    @pytest.mark.parametrize(
+        ("wrong", "says"),
+        [
+            ({"ALPACA_DATA_URL": "https://evil.example.com"}, "ALPACA_DATA_URL"),
+            ({"ALPACA_TRADING_URL": "ftp://paper-api.alpaca.markets"}, "ALPACA_TRADING_URL"),
+            ({"ECB_URL": "https://127.0.0.1/rates"}, "ECB_URL"),
+            ({"CRYPTO_URL": "nowhere", "CRYPTO_EXCHANGE": "kraken"}, "CRYPTO_URL"),
+            ({"PROVIDERS": "alpaca"}, "PROVIDERS"),
+            ({"PROVIDER_HOSTS": "a.example.com/path"}, "PROVIDER_HOSTS"),
+            ({"ALPACA_KEY_ID": "canary"}, "ALPACA_KEY_ID and ALPACA_SECRET_KEY"),
+            ({"ALPACA_FEED": "all"}, "ALPACA_FEED"),
+            ({"ALPACA_RATE": "0"}, "ALPACA_RATE"),
+        ],
+    )
+    def test_that_are_odd_stop_the_boot_by_name(self, wrong, says):
+        done = boot(**wrong)
+        assert done.returncode != 0
+        assert f"ImproperlyConfigured: {says} must" in done.stderr
+        assert "canary" not in done.stderr

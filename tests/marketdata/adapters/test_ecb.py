@@ -18,7 +18,7 @@ from tests.factories import unique_symbol
 from tests.marketdata.adapters.vendors import BankServer, patient, serving, status
 
 EURO_DOLLAR = Listing("EURUSD", "XECB")  # the pair itself is what is asked for
-DAYS = [f"2024-01-{day:02}" for day in (2, 3, 4, 5, 8, 9, 10, 11, 12, 15, 16, 17)]
+DAYS = [f"1997-01-{day:02}" for day in (2, 3, 4, 5, 8, 9, 10, 11, 12, 15, 16, 17)]
 TABLE = "Date,USD,JPY,TRL,\n" + "".join(f"{day},1.0{n:03},156.{n},N/A,\n" for n, day in reversed([*enumerate(DAYS)]))
 CUBES = "".join(f"<Cube time='{day}'><Cube currency='USD' rate='1.0{n:03}'/></Cube>" for n, day in reversed([*enumerate(DAYS)]))
 XML = f'<?xml version="1.0"?><gesmes:Envelope xmlns="x"><Cube>{CUBES}</Cube></gesmes:Envelope>'
@@ -89,7 +89,7 @@ class Bank(NetworkContract, Rates):
 
     def test_every_digit_arrives(self, provider):
         (first, *_) = self.rows(provider, EURO_DOLLAR)
-        assert (first["date"], str(first["rate"])) == ("2024-01-02", "1.0000")
+        assert (first["date"], str(first["rate"])) == ("1997-01-02", "1.0000")
 
 
 class Fresh(EcbProvider):
