@@ -18,18 +18,22 @@ import django
 django.setup()
 
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from django.conf import settings
 from django.core.cache import caches
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import Account, User
+from marketdata.models import ArchiveSegment
 from tests import factories
 
 collect_ignore = ["marketdata/live_settings.py"]  # settings of processes that tests start, which change those they build on
@@ -67,15 +71,39 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbB
     if not keep:
         with django_db_blocker.unblock():
             for connection in connections.all():
-                connection.close()
+                _end_sessions(connection)
             owner.creation.destroy_test_db(name, verbosity=0)
         rmtree(archive, ignore_errors=True)
+
+
+def _end_sessions(connection: BaseDatabaseWrapper) -> None:
+    """Close a connection, and those that threads and drivers of the same login have left behind: a database in use stays."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET ROLE NONE")
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND usename = session_user AND pid <> pg_backend_pid()"
+        )
+    connection.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     with django_db_blocker.unblock():
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _archive(_database: None) -> Iterator[None]:
+    """Forget days that a module has archived where nobody else looks, or damaged: who asks for them would be told so."""
+    root = settings.ARCHIVE_URL
+    known = set(ArchiveSegment.objects.values_list("pk", flat=True))
+    yield
+    folder = Path(unquote(urlsplit(root).path))
+    for segment in ArchiveSegment.objects.exclude(pk__in=known):
+        file = folder / segment.file
+        if not file.is_file() or sha256(file.read_bytes()).hexdigest() != segment.sha256:
+            segment.delete()
 
 
 @pytest.fixture
