@@ -79,6 +79,10 @@ class BaseAdmin(ModelAdmin):
         """Let nobody delete."""
         return False
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return the record of an address, or None: a key with a NUL in it is nobody's, and PostgreSQL takes none."""
+        return None if "\x00" in object_id else super().get_object(request, object_id, from_field)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Return the fields that are shown only: the columns among them are computed."""
         shown = flatten_fieldsets(self.get_fieldsets(request, obj)) if self.fieldsets else []

@@ -59,7 +59,7 @@ class ProviderHealthAdmin(BaseAdmin):
         """Let operators close the breaker."""
         if not is_operator(request):
             return False
-        waiting = ProviderHealth.objects.filter(pk=object_id).first()
+        waiting = self.get_object(request, object_id) if object_id else None
         return waiting is None or waiting.circuit != Circuit.CLOSED or waiting.not_before is not None
 
     @action(

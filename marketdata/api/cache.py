@@ -89,7 +89,7 @@ class CacheViewSet(viewsets.GenericViewSet[Any]):
         namespaces = [asdict(space) | {"rate": space.rate} for space in found.spaces]
         return Response(CacheSerializer(asdict(found) | {"namespaces": namespaces}).data)
 
-    @extend_schema(request=ForgetSerializer, responses=ForgottenSerializer)
+    @extend_schema(request=ForgetSerializer, responses={200: ForgottenSerializer})
     def create(self, request: Request) -> Response:
         """Forget the values of a namespace, or some of them."""
         serializer = ForgetSerializer(data=request.data)

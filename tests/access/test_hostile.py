@@ -192,6 +192,9 @@ def replaced(body: Any, path: tuple[Any, ...], value: Any) -> Any:
     return body
 
 
+FORMS = {("series-file", "post")}  # a file and its fields: JSON is not spoken there
+
+
 class TestAnything:
     @pytest.mark.parametrize(("route", "method"), SPOKEN)
     def test_in_any_place_is_no_fault(self, world, alice, route, method):
@@ -205,9 +208,10 @@ class TestAnything:
 
     @pytest.mark.parametrize(("route", "method"), SPOKEN)
     def test_a_field_nobody_knows_is_refused(self, world, alice, route, method):
-        good = BODIES[route, method](world)
         for name in ("surprise", "id", "user", "user_id", "account_id", "is_superuser", "__class__", "x" * 500):
-            answer = getattr(alice, method)(address(world, route), good | {name: "1"})
+            good = BODIES[route, method](world)
+            form = "multipart" if (route, method) in FORMS else "json"
+            answer = getattr(alice, method)(address(world, route), good | {name: "1"}, format=form)
             refused(answer, name[:100])
             assert answer.json()["code"] == "unknown_field"
 
@@ -233,6 +237,7 @@ class TestAnything:
     def test_a_body_that_is_none_is_refused(self, world, alice, route, method, body, status):
         answer = getattr(alice, method)(address(world, route), body, content_type="application/json")
         takes_none = (route, method) not in BODIES
+        status = 415 if (route, method) in FORMS else status
         assert answer.status_code == status or (takes_none and answer.status_code < 500)
 
 
