@@ -167,7 +167,8 @@ class AlpacaProvider(Source):
             fields |= {"page_token": token}
         kept = [row for row in rows if str(start) <= str(row["ex_date"]) < str(end)]
         if kept:
-            yield Page(tuple(sorted(kept, key=_by_day)))
+            kept.sort(key=_by_day)
+            yield Page(tuple(kept))
 
     def sessions(self, exchange: str, start: date, end: date) -> Iterator[Session]:
         """Yield the days of [start, end) on which the US exchanges trade.
