@@ -7,6 +7,7 @@ from typing import Any
 
 from celery import Celery
 from celery.contrib.django.task import DjangoTask
+from celery.schedules import crontab
 from celery.signals import heartbeat_sent
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -69,12 +70,14 @@ app.conf.update(
     beat_schedule={
         "claim due jobs": {"task": "accounts.tasks.claim_due_jobs", "schedule": 10.0, "options": {"expires": 10}},
         "refresh watched prices": {"task": "marketdata.tasks.refresh_watched", "schedule": 3600.0},
+        "refresh currency rates": {"task": "marketdata.tasks.refresh_rates", "schedule": 14_400.0},
         "rename and retire instruments": {"task": "marketdata.tasks.apply_due_actions", "schedule": 3600.0},
         "roll up bars": {"task": "marketdata.tasks.roll_up_pending", "schedule": 60.0, "options": {"expires": 60}},
         "warm quotes": {"task": "marketdata.tasks.warm_quotes", "schedule": 240.0, "options": {"expires": 240}},
         "roll finished days over": {"task": "marketdata.tasks.roll_over_finished", "schedule": 3600.0},
         "look at the archive": {"task": "marketdata.tasks.verify_oldest_segments", "schedule": 3600.0},
         "catch up accounts that lag": {"task": "portfolio.tasks.catch_up_lagging", "schedule": 60.0, "options": {"expires": 60}},
+        "check data": {"task": "marketdata.tasks.check_data", "schedule": crontab(hour=3, minute=40)},
         "forget old answers": {"task": "accounts.tasks.forget_old_answers", "schedule": 86400.0},
     },
 )

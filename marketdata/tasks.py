@@ -12,9 +12,10 @@ from marketdata.domain.archive import ARCHIVED
 from marketdata.domain.quality import Dataset
 from marketdata.models.instruments import Instrument
 from marketdata.selectors.days import finished_days
-from marketdata.services import actions, providers, quotes, rollover, rollup, verification
+from marketdata.services import actions, checks, providers, quotes, rates, rollover, rollup, verification
 
 log = logging.getLogger(__name__)
+CHECKED_BACK = timedelta(days=3)
 LOOK = 120  # seconds that a look at the archive takes at most, and one file more
 
 
@@ -28,6 +29,13 @@ def refresh_watched(**_later: object) -> None:
 def refresh_instruments(*, instrument_ids: list[str], **_later: object) -> None:
     """Fetch new prices of some instruments, such as those an account has just begun to hold."""
     _refresh(list(Instrument.objects.filter(pk__in=instrument_ids, active=True).order_by("symbol", "exchange")))
+
+
+@shared_task(ignore_result=True)
+def refresh_rates(**_later: object) -> None:
+    """Fetch the rates that are new of the currencies that instruments are priced in."""
+    runs = rates.refresh_rates(at=timezone.now())
+    log.info("Rates: %d currencies asked for, %d stored", len(runs), sum(run.report.stored for run in runs))
 
 
 @shared_task(ignore_result=True)
@@ -81,6 +89,15 @@ def verify_oldest_segments(**_later: object) -> None:
             log.error("The archive is damaged: %s: %s", fault.file, fault.detail)
         if time.monotonic() > until:
             break
+
+
+@shared_task(ignore_result=True)
+def check_data(**_later: object) -> None:
+    """Check the records of the last days against each other; what is found is kept as quality issues."""
+    now = timezone.now()
+    for checked in checks.run_checks(at=now, since=now.date() - CHECKED_BACK):
+        if checked.found:
+            log.warning("Check %s (%s): %d found", checked.check.name, checked.check.severity, checked.found)
 
 
 def _refresh(instruments: list[Instrument]) -> None:

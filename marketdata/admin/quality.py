@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import action
@@ -15,6 +16,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from marketdata.admin.base import BaseAdmin, Dialog, badge, figure, find, is_operator, leave, link, page_of, when
 from marketdata.models import QualityIssue
+from marketdata.selectors.quality import quality_summary
 from marketdata.services.quality import resolve_issue
 
 SEVERITIES = {"ERROR": "danger", "WARNING": "warning", "INFO": "info"}
@@ -70,6 +72,7 @@ class QualityIssueAdmin(BaseAdmin):
         ("instrument", AutocompleteSelectFilter),
     )
     list_select_related = ("instrument",)
+    actions_list = ("summary",)
     actions_detail = ("resolve",)
     fieldsets = (
         (None, {"fields": (("rule", "severity"), "detail", ("field", "value"), "record")}),
@@ -100,3 +103,17 @@ class QualityIssueAdmin(BaseAdmin):
     def resolve(self, request: HttpRequest, form: Resolution, object_id: str) -> HttpResponse:
         """Come back from the dialog."""
         return leave(request, "The issue is resolved.", page_of(form.done))
+
+    def has_summary_permission(self, request: HttpRequest) -> bool:
+        """Let everybody who may look at issues see them counted."""
+        return bool(self.has_view_permission(request))
+
+    @action(description="By rule and source", permissions=["summary"], url_path="summary", icon="bar_chart")
+    def summary(self, request: HttpRequest) -> HttpResponse:
+        """Show how often each rule was broken by each source."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Quality issues by rule and source",
+            "summary": quality_summary(),
+        }
+        return TemplateResponse(request, "bedrock/quality_summary.html", context)

@@ -5,13 +5,14 @@ from typing import Any
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketdata.api.fields import InstrumentField, StrictSerializer, TextField, UtcDateTimeField
 from marketdata.api.permissions import StaffWritesMixin
 from marketdata.models.quality import QualityIssue
-from marketdata.selectors.providers import provider_summaries
+from marketdata.selectors.quality import quality_summary
 from marketdata.services.quality import resolve_issue
 
 
@@ -36,6 +37,19 @@ class QualityIssueSerializer(StrictSerializer):
     resolution = TextField(max_length=2000)
 
 
+class QualitySummarySerializer(serializers.Serializer[Any]):
+    """How often a source has broken a rule: issues, open ones, and the rows behind them."""
+
+    rule = serializers.CharField()
+    severity = serializers.CharField()
+    dataset = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # fields have one of their own
+    issues = serializers.IntegerField()
+    open = serializers.IntegerField()
+    times = serializers.IntegerField()
+    last_found_at = UtcDateTimeField()
+
+
 class QualityIssueViewSet(
     StaffWritesMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[QualityIssue]
 ):
@@ -56,6 +70,12 @@ class QualityIssueViewSet(
         "resolved_at": ["isnull"],
     }
 
+    @extend_schema(responses=QualitySummarySerializer(many=True), filters=False)
+    @action(detail=False, filter_backends=(), pagination_class=None)
+    def summary(self, request: Request) -> Response:
+        """Return how often each rule was broken by each source, what is open first."""
+        return Response(QualitySummarySerializer(quality_summary(), many=True).data)
+
     def partial_update(self, request: Request, pk: str) -> Response:
         """Note that the issue has been dealt with, and how."""
         issue = self.get_object()
@@ -64,28 +84,3 @@ class QualityIssueViewSet(
         if serializer.validated_data:
             issue = resolve_issue(issue=issue, by=str(request.user), at=timezone.now(), **serializer.validated_data)
         return Response(self.get_serializer(issue).data)
-
-
-class ProviderSerializer(serializers.Serializer[Any]):
-    """A source of prices and how it has been doing."""
-
-    name = serializers.CharField()
-    timeframes = serializers.ListField(child=serializers.CharField())
-    series = serializers.IntegerField()
-    failing = serializers.IntegerField()
-    last_run_at = UtcDateTimeField(allow_null=True)
-    last_failure = serializers.CharField()
-
-
-class ProviderViewSet(viewsets.GenericViewSet[Any]):
-    """The sources of prices, in the order in which they are asked."""
-
-    queryset = QualityIssue.objects.none()
-    serializer_class = ProviderSerializer
-    filter_backends = ()
-
-    @extend_schema(responses=ProviderSerializer(many=True))
-    def list(self, request: Request) -> Response:
-        """Return every source and how it has been doing."""
-        page = self.paginate_queryset(provider_summaries())
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)

@@ -19,7 +19,7 @@ RECORD = """
     INSERT INTO marketdata_qualityissue (rule, severity, dataset, source, instrument_id, record, field, value, detail,
                                          fingerprint, times, found_at, last_found_at, resolved_by, resolution)
     SELECT DISTINCT ON (fingerprint) rule, severity, %(dataset)s, %(source)s, instrument_id, record::jsonb, field,
-           value, detail, fingerprint, times, %(at)s, %(at)s, '', ''
+           value, detail, fingerprint, sum(times) OVER (PARTITION BY fingerprint), %(at)s, %(at)s, '', ''
     FROM unnest(%(rules)s::text[], %(severities)s::text[], %(instruments)s::uuid[], %(records)s::text[],
                 %(fields)s::text[], %(values)s::text[], %(details)s::text[], %(fingerprints)s::text[],
                 %(times)s::integer[])

@@ -69,3 +69,13 @@ def test_providers_tell_how_they_are_doing(reader):
     assert listed["sample"]["timeframes"] == ["1d"]
     assert listed["files"]["failing"] >= 1
     assert listed["files"]["last_failure"]
+
+
+def test_faults_are_counted_by_rule_and_source(reader, staff, issue):
+    counted = {(row["rule"], row["source"]): row for row in reader.get(f"{URL}summary/").json()}
+    assert counted["not_a_row", "test"]["issues"] >= 1
+    assert counted["not_a_row", "test"]["times"] >= counted["not_a_row", "test"]["issues"]
+    assert set(counted["not_a_row", "test"]) == {
+        *("rule", "severity", "dataset", "source", "issues", "open", "times", "last_found_at")
+    }
+    assert reader.get(f"{URL}summary/", {"rule": "missing"}).status_code == 400
