@@ -42,6 +42,8 @@ def encode(rows: pl.DataFrame) -> bytes:
     Decimals become numeric, 64-bit integers bigint, 32-bit ones integer, instants timestamptz, days date, texts text, and the
     names of an Enum uuid.
     """
+    if not rows.height:
+        return HEADER + TRAILER
     fields = [_field(rows[name]) for name in rows.columns]
     width = 2 + sum(4 + field.values.shape[1] for field in fields)
     block = np.empty((rows.height, width), dtype=np.uint8)
