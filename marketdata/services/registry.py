@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -43,7 +42,10 @@ def _rules_at(path: str) -> Iterable[Rule]:
     :raises ImproperlyConfigured: naming the path at which there are none
     """
     try:
-        there: Any = import_module(path) if find_spec(path) else import_string(path)
+        try:
+            there: Any = import_module(path)
+        except ModuleNotFoundError:
+            there = import_string(path)
     except ImportError as error:
         raise ImproperlyConfigured(f"MARKETDATA_RULES: {path}: {error}") from error
     members: Mapping[str, Any] = vars(there) if isinstance(there, ModuleType) else {path: there}
