@@ -70,7 +70,7 @@ class StockQuote(models.Model):
         constraints = [models.UniqueConstraint(fields=["instrument", "timestamp"], name="stock_quote_once")]
 
     def __str__(self) -> str:
-        return f"{self.instrument_id} {self.timestamp}"
+        return f"{self.instrument} {self.timestamp}"
 
 
 def run(harness: Harness) -> None:
@@ -238,7 +238,7 @@ def bulk_create(frame: pl.DataFrame) -> None:
         for row in frame.iter_rows()
     ]
     with transaction.atomic():
-        StockQuote.objects.bulk_create(made, batch_size=1000, ignore_conflicts=True)
+        StockQuote._default_manager.bulk_create(made, batch_size=1000, ignore_conflicts=True)
 
 
 def memory(harness: Harness) -> None:

@@ -96,7 +96,8 @@ def _values(column: pl.Series) -> Bytes:
     if isinstance(dtype, pl.Enum):
         names = b"".join(UUID(name).bytes for name in dtype.categories)
         known = np.frombuffer(names, dtype=np.uint8).reshape(-1, UUID_BYTES)
-        return known[column.to_physical().to_numpy()]
+        codes: NDArray[np.uint32] = column.to_physical().to_numpy()
+        return known.take(codes, axis=0)
     if isinstance(dtype, pl.Datetime):
         return _bytes_of((column.dt.cast_time_unit("us").to_physical().to_numpy() - POSTGRES_MICROSECOND).astype(">i8"))
     if dtype == pl.Date:

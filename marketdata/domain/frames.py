@@ -32,9 +32,9 @@ from marketdata.domain.rows import (
     read_start,
 )
 
-INSTANT = pl.Datetime("us", "UTC")
-PRICE = pl.Decimal(DIGITS + PLACES, PLACES)
-SIZE = pl.Decimal(SIZE_DIGITS + SIZE_PLACES, SIZE_PLACES)
+INSTANT: Any = pl.Datetime("us", "UTC")
+PRICE: Any = pl.Decimal(DIGITS + PLACES, PLACES)
+SIZE: Any = pl.Decimal(SIZE_DIGITS + SIZE_PLACES, SIZE_PLACES)
 EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 INT128_DIGITS = 38
 COUNTS = 10**18
@@ -118,7 +118,7 @@ def read_frame(dataset: Dataset, came: pl.DataFrame) -> tuple[pl.DataFrame, Find
 
 def frame_of(shape: Shape, read: Mapping[int, Values]) -> pl.DataFrame:
     """Return rows that have been read one by one as a frame, each with its index."""
-    columns = (
+    columns: dict[str, tuple[Any, ...]] = (
         dict(zip(shape.columns, zip(*read.values(), strict=True), strict=True)) if read else dict.fromkeys(shape.columns, ())
     )
     if "instrument" in columns:
@@ -227,7 +227,8 @@ def _named(name: str, column: pl.Expr, came: pl.DataType, kept: pl.DataType) -> 
         return Reading(column, (Fault("not_a_time", ~column.is_between(EARLIEST.date(), LATEST.date())),))
     if came != pl.String:
         raise UnusableFrame(f"{name} is {came}: give texts.")
-    return Reading(column.fill_null(OWN_NULL[name]) if name in OWN_NULL else column, TEXT_FAULTS.get(name, lambda _: ())(column))
+    faults = TEXT_FAULTS[name](column) if name in TEXT_FAULTS else ()
+    return Reading(column.fill_null(OWN_NULL[name]) if name in OWN_NULL else column, faults)
 
 
 def _spelled_times(shape: Shape, came: pl.DataFrame) -> pl.DataFrame:

@@ -150,6 +150,8 @@ def _mend_latest(dataset: Dataset) -> Callable[[Problem, Scope], None]:
 def _mend_history(problem: Problem, _scope: Scope) -> None:
     """Let the history of a series of bars say what is there."""
     timeframe = problem.record["timeframe"]
+    if problem.instrument_id is None:
+        return
     with transaction.atomic():
         PriceHistory.objects.get_or_create(instrument_id=problem.instrument_id, timeframe=timeframe)
         _execute(MEND_PRICE_HISTORY, {"instrument": problem.instrument_id, "timeframe": timeframe})

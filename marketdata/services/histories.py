@@ -72,11 +72,13 @@ def last_of(dataset: Dataset, history: PriceHistory | FxHistory) -> datetime | d
 def note_changes(*, dataset: Dataset, histories: Histories, changes: Iterable[Change]) -> None:
     """Extend the histories by the rows written; one whose past has changed gets its next revision."""
     keeper = KEEPERS.get(dataset)
+    if keeper is None:
+        return
     touched = []
-    for change in changes if keeper else ():
+    for change in changes:
         touched.append(history := histories[change.series])
         _extend(history, change, keeper)
-    if keeper and touched:
+    if touched:
         keeper.model.objects.bulk_update(touched, [keeper.first, keeper.last, "rows", "revision"])
 
 

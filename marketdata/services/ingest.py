@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import polars as pl
@@ -88,7 +88,7 @@ class Came:
     count: int
     rows: pl.DataFrame
     unreadable: Findings
-    look: Callable[[Sequence[int]], list[object]]
+    look: Callable[[Sequence[int]], Sequence[object]]
     common: Row
 
 
@@ -180,7 +180,8 @@ def _store(delivery: Delivery, came: Came) -> IngestReport:
     refused.extend(came.unreadable)
     rows, about, unknown = known_instruments(delivery.dataset, came.rows)
     refused.extend(unknown)
-    rows, known, outcome, warned, last = in_order(shape, rows), 0, Outcome(), Findings(), None
+    rows, known, outcome, warned = in_order(shape, rows), 0, Outcome(), Findings()
+    last: Any = None
     if rows.height:
         rows = _apply_rules(shape, delivery, rows, about, refused)
     if rows.height:
