@@ -269,6 +269,7 @@ if unknown := set(MARKETDATA_ROLLUP) - {"ticks", "quotes"}:
     raise ImproperlyConfigured(f"MARKETDATA_ROLLUP takes ticks and quotes, not {', '.join(sorted(unknown))}.")
 # rules and cross-record checks of your own: modules that hold them, or one each
 MARKETDATA_RULES = env.list("MARKETDATA_RULES", default=[])
+CHECK_POSITIONS_SECONDS = 120  # how long the nightly check derives accounts anew; those it has no time for have another night
 MARKETDATA_CHECKS = ["portfolio.services.checks.POSITIONS_FOLLOW", *env.list("MARKETDATA_CHECKS", default=[])]
 
 # a currency rate that is carried forward further than this many days is called stale

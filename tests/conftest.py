@@ -40,6 +40,8 @@ collect_ignore = ["marketdata/live_settings.py"]  # settings of processes that t
 
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # people are made by the thousand here
 
+settings.CHECK_POSITIONS_SECONDS = 1  # there are thousands of accounts, and the check is run many times
+
 hypothesis_settings.register_profile(
     "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
