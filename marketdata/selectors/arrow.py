@@ -61,6 +61,7 @@ def _line(using: str) -> Iterator[adbc.Connection]:
     """Lend a connection; one that failed is closed, and opened anew by the next who asks."""
     wrapper = connections[using]
     wrapper.ensure_connection()
+    _close_left_behind()
     beside, process = wrapper.connection, os.getpid()
     owner, waiting = _waiting.get(beside, (0, []))
     if owner != process:
@@ -83,6 +84,13 @@ def _open(beside: Any) -> adbc.Connection:
     """Open a connection to where another one leads, as the same role."""
     info = beside.info
     return adbc.connect(make_conninfo(**info.get_parameters(), password=info.password), autocommit=True)
+
+
+def _close_left_behind() -> None:
+    """Close the connections whose neighbor Django has closed, though somebody may still hold on to it."""
+    for beside, (process, waiting) in list(_waiting.items()):
+        if beside.closed and process == os.getpid():
+            _close(waiting)
 
 
 def _forget(lines: list[adbc.Connection], process: int) -> None:

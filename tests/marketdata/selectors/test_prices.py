@@ -220,7 +220,7 @@ class TestReach:
         ).stored
         after = fx_reach(pairs=[pair])[pair]
         assert after.revision == before.revision + 1
-        assert after.first == day(0)
+        assert after.first == min(before.first, day(0))
 
     def test_of_an_unknown_pair_is_none(self):
         assert fx_reach(pairs=[("WST", "TOP")])[("WST", "TOP")] == Reach()
