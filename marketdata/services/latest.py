@@ -74,7 +74,7 @@ def keep_latest(dataset: Dataset, written: pl.DataFrame, at: datetime) -> None:
 def mark_for_rollup(dataset: Dataset, written: pl.DataFrame, at: datetime) -> None:
     """Note the days of instruments whose bars no longer follow from what is stored.
 
-    A roll-up deletes the marks first and reads the rows after, in one transaction.
+    A mark that is there is touched again: a roll-up deletes a mark only if nobody has touched it since the rows were read.
     """
     if dataset.value not in settings.MARKETDATA_ROLLUP:
         return
