@@ -1,8 +1,8 @@
 """Bars of a day of 500 instruments from the archive's Parquet, beside PostgreSQL making them from the same rows in its partition.
 
 Ours reads the day as every caller does and makes the bars of all timeframes, on the exchange's session, with volume, the exact
-average price and the number of trades. The baseline is a GROUP BY that makes the same figures of the minute bars alone, of the
-day, and hands back no rows but a sum: it is spared the longer bars, the sessions and the way to the client.
+average price and the number of trades. The baseline is a GROUP BY that makes the same figures for the minute bars of the
+day alone, and hands back no rows but a sum: it is spared the longer bars, the sessions and the way to the client.
 """
 
 import time
