@@ -50,6 +50,8 @@ class Bar(models.Model):
     recorded_at = models.DateTimeField()
 
     class Meta:
+        # Lists of one timeframe alone, which may be a rare one.
+        indexes = [models.Index(fields=["timeframe"], name="bars_by_timeframe")]
         constraints = [
             models.UniqueConstraint(fields=["instrument", "timeframe", "timestamp"], name="bar_once"),
             models.CheckConstraint(condition=Q(timeframe__in=[name for name, _ in TIMEFRAMES]), name="bar_timeframe_is_known"),

@@ -38,6 +38,18 @@ def read_arrow(query: str, *, using: str = "default") -> pa.Table:
     """
     if foreign := _others_tables().intersection(WORD.findall(query.lower())):
         raise NotMarketData(f"Only market data is read without an acting user, not {', '.join(sorted(foreign))}.")
+    try:
+        return _answer(query, using)
+    except LineCut:
+        return _answer(query, using)  # over a new connection: the old ones have been closed
+
+
+class LineCut(OperationalError):
+    """A query failed over a connection that had waited for it, perhaps while the server was started again."""
+
+
+def _answer(query: str, using: str) -> pa.Table:
+    """Return the rows of a query."""
     with _line(using) as line, line.cursor() as cursor:
         cursor.execute(query)
         table: pa.Table = cursor.fetch_arrow_table()
@@ -68,16 +80,18 @@ def _line(using: str) -> Iterator[adbc.Connection]:
         waiting = []
         _waiting[beside] = (process, waiting)
         finalize(beside, _forget, waiting, process)
+    waited = bool(waiting)
     try:
-        line = waiting.pop() if waiting else _open(beside)
+        line = waiting.pop() if waited else _open(beside)
         try:
             yield line
         except BaseException:
-            _close([line])
+            _close([line, *waiting])
+            waiting.clear()
             raise
         waiting.append(line)
     except DriverError as error:
-        raise OperationalError(str(error)) from error
+        raise (LineCut if waited else OperationalError)(str(error)) from error
 
 
 def _open(beside: Any) -> adbc.Connection:

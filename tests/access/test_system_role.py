@@ -22,6 +22,7 @@ MAY_NAME_IT = {
     "accounts/services/prices.py": "refreshes what accounts hold, for their jobs",
     "portfolio/selectors/market.py": "names it for the app",
     "portfolio/selectors/projections.py": "finds what lags, in all accounts",
+    "portfolio/services/checks.py": "derives again to compare, and tells the owner",
     "portfolio/services/projections.py": "derives",
     "portfolio/services/rebuilding.py": "derives again",
     "portfolio/services/performance.py": "writes what was derived",
