@@ -47,9 +47,10 @@ class TestTicks(Folder):
 
 class TestRates(Folder):
     dataset = Dataset.FX_RATES
+    pair = ("MKD", "RSD")  # nobody else stores it
 
     def write(self, folder):
-        (folder / "EUR-USD_fx.csv").write_text("\n".join(["date,rate", *(f"{at:%Y-%m-%d},1.0932" for at in DAYS)]))
+        (folder / "MKD-RSD_fx.csv").write_text("\n".join(["date,rate", *(f"{at:%Y-%m-%d},1.0932" for at in DAYS)]))
 
 
 class TestParquet(Folder):
