@@ -54,7 +54,7 @@ def run(harness: Harness) -> None:
     harness.compare("latest", case, ours=found["ours"], baseline=found["plain"], unit="ms", goal="<= 1.2")
     case = f"trades in {INSTRUMENTS} instruments / plain read"
     harness.compare("latest", case, ours=found["our ticks"], baseline=found["plain ticks"], unit="ms", goal="<= 1.2")
-    harness.compare("latest", "quotes / lateral join", ours=found["ours"], baseline=found["lateral"], unit="ms", goal="<= 1.0")
+    harness.compare("latest", "quotes / lateral join", ours=found["ours"], baseline=found["lateral"], unit="ms", goal="<= 0.33")
 
 
 def make_world() -> list[UUID]:
