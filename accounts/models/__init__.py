@@ -5,6 +5,16 @@ from accounts.models.imports import ImportBatch, ImportStatus
 from accounts.models.jobs import Job, JobKind, JobRun, RunOutcome
 from accounts.models.ledger import Appended, LedgerEntry, LedgerHead, Link
 from accounts.models.mailbox import IdempotencyKey, Level, Notification, Watchlist
+from accounts.models.plans import (
+    Classification,
+    Policy,
+    PolicyKind,
+    Target,
+    TargetAllocation,
+    TargetBasis,
+    Taxonomy,
+    TradeThresholds,
+)
 from accounts.models.users import ApiToken, Scope, User
 
 __all__ = [
@@ -12,6 +22,7 @@ __all__ = [
     "AccountKind",
     "ApiToken",
     "Appended",
+    "Classification",
     "CostBasisMethod",
     "ExecutionMode",
     "IdempotencyKey",
@@ -26,8 +37,15 @@ __all__ = [
     "Link",
     "Membership",
     "Notification",
+    "Policy",
+    "PolicyKind",
     "RunOutcome",
     "Scope",
+    "Target",
+    "TargetAllocation",
+    "TargetBasis",
+    "Taxonomy",
+    "TradeThresholds",
     "User",
     "Watchlist",
 ]

@@ -58,6 +58,10 @@ class Account(models.Model):
     base_currency = models.CharField(max_length=3, validators=[CURRENCY])
     execution_mode = models.CharField(max_length=5, choices=ExecutionMode, default=ExecutionMode.PAPER)
     cost_basis_method = models.CharField(max_length=8, choices=CostBasisMethod, default=CostBasisMethod.FIFO)
+    long_term_days = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Held for more days than this is long-term; empty: for more than a year by the calendar."
+    )
+    wash_sales = models.BooleanField(default=False, help_text="Apply the wash sale rule of the US to losses.")
     opened_on = models.DateField()
     closed_on = models.DateField(null=True, blank=True)
     created_at = models.DateTimeField()

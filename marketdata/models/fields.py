@@ -66,3 +66,17 @@ class RateField(FiniteDecimalField):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"max_digits": 24, "decimal_places": 12} | kwargs)
+
+
+class WeightField(FiniteDecimalField):
+    """A share of a whole, from 0 to 1: six places."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max_digits": 7, "decimal_places": 6} | kwargs)
+
+
+class ShareField(FiniteDecimalField):
+    """A bound on a ratio: six places, and room for a profit factor of thousands."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max_digits": 12, "decimal_places": 6} | kwargs)

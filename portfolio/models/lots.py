@@ -45,7 +45,11 @@ class Closure(models.Model):
     proceeds = AmountField()
     gain = AmountField()
     holding_days = models.IntegerField()
-    long_term = models.BooleanField(help_text="Held for more than a year.")
+    long_term = models.BooleanField(help_text="Held for longer than the account's threshold, a year unless it says otherwise.")
+    wash_sale = models.BooleanField(
+        db_default=False, help_text="The loss is disallowed, wholly or in part: bought again within 30 days."
+    )
+    disallowed_loss = AmountField(db_default=0, help_text="Zero or above; it was added to the cost of what was bought again.")
     missing = models.BooleanField(default=False, help_text="The lot had no acquisition.")
 
     objects = AccountScoped.as_manager()

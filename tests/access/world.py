@@ -4,7 +4,20 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from accounts.domain.roles import Role
-from accounts.models import Account, ImportBatch, Job, JobRun, Membership, User
+from accounts.models import (
+    Account,
+    Classification,
+    ImportBatch,
+    Job,
+    JobRun,
+    Membership,
+    Policy,
+    Target,
+    TargetAllocation,
+    Taxonomy,
+    TradeThresholds,
+    User,
+)
 from accounts.models.tenancy import acting_as
 from accounts.services.accounts import open_account
 from accounts.services.idempotency import claim_key
@@ -13,6 +26,7 @@ from accounts.services.notifications import notify
 from accounts.services.tokens import issue_token
 from accounts.services.watchlists import create_watchlist
 from marketdata.models import CorporateAction, QualityIssue
+from portfolio.models import Alert
 from portfolio.services.projections import catch_up
 from tests.factories import day, make_account, make_bars, make_instrument, make_user, post, share, unique_symbol
 
@@ -38,6 +52,12 @@ class World:
         self.sell = post(self.account, "SELL", instrument=self.instrument, quantity="-4", price="11", **later)
         self.fill_mailbox()
         self.run_a_job()
+        self.make_plans()
+        self.alert = Alert.objects.using("system").create(
+            account_id=self.account.pk, subject="trades", since=NOW, message="Losses."
+        )
+            account_id=self.account.pk, subject="trades", since=NOW, message="Losses."
+        )
         if derived:
             catch_up(account_id=self.account.pk, at=NOW)
 
@@ -58,6 +78,20 @@ class World:
                 actor=self.alice,
                 created_at=NOW,
             )
+
+    def make_plans(self) -> None:
+        """Give the account targets, a taxonomy and bounds."""
+        with acting_as(self.alice.pk):
+            self.taxonomy = Taxonomy.objects.create(account=self.account, name="Regions", created_at=NOW)
+            self.classification = Classification.objects.create(
+                account=self.account, taxonomy=self.taxonomy, instrument=self.instrument, category="Europe"
+            )
+            self.allocation = TargetAllocation.objects.create(account=self.account, name="Half", created_at=NOW, updated_at=NOW)
+            self.target = Target.objects.create(
+                account=self.account, allocation=self.allocation, instrument=self.instrument, weight="0.5"
+            )
+            self.policy = Policy.objects.create(account=self.account, kind="CASH", threshold="0.9", created_at=NOW)
+            self.thresholds = TradeThresholds.objects.create(account=self.account, min_win_rate="0.4")
 
     def run_a_job(self) -> None:
         """Record a run of one of the account's jobs."""
