@@ -56,8 +56,6 @@ class World:
         self.alert = Alert.objects.using("system").create(
             account_id=self.account.pk, subject="trades", since=NOW, message="Losses."
         )
-            account_id=self.account.pk, subject="trades", since=NOW, message="Losses."
-        )
         if derived:
             catch_up(account_id=self.account.pk, at=NOW)
 
