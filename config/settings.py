@@ -278,7 +278,11 @@ if FX_STALE_DAYS < 0:
     raise ImproperlyConfigured("FX_STALE_DAYS must be a number of days, 0 or above.")
 
 # --- scheduled jobs: the task that does each kind (by name: floors below don't know those above) ---
-JOB_TASKS = {"SNAPSHOT": "portfolio.tasks.run_snapshots", "REFRESH": "accounts.tasks.run_refreshes"}
+JOB_TASKS = {
+    "SNAPSHOT": "portfolio.tasks.run_snapshots",
+    "REFRESH": "accounts.tasks.run_refreshes",
+    "ACTIONS": "portfolio.tasks.run_corporate_actions",
+}
 
 # --- logs ---------------------------------------------------------------------------------------
 LOGGING = {

@@ -18,6 +18,7 @@ class JobKind(models.TextChoices):
 
     SNAPSHOT = "SNAPSHOT", "Bring positions, snapshots and returns up to date"
     REFRESH = "REFRESH", "Fetch the prices of held and watched instruments"
+    ACTIONS = "ACTIONS", "Post what companies did to the shares held"
 
 
 class RunOutcome(models.TextChoices):

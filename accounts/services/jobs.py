@@ -23,7 +23,8 @@ LEASE = timedelta(minutes=5)
 MOST_ATTEMPTS = 5
 CHUNK = 500
 BUDGET = timedelta(minutes=3)  # well below a task's time limit
-SCHEDULES = {JobKind.REFRESH: "15 22 * * 1-5", JobKind.SNAPSHOT: "45 22 * * 1-5"}
+SCHEDULES = {JobKind.REFRESH: "15 22 * * 1-5", JobKind.SNAPSHOT: "45 22 * * 1-5", JobKind.ACTIONS: "0 23 * * 1-5"}
+ON_DEMAND = frozenset({JobKind.ACTIONS})  # writes to the ledger: off until an owner turns it on
 
 
 def next_run(schedule: str, *, after: datetime) -> datetime | None:
@@ -35,7 +36,13 @@ def next_run(schedule: str, *, after: datetime) -> datetime | None:
 def open_jobs(*, account: Account, at: datetime) -> list[Job]:
     """Give a new account its jobs, on the schedules of the house."""
     return Job.objects.bulk_create(
-        Job(account=account, kind=kind, schedule=schedule, next_run_at=next_run(schedule, after=at))
+        Job(
+            account=account,
+            kind=kind,
+            schedule=schedule,
+            enabled=kind not in ON_DEMAND,
+            next_run_at=None if kind in ON_DEMAND else next_run(schedule, after=at),
+        )
         for kind, schedule in SCHEDULES.items()
     )
 

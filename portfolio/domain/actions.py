@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from portfolio.domain.book import Book, Holding, number_in
+from portfolio.domain import wash
+from portfolio.domain.book import Book, Holding, Parked
 from portfolio.domain.daybook import Transfer
 from portfolio.domain.entries import Entry
-from portfolio.domain.exact import EXACT, ONE, ZERO, money, units
-from portfolio.domain.lots import Lot, Method, arrived
+from portfolio.domain.exact import EXACT, ONE, ZERO, money, spread, units
+from portfolio.domain.lots import Method, arrived
+from portfolio.domain.numbers import number_in
 from portfolio.domain.pricing import Split
 
 
@@ -19,6 +21,8 @@ def split(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """
     new, old = ratio_of(entry)
     book.splits.setdefault(holding.key, []).append(Split(book.today, new, old))
+    if book.losses:
+        wash.note_split(book, holding, new, old)
     before = holding.quantity
     if not before:
         holding.income += cash
@@ -76,8 +80,9 @@ def _spin_off(book: Book, entry: Entry, parent: Holding, child: Holding) -> None
 def merger(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post one leg of a merger: the units that go leave their lots in the group's hands, those that come take them over.
 
-    Cash of a leg lowers the cost that moves, and is a gain beyond it. Without a group there is nothing to move to: the leg
-    is a sale, or a purchase, for its cash. Units that go beyond those held are kept and marked as missing.
+    Cash beside units is a gain as far as there is one, but no more than the cash; what is no gain lowers the cost. Without
+    another leg there is nothing to move to: the leg is a sale, or a purchase, for its cash. Units that go beyond those held
+    are kept and marked as missing.
     """
     leaving = holding.quantity * entry.quantity < 0
     if entry.group is None or not (leaving or entry.group in book.parked):
@@ -91,33 +96,56 @@ def merger(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
 
 
 def _park(book: Book, entry: Entry, holding: Holding, group: str, cash: Decimal) -> None:
-    """Take the units of an outgoing leg out of the book and keep their lots for the incoming one."""
+    """Take the units of an outgoing leg out of the book and keep their lots, and the cash for them, for the incoming one."""
     going = min(abs(entry.quantity), abs(holding.quantity))
-    parts = holding.take(going, book.method, {})
-    gone = Holding(holding.key, holding.listing)
-    for part in parts:
-        gone.open(part.lot._replace(quantity=part.quantity, cost=part.cost, opened=part.quantity))
-    if cash:
-        gone.lower_cost(cash)
-        holding.realized += gone.realized
-    book.parked.setdefault(group, []).extend((lot, holding.currency) for lot in gone.lots)
+    parts = holding.take(going, book.method)
+    shares = spread(cash, [part.quantity for part in parts])
+    book.parked.setdefault(group, []).extend(
+        Parked(
+            part.lot._replace(quantity=part.quantity, cost=part.cost, opened=part.quantity), holding.key, holding.currency, share
+        )
+        for part, share in zip(parts, shares, strict=True)
+    )
     beyond = entry.quantity + (going if entry.quantity < 0 else -going)
     if beyond:
         book.trade(entry._replace(quantity=beyond), holding, ZERO, missing=True)
 
 
-def _take_over(book: Book, entry: Entry, holding: Holding, parked: list[tuple[Lot, str]], cash: Decimal) -> None:
-    """Open the lots of an incoming leg: units by the ratio of the exchange, costs and dates as they were."""
-    own = holding.currency
-    lots = [lot._replace(cost=book.into(own, in_currency(entry, currency), lot.cost)) for lot, currency in parked]
-    come = Holding(holding.key, holding.listing)
+def _take_over(book: Book, entry: Entry, holding: Holding, parked: list[Parked], cash: Decimal) -> None:
+    """Open the lots of an incoming leg: units by the ratio, dates as they were, costs less what cash is no gain."""
+    weights = [one.lot.quantity for one in parked]
+    worths = _worths(book, entry, holding, weights) if cash or any(one.cash for one in parked) else [None] * len(parked)
+    lots = []
+    for one, own, worth in zip(parked, spread(cash, weights), worths, strict=True):
+        foreign = in_currency(entry, one.currency)
+        cost = book.into(holding.currency, foreign, one.lot.cost)
+        boot = own + book.into(holding.currency, foreign, one.cash)
+        gain = _recognized(cost, boot, worth)
+        if gain:
+            source = book.holding(one.instrument)
+            won = book.into(source.currency, in_currency(entry, holding.currency), gain)
+            received = book.into(source.currency, in_currency(entry, holding.currency), boot)
+            book.settle(entry, source, one.lot, ZERO, received - won, received)
+        lots.append(one.lot._replace(cost=cost - boot + gain))
     for lot in arrived(lots, entry.quantity, entry.sequence):
-        come.open(lot)
-    if cash:
-        come.lower_cost(cash)
-        holding.realized += come.realized
-    for lot in come.lots:
         holding.open(lot)
+
+
+def _worths(book: Book, entry: Entry, holding: Holding, weights: list[Decimal]) -> list[Decimal | None]:
+    """Return what the incoming units of each lot are worth, at the price of the entry or the day; none where there is none."""
+    price = book.into(holding.currency, entry, entry.price) if entry.price is not None else book.price_of(holding)
+    if price is None:
+        return [None] * len(weights)
+    worth = money(EXACT.multiply(EXACT.multiply(entry.quantity, price), holding.listing.multiplier))
+    return [*spread(worth, weights)]
+
+
+def _recognized(cost: Decimal, boot: Decimal, worth: Decimal | None) -> Decimal:
+    """Return the gain that counts now: up to the cash, none of a loss; if the units' worth is not known, cash beyond the cost."""
+    if boot <= 0:
+        return ZERO
+    gain = boot - max(cost, ZERO) if worth is None else boot + worth - cost
+    return min(max(gain, ZERO), boot)
 
 
 def return_of_capital(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
@@ -127,7 +155,7 @@ def return_of_capital(book: Book, entry: Entry, holding: Holding, cash: Decimal)
         return
     if book.method is Method.AVERAGE:
         holding.level()
-    holding.lower_cost(cash)
+    book.lower_cost(entry, holding, cash)
 
 
 def in_currency(entry: Entry, currency: str) -> Entry:

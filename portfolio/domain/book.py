@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import NamedTuple
 
+from accounts.domain.ledger import EntryKind
+from portfolio.domain import wash
+from portfolio.domain.choices import lots_named
 from portfolio.domain.daybook import Day, Flow
 from portfolio.domain.entries import Entry, Listing
-from portfolio.domain.exact import EXACT, ZERO, money, share, spread, units
-from portfolio.domain.lots import Closure, Lot, Method, Part, insert, leveled, scaled, take
+from portfolio.domain.exact import EXACT, ZERO, money, share, spread
+from portfolio.domain.lots import Choice, Closure, Lot, Method, Part, Rules, insert, leveled, scaled, take
+from portfolio.domain.numbers import number_in
 from portfolio.domain.pricing import NOTHING, Hand, Market, Points, Split
+
+PURCHASES = frozenset({EntryKind.BUY, EntryKind.SHORT})  # what may replace units sold at a loss
+NO_RULES = Rules()
 
 
 @dataclass(slots=True)
@@ -44,7 +51,7 @@ class Holding:
         self.quantity += lot.quantity
         self.cost += lot.cost
 
-    def take(self, quantity: Decimal, method: Method, named: Mapping[int, Decimal | None]) -> list[Part]:
+    def take(self, quantity: Decimal, method: Method, named: Sequence[Choice] = ()) -> list[Part]:
         """Take units out, lot by lot; what is taken and what is left add up."""
         parts, self.lots = take(self.lots, quantity, method, cost=self.cost, named=named)
         for part in parts:
@@ -61,16 +68,6 @@ class Holding:
         self.lots = scaled(self.lots, quantity)
         self.quantity = quantity
 
-    def lower_cost(self, amount: Decimal) -> None:
-        """Take an amount out of the cost, the same from each unit; what a lot's cost can't bear is a gain."""
-        shares = spread(amount, [lot.quantity for lot in self.lots])
-        self.lots, before = (
-            [lot._replace(cost=lot.cost - min(own, max(lot.cost, ZERO))) for lot, own in zip(self.lots, shares, strict=True)],
-            self.cost,
-        )
-        self.cost = sum((lot.cost for lot in self.lots), ZERO)
-        self.realized += amount - (before - self.cost)
-
 
 @dataclass(slots=True)
 class Tally:
@@ -79,6 +76,15 @@ class Tally:
     income: Decimal = ZERO
     fees: Decimal = ZERO
     taxes: Decimal = ZERO
+
+
+class Parked(NamedTuple):
+    """A lot on its way from one instrument to another, with the cash that came for it; in the currency it was held in."""
+
+    lot: Lot
+    instrument: str
+    currency: str
+    cash: Decimal = ZERO
 
 
 @dataclass(slots=True)
@@ -90,12 +96,15 @@ class Book:
     listings: Mapping[str, Listing]
     market: Market
     named: Mapping[str, str] = field(default_factory=dict)  # instruments that entries name by their key
+    rules: Rules = NO_RULES
+    closed: int = 0  # closures that earlier runs left
     # the state
     holdings: dict[str, Holding] = field(default_factory=dict)
     cash: dict[str, Decimal] = field(default_factory=dict)
     owed: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
-    parked: dict[str, list[tuple[Lot, str]]] = field(default_factory=dict)
+    parked: dict[str, list[Parked]] = field(default_factory=dict)  # what merged, or options came to, by group
+    losses: dict[str, list[wash.Loss]] = field(default_factory=dict)  # that a purchase would yet undo
     hands: dict[str, list[Hand]] = field(default_factory=dict)
     splits: dict[str, list[Split]] = field(default_factory=dict)
     gaps: dict[str, int] = field(default_factory=dict)  # what had no price or rate when it was needed, since which day
@@ -103,6 +112,7 @@ class Book:
     # the report
     days: dict[int, Day] = field(default_factory=dict)
     closures: list[Closure] = field(default_factory=list)
+    amended: dict[int, Decimal] = field(default_factory=dict)  # disallowed losses of closures of earlier runs
     touched: set[str] = field(default_factory=set)
     # where it is open
     today: int = 0
@@ -166,33 +176,69 @@ class Book:
             cash -= brought
             quantity += closing if quantity < 0 else -closing
         if quantity:
-            holding.open(Lot(entry.occurred_at, entry.sequence, quantity, -cash, quantity, missing))
+            bought = entry.kind in PURCHASES
+            holding.open(
+                Lot(entry.occurred_at, entry.sequence, quantity, -cash, quantity, missing, None if bought or missing else 0)
+            )
+            if bought and self.losses:
+                wash.note_purchase(self, holding, entry.sequence)
         self.moved(holding)
 
     def close(self, entry: Entry, holding: Holding, quantity: Decimal, cash: Decimal) -> None:
         """Close units against their lots: each part gets its share of the cash, and leaves a closure behind."""
         parts = holding.take(quantity, self.method, self.named_by(entry))
         shares = spread(cash, [part.quantity for part in parts])
+        first = len(self.closures)
         for (lot, units_, cost), brought in zip(parts, shares, strict=True):
             paid, received = (cost, brought) if units_ > 0 else (-brought, -cost)
-            self.closures.append(
-                Closure(
-                    holding.key,
-                    lot.opened_at,
-                    entry.occurred_at,
-                    lot.sequence,
-                    entry.sequence,
-                    units_,
-                    paid,
-                    received,
-                    lot.missing,
-                )
-            )
-            holding.realized += brought - cost
+            self.settle(entry, holding, lot, units_, paid, received)
+        if self.rules.wash_sales:
+            wash.note_losses(self, holding, self.closures[first:])
 
-    def named_by(self, entry: Entry) -> Mapping[int, Decimal | None]:
-        """Return the lots that an entry names to be closed, if the method lets it choose."""
-        return lots_named(entry) if self.method is Method.SPECIFIC else {}
+    def settle(self, entry: Entry, holding: Holding, lot: Lot, quantity: Decimal, paid: Decimal, received: Decimal) -> None:
+        """Leave a closure behind: what was realized against a lot."""
+        self.closures.append(
+            Closure(
+                holding.key,
+                lot.opened_at,
+                entry.occurred_at,
+                lot.sequence,
+                entry.sequence,
+                quantity,
+                paid,
+                received,
+                lot.missing,
+                lot.tacked or 0,
+                self.rules.long_term_days,
+            )
+        )
+        holding.realized += received - paid
+
+    def amend(self, number: int, disallowed: Decimal) -> None:
+        """Note how much of the loss of a closure does not count by now."""
+        index = number - self.closed - 1
+        if index < 0:
+            self.amended[number] = disallowed
+        else:
+            self.closures[index] = self.closures[index]._replace(disallowed=disallowed)
+
+    def lower_cost(self, entry: Entry, holding: Holding, amount: Decimal) -> None:
+        """Take an amount out of the cost, the same from each unit; what a lot's cost can't bear is a gain."""
+        for index, own in enumerate(spread(amount, [lot.quantity for lot in holding.lots])):
+            lot = holding.lots[index]
+            borne = min(own, max(lot.cost, ZERO))
+            holding.lots[index] = lot._replace(cost=lot.cost - borne)
+            holding.cost -= borne
+            if own != borne:
+                self.settle(entry, holding, lot, ZERO, ZERO, own - borne)
+
+    def named_by(self, entry: Entry) -> Sequence[Choice]:
+        """Return the lots that an entry names to be closed, if the method lets it choose.
+
+        A transfer takes the lots it names by any method: those are the ones that arrive elsewhere.
+        """
+        chooses = self.method is Method.SPECIFIC or entry.kind == EntryKind.TRANSFER_OUT
+        return lots_named(entry) if chooses else ()
 
     def flow(self, entry: Entry, amount: Decimal) -> None:
         """Note money that came from outside, or went there."""
@@ -219,29 +265,3 @@ class Book:
 def rate_on(entry: Entry) -> Decimal | None:
     """Return the rate recorded on an entry: units of the account's currency for one unit of the entry's."""
     return number_in(entry.data, "fx_rate")
-
-
-def number_in(data: Mapping[str, Any], name: str) -> Decimal | None:
-    """Return a positive number, or zero, that an entry's data states as text; none if it states nothing of use."""
-    try:
-        number = Decimal(str(data[name]))
-    except (KeyError, ArithmeticError):
-        return None
-    return number if number.is_finite() and number >= 0 else None
-
-
-def amount_in(data: Mapping[str, Any], name: str) -> Decimal | None:
-    """Return an amount of money, zero or above, that an entry's data states as text; none if it states nothing of use."""
-    amount = number_in(data, name)
-    return None if amount is None else money(amount)
-
-
-def lots_named(entry: Entry) -> dict[int, Decimal | None]:
-    """Return the lots an entry names to be closed: sequences of the entries that opened them, and how much of each."""
-    rows = entry.data.get("lots", ()) if entry.data else ()
-    named: dict[int, Decimal | None] = {}
-    for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, dict) and isinstance(row.get("sequence"), int):
-            limit = number_in(row, "quantity")
-            named[row["sequence"]] = None if limit is None else units(limit)
-    return named

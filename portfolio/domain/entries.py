@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from accounts.domain.ledger import EntryKind
+from portfolio.domain.choices import chooses_for_others, with_choices
+from portfolio.domain.legs import ROLLED, joined
 
 
 class Entry(NamedTuple):
@@ -56,6 +58,7 @@ FIRST, ARRIVAL, EXCHANGE, DEPARTURE = range(4)
 
 _RANKS = {
     EntryKind.SPLIT: FIRST,
+    ROLLED: FIRST,
     EntryKind.SELL: DEPARTURE,
     EntryKind.COVER: DEPARTURE,
     EntryKind.TRANSFER_OUT: DEPARTURE,
@@ -81,10 +84,16 @@ def place_of(entry: Entry) -> Place:
 
 
 def in_order(entries: Iterable[Entry]) -> list[Entry]:
-    """Return the entries that count, in the order in which they do: notes, reversals and what those took back are left out."""
+    """Return the entries that count, in the order in which they do: notes, reversals and what those took back are left out.
+
+    The lots that notes choose are set into the entries that close them, and legs of one happening are told apart.
+    """
     found = list(entries)
     gone = taken_back(found)
-    counted = [entry for entry in found if entry.reverses is None and entry.kind != EntryKind.NOTE and entry.id not in gone]
+    standing = [entry for entry in found if entry.reverses is None and entry.id not in gone]
+    notes = [entry for entry in standing if entry.kind == EntryKind.NOTE]
+    counted = [entry for entry in standing if entry.kind != EntryKind.NOTE] if notes else standing
+    counted = joined(with_choices(counted, notes) if notes else counted)
     counted.sort(key=place_of)
     return counted
 
@@ -100,6 +109,7 @@ def taken_back(entries: Collection[Entry]) -> set[str]:
 
 
 def takes_back_others(entries: Collection[Entry]) -> bool:
-    """Say whether one of the entries takes back an entry that is not among them."""
+    """Say whether one of the entries takes back an entry that is not among them, or chooses the lots of one."""
     known = {entry.id for entry in entries}
-    return any(entry.reverses is not None and entry.reverses not in known for entry in entries)
+    reversing = any(entry.reverses is not None and entry.reverses not in known for entry in entries)
+    return reversing or chooses_for_others(entries)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -36,6 +36,28 @@ class Lot(NamedTuple):
     cost: Decimal
     opened: Decimal
     missing: bool = False  # the trade closed more than was held: how the units were come by is not known
+    # the days it counts as held before: those of units sold at a loss that it replaced (see `wash`), or that a transfer told;
+    # none: it may yet replace some
+    tacked: int | None = None
+
+
+class Choice(NamedTuple):
+    """A lot somebody chose to be closed: by the entry that opened it, and by its day where that opened several."""
+
+    sequence: int
+    quantity: Decimal | None = None  # at most; none for all of it
+    opened_on: date | None = None
+
+    def names(self, lot: Lot) -> bool:
+        """Say whether a lot is meant."""
+        return lot.sequence == self.sequence and self.opened_on in {None, lot.opened_at.date()}
+
+
+class Rules(NamedTuple):
+    """What an account's taxes ask: how long is long, and whether losses of what is bought again are put off."""
+
+    long_term_days: int | None = None  # held for more of them is long-term; none: for more than a year by the calendar
+    wash_sales: bool = False
 
 
 class Part(NamedTuple):
@@ -47,7 +69,11 @@ class Part(NamedTuple):
 
 
 class Closure(NamedTuple):
-    """Units closed against one lot: what they cost, what they brought, and when."""
+    """Units closed against one lot: what they cost, what they brought, and when.
+
+    No units, where cash came without any going: beyond the cost of a lot, or in a merger. `disallowed` is the part of a loss
+    that does not count, because what was sold was bought again; it became cost of what was bought.
+    """
 
     instrument: str
     opened_at: datetime
@@ -58,6 +84,9 @@ class Closure(NamedTuple):
     cost: Decimal
     proceeds: Decimal
     missing: bool
+    tacked: int = 0
+    long_term_days: int | None = None
+    disallowed: Decimal = ZERO
 
     @property
     def gain(self) -> Decimal:
@@ -66,14 +95,26 @@ class Closure(NamedTuple):
 
     @property
     def holding_days(self) -> int:
-        """The days from the day of opening to the day of closing."""
-        return (self.closed_at.date() - self.opened_at.date()).days
+        """The days from the day of opening to the day of closing, and those of the units that these replaced."""
+        return (self.closed_at.date() - self.opened_at.date()).days + self.tacked
 
     @property
     def long_term(self) -> bool:
-        """Whether the units were held for more than a year: closed after the day of opening came round again."""
-        opened, closed = self.opened_at.date(), self.closed_at.date()
+        """Whether the units were held for long: closed after the day of opening came round again, or beyond the threshold."""
+        if self.long_term_days is not None:
+            return self.holding_days > self.long_term_days
+        opened, closed = self.opened_at.date() - timedelta(days=self.tacked), self.closed_at.date()
         return (closed.year - 1, closed.month, closed.day) > (opened.year, opened.month, opened.day)
+
+    @property
+    def wash_sale(self) -> bool:
+        """Whether some of the loss does not count, because the units were bought again."""
+        return self.disallowed > 0
+
+    @property
+    def disallowed_loss(self) -> Decimal:
+        """The part of the loss that does not count, zero or above."""
+        return self.disallowed
 
 
 def take(
@@ -82,13 +123,13 @@ def take(
     method: Method,
     *,
     cost: Decimal = ZERO,
-    named: Mapping[int, Decimal | None] | None = None,
+    named: Sequence[Choice] = (),
 ) -> tuple[list[Part], list[Lot]]:
     """Return the parts that close a quantity, and the lots left; both sides of the split add up to what was there.
 
     `lots` are of one sign and in the order of opening; `quantity` is positive, at most what they hold. AVERAGE closes in
     the order of opening, each unit at `cost` (that of all lots) over the quantity held: the costs written in its lots don't
-    matter. `named` maps the sequences of lots to close first (SPECIFIC) to how much of each, None for all of it.
+    matter. `named` are the lots to close before all others, whatever the method says of the rest (but AVERAGE).
 
     >>> day = datetime(2024, 1, 2)
     >>> lots = [Lot(day, n, Decimal(10), Decimal(cost), Decimal(10)) for n, cost in ((1, 100), (2, 130), (3, 120))]
@@ -97,15 +138,31 @@ def take(
     """
     if method is Method.AVERAGE:
         return _take_average(lots, quantity, cost)
-    if method is Method.FIFO:
+    if method is Method.FIFO and not named:
         return _take_first(lots, quantity)
     order = list(range(len(lots)))
     if method is Method.LIFO:
         order.reverse()
     elif method is Method.HIFO:
         order.sort(key=lambda index: EXACT.divide(-lots[index].cost, abs(lots[index].quantity)))
-    chosen = [(index, named[lots[index].sequence]) for index in order if named and lots[index].sequence in named]
-    return _take_in([*chosen, *((index, None) for index in order)], lots, quantity)
+    steps = [*chosen(lots, named), *((index, None) for index in order)] if named else [(index, None) for index in order]
+    return _take_in(steps, lots, quantity)
+
+
+def chosen(lots: Sequence[Lot], named: Sequence[Choice]) -> list[tuple[int, Decimal | None]]:
+    """Return the lots that choices mean, by their place, and how much of each is to go; one choice may mean several lots."""
+    steps: list[tuple[int, Decimal | None]] = []
+    left = [abs(lot.quantity) for lot in lots]
+    for choice in named:
+        wanted = choice.quantity
+        for index, lot in enumerate(lots):
+            if not choice.names(lot) or not left[index] or wanted == 0:
+                continue
+            going = left[index] if wanted is None else min(wanted, left[index])
+            left[index] -= going
+            wanted = None if wanted is None else wanted - going
+            steps.append((index, going))
+    return steps
 
 
 def _take_first(lots: Sequence[Lot], quantity: Decimal) -> tuple[list[Part], list[Lot]]:
@@ -149,7 +206,7 @@ def _split(lot: Lot, quantity: Decimal) -> tuple[Part, Lot]:
     """Return a part of a lot and the lot that is left; the last part of a lot takes whatever cost remains."""
     signed = quantity if lot.quantity > 0 else -quantity
     cost = share(lot.cost, signed, lot.quantity)
-    left = Lot(lot.opened_at, lot.sequence, lot.quantity - signed, lot.cost - cost, lot.opened, lot.missing)
+    left = Lot(lot.opened_at, lot.sequence, lot.quantity - signed, lot.cost - cost, lot.opened, lot.missing, lot.tacked)
     return Part(lot, signed, cost), left
 
 
@@ -197,7 +254,7 @@ def scaled(lots: Sequence[Lot], quantity: Decimal) -> list[Lot]:
 
 def arrived(lots: Sequence[Lot], quantity: Decimal, sequence: int) -> list[Lot]:
     """Return the lots that other ones turn into: new units, the same costs and dates; `sequence` is of the entry that says so."""
-    return [lot._replace(opened=lot.quantity, sequence=sequence) for lot in scaled(lots, quantity)]
+    return [lot._replace(opened=lot.quantity, sequence=sequence, tacked=lot.tacked or 0) for lot in scaled(lots, quantity)]
 
 
 def insert(lots: list[Lot], lot: Lot) -> None:

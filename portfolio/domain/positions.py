@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, localcontext
 
 from accounts.domain.ledger import EntryKind
-from portfolio.domain import actions
-from portfolio.domain.book import Book, Holding, amount_in
-from portfolio.domain.daybook import Transfer
+from portfolio.domain import actions, options, transfers
+from portfolio.domain.book import Book, Holding
 from portfolio.domain.entries import Entry
-from portfolio.domain.exact import EXACT, ZERO, money, share
+from portfolio.domain.exact import EXACT, ZERO
+from portfolio.domain.legs import ROLLED
+from portfolio.domain.numbers import amount_in
 from portfolio.domain.pricing import Hand
 
 
@@ -95,12 +96,12 @@ def _post_liability(book: Book, entry: Entry) -> None:
 
 def _trade(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post a purchase or a short sale."""
-    book.trade(entry, holding, cash)
+    book.trade(entry, holding, options.with_premium(book, entry, holding, cash))
 
 
 def _close(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post a trade that closes: what it closes beyond the holdings is kept and marked as missing."""
-    book.trade(entry, holding, cash, missing=True)
+    book.trade(entry, holding, options.with_premium(book, entry, holding, cash), missing=True)
 
 
 def _earn(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
@@ -118,44 +119,9 @@ def _charge_tax(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> No
     holding.taxes -= cash + book.into(holding.currency, entry, entry.fee + entry.tax)
 
 
-def _transfer(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
-    """Post units that came from another account, or went to one, with the cost they carry; no gain is made."""
-    if entry.cash:
-        book.flow(entry, entry.cash)
-    stated = _stated_value(entry, holding)
-    book.page.transfers.append(Transfer(holding.key, entry.quantity, entry.currency, stated, external=True))
-    left = entry.quantity
-    if left < 0 < holding.quantity:
-        going = min(-left, holding.quantity)
-        holding.take(going, book.method, book.named_by(entry))
-        left += going
-    if left:
-        carried = amount_in(entry.data, "cost")
-        value = carried if carried is not None else _value(book, entry, holding, stated)
-        cost = share(book.into(holding.currency, entry, value), left, entry.quantity)
-        book.trade(entry._replace(quantity=left), holding, -cost if left > 0 else cost, missing=left < 0)
-    book.moved(holding)
-
-
-def _stated_value(entry: Entry, holding: Holding) -> Decimal | None:
-    """Return what an entry says its units are worth: by its price, else by its cost; none if it says neither."""
-    if entry.price is not None:
-        return money(abs(entry.quantity) * entry.price * holding.listing.multiplier)
-    return amount_in(entry.data, "cost")
-
-
-def _value(book: Book, entry: Entry, holding: Holding, stated: Decimal | None) -> Decimal:
-    """Return what units are worth: as stated, else at the price of the day, in the currency of the entry."""
-    price = book.price_of(holding) if stated is None else None
-    if stated is not None or price is None:
-        return stated or ZERO
-    value = money(abs(entry.quantity) * price * holding.listing.multiplier)
-    return book.into(entry.currency, actions.in_currency(entry, holding.currency), value)
-
-
 def _stake(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post units earned by staking: their value is income, and their cost."""
-    value = book.into(holding.currency, entry, _value(book, entry, holding, _stated_value(entry, holding)))
+    value = book.into(holding.currency, entry, transfers.value_of(book, entry, holding, transfers.stated_value(entry, holding)))
     holding.income += value
     book.trade(entry, holding, -value)
 
@@ -194,12 +160,13 @@ _POST_TO_INSTRUMENT: Mapping[str, PostingToInstrument] = {
     EntryKind.OPTION_EXERCISE: _close,
     EntryKind.OPTION_ASSIGNMENT: _close,
     EntryKind.OPTION_EXPIRATION: _close,
+    ROLLED: options.roll,
     EntryKind.DIVIDEND: _earn,
     EntryKind.INTEREST: _earn,
     EntryKind.FEE: _charge_fee,
     EntryKind.TAX: _charge_tax,
-    EntryKind.TRANSFER_IN: _transfer,
-    EntryKind.TRANSFER_OUT: _transfer,
+    EntryKind.TRANSFER_IN: transfers.transfer,
+    EntryKind.TRANSFER_OUT: transfers.transfer,
     EntryKind.SPLIT: actions.split,
     EntryKind.SPIN_OFF: actions.spin_off,
     EntryKind.MERGER: actions.merger,

@@ -1,5 +1,7 @@
 """Open tax lots, and what was closed against them."""
 
+from decimal import Decimal
+
 from django.db import models
 
 from accounts.models import Account
@@ -20,6 +22,9 @@ class Lot(models.Model):
     remaining = UnitsField()
     cost = AmountField(help_text="Of what remains.")
     missing = models.BooleanField(default=False, help_text="More was closed than held: how it was come by is not known.")
+    tacked_days = models.IntegerField(
+        null=True, help_text="Days that count as held before: those of units sold at a loss that these replaced."
+    )
 
     objects = AccountScoped.as_manager()
 
@@ -59,6 +64,11 @@ class Closure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity.normalize():f} of {self.instrument_id} closed {self.closed_at:%Y-%m-%d}"
+
+    @property
+    def taxable_gain(self) -> Decimal:
+        """The gain that counts: a loss less the part that does not."""
+        return self.gain + self.disallowed_loss
 
     @property
     def term(self) -> str:

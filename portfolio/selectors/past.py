@@ -26,7 +26,7 @@ from portfolio.selectors.market import listings_of, load_market, reach_of_prices
 MARKET_FIGURES = ("market_price", "priced_on", "market_value", "value_in_base", "unrealized_gain", "day_gain")
 CLOSURE_FIGURES = (
     "opened_at", "closed_at", "opening", "closing", "quantity", "cost", "proceeds", "gain", "holding_days", "long_term",
-    "missing",
+    "missing", "wash_sale", "disallowed_loss",
 )  # fmt: skip
 
 
@@ -49,7 +49,7 @@ class PastFigures(Figures):
         if first is not None:
             market = load_market(instruments=series, pairs=pairs, start=date.fromordinal(first), until=self.as_of)
         method = Method(self.account.cost_basis_method)
-        book = Book(self.account.base_currency, method, listings_of(series), market, named)
+        book = Book(self.account.base_currency, method, listings_of(series), market, named, state.rules_of(self.account))
         until = self.as_of.toordinal() if self.as_of is not None else None
         try:
             return derive(book, entries, margin=self.account.kind == AccountKind.MARGIN, until=until)
@@ -95,6 +95,7 @@ class PastFigures(Figures):
                 remaining=lot.quantity,
                 cost=lot.cost,
                 missing=lot.missing,
+                tacked_days=lot.tacked,
             )
             for instrument, holding in self.derivation.book.holdings.items()
             for number, lot in enumerate(holding.lots, 1)

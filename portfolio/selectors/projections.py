@@ -19,7 +19,8 @@ from portfolio.domain.book import Book, Holding
 from portfolio.domain.daybook import Day
 from portfolio.domain.derivation import VERSION, Gap
 from portfolio.domain.entries import Entry
-from portfolio.domain.lots import Lot
+from portfolio.domain.legs import counterparts
+from portfolio.domain.lots import Lot, Rules
 from portfolio.domain.returns import Opening
 from portfolio.models import Projection
 from portfolio.selectors.market import RATES, SERIES, SYSTEM, listings_of
@@ -41,7 +42,8 @@ _CURRENT = """
     portfolio_projection.read_up_to = coalesce(
         (SELECT sequence FROM accounts_ledgerhead AS head WHERE head.account_id = portfolio_projection.account_id), 0)
     AND portfolio_projection.basis = (
-        SELECT concat_ws(':', {version}, a.cost_basis_method, a.kind, a.base_currency)
+        SELECT concat_ws(':', {version}, a.cost_basis_method, a.kind, a.base_currency, coalesce(a.long_term_days::text, '-'),
+                         CASE WHEN a.wash_sales THEN 'W' ELSE '-' END)
         FROM accounts_account AS a WHERE a.id = portfolio_projection.account_id)
     AND portfolio_projection.series = ({series})
     AND portfolio_projection.rates = ({rates})
@@ -62,7 +64,28 @@ LAGGING = f"""
 
 def basis_of(account: Account) -> str:
     """Return what all figures of an account rest on beside entries, prices and rates."""
-    return ":".join([str(VERSION), account.cost_basis_method, account.kind, account.base_currency])
+    days = "-" if account.long_term_days is None else str(account.long_term_days)
+    wash = "W" if account.wash_sales else "-"
+    return ":".join([str(VERSION), account.cost_basis_method, account.kind, account.base_currency, days, wash])
+
+
+def rules_of(account: Account) -> Rules:
+    """Return what the taxes of an account's owner ask."""
+    return Rules(account.long_term_days, account.wash_sales)
+
+
+def joins_earlier(entries: Collection[Entry], *, account_id: UUID, sequence: int) -> bool:
+    """Say whether entries are legs of what began in entries up to a sequence: those may act otherwise from now on."""
+    groups, kinds = counterparts(entries)
+    if not groups or not sequence:
+        return False
+    query = """
+        SELECT EXISTS (SELECT FROM accounts_ledgerentry
+                       WHERE account_id = %s AND sequence <= %s AND group_id = ANY (%s::uuid[]) AND kind = ANY (%s))
+    """
+    with connections[SYSTEM].cursor() as cursor:
+        cursor.execute(query, [account_id, sequence, list(groups), list(kinds)])
+        return bool(cursor.fetchone()[0])
 
 
 def projections() -> QuerySet[Projection]:
@@ -157,7 +180,7 @@ def recall_holdings(book: Book, *, account_id: UUID, touched: Collection[str]) -
         FROM portfolio_position WHERE account_id = %s ORDER BY instrument_id
     """
     lots = """
-        SELECT instrument_id::text, opened_at, sequence, remaining, cost, quantity, missing
+        SELECT instrument_id::text, opened_at, sequence, remaining, cost, quantity, missing, tacked_days
         FROM portfolio_lot WHERE account_id = %s AND instrument_id = ANY (%s::uuid[]) ORDER BY instrument_id, number
     """
     with connections[SYSTEM].cursor() as cursor:

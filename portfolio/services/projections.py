@@ -147,7 +147,7 @@ def _read(account: Account, projection: Projection) -> Reading:
     return Reading(
         ordered,
         max((entry.sequence for entry in entries), default=projection.read_up_to),
-        takes_back_others(entries),
+        takes_back_others(entries) or state.joins_earlier(entries, account_id=account.pk, sequence=projection.read_up_to),
         named,
         series,
         pairs,
@@ -223,7 +223,8 @@ def _book(account: Account, reading: Reading, first: int | None) -> Book:
         if first is None
         else load_market(instruments=listings, pairs=reading.pairs, start=date.fromordinal(first), using=SYSTEM)
     )
-    return Book(account.base_currency, Method(account.cost_basis_method), listings, market, reading.named)
+    method, rules = Method(account.cost_basis_method), state.rules_of(account)
+    return Book(account.base_currency, method, listings, market, reading.named, rules)
 
 
 def _write(account: Account, projection: Projection, run: Run, result: Derivation, at: datetime) -> None:
@@ -237,6 +238,7 @@ def _write(account: Account, projection: Projection, run: Run, result: Derivatio
             store.write_positions(cursor, account.pk, result)
             store.write_lots(cursor, account.pk, result.book)
             store.write_closures(cursor, account.pk, result.book.closures, closures)
+            store.amend_closures(cursor, account.pk, result.book.amended)
     if result.figures:
         write_performance(account=account)
     _note(account, projection, run, result, at)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -27,12 +28,13 @@ POSITION = {
 }  # fmt: skip
 LOT = {
     "instrument_id": "uuid", "number": "integer", "opened_at": "timestamptz", "sequence": "bigint", "remaining": "numeric",
-    "cost": "numeric", "quantity": "numeric", "missing": "boolean",
+    "cost": "numeric", "quantity": "numeric", "missing": "boolean", "tacked_days": "integer",
 }  # fmt: skip
 CLOSURE = {
     "instrument_id": "uuid", "number": "bigint", "opened_at": "timestamptz", "closed_at": "timestamptz", "opening": "bigint",
     "closing": "bigint", "quantity": "numeric", "cost": "numeric", "proceeds": "numeric", "gain": "numeric",
-    "holding_days": "integer", "long_term": "boolean", "missing": "boolean",
+    "holding_days": "integer", "long_term": "boolean", "missing": "boolean", "wash_sale": "boolean",
+    "disallowed_loss": "numeric",
 }  # fmt: skip
 
 
@@ -69,7 +71,7 @@ def write_lots(cursor: CursorWrapper, account_id: UUID, book: Book) -> None:
     touched = sorted(book.touched)
     cursor.execute("DELETE FROM portfolio_lot WHERE account_id = %s AND instrument_id = ANY (%s::uuid[])", [account_id, touched])
     rows = [
-        (instrument, number, lot.opened_at, lot.sequence, lot.quantity, lot.cost, lot.opened, lot.missing)
+        (instrument, number, lot.opened_at, lot.sequence, lot.quantity, lot.cost, lot.opened, lot.missing, lot.tacked)
         for instrument in touched
         for number, lot in enumerate(book.holdings[instrument].lots, 1)
     ]
@@ -82,11 +84,22 @@ def write_closures(cursor: CursorWrapper, account_id: UUID, closures: Sequence[C
         (
             closure.instrument, number, closure.opened_at, closure.closed_at, closure.opening, closure.closing,
             closure.quantity, closure.cost, closure.proceeds, closure.gain,
-            closure.holding_days, closure.long_term, closure.missing,
+            closure.holding_days, closure.long_term, closure.missing, closure.wash_sale, closure.disallowed,
         )
         for number, closure in enumerate(closures, known + 1)
     ]  # fmt: skip
     _insert(cursor, "closure", CLOSURE, account_id, _columns(rows, CLOSURE))
+
+
+def amend_closures(cursor: CursorWrapper, account_id: UUID, amended: Mapping[int, Decimal]) -> None:
+    """Write how much of the losses of closures does not count by now, by their numbers."""
+    if amended:
+        cursor.execute(
+            "UPDATE portfolio_closure AS c SET disallowed_loss = given.loss, wash_sale = given.loss > 0 "
+            "FROM unnest(%s::bigint[], %s::numeric[]) AS given (number, loss) "
+            "WHERE c.account_id = %s AND c.number = given.number",
+            [list(amended), list(amended.values()), account_id],
+        )
 
 
 def _columns(rows: Sequence[Sequence[Any]], types: dict[str, str]) -> list[Sequence[Any]]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portfolio.domain.lots import Lot, Method, insert, leveled, scaled, take
+from portfolio.domain.lots import Choice, Lot, Method, insert, leveled, scaled, take
 from tests.portfolio.domain.values import SHARE, costs, entry, folded
 from tests.portfolio.fixtures import published
 
@@ -34,7 +34,7 @@ class TestTake:
     def test_neither_loses_nor_invents_units_or_cost(self, lots, method, data):
         held, cost = sum(abs(lot.quantity) for lot in lots), sum(costs(lots))
         quantity = data.draw(st.decimals("0.001", held, places=3))
-        named = {lots[-1].sequence: data.draw(st.one_of(st.none(), quantities))}
+        named = [Choice(lots[-1].sequence, data.draw(st.one_of(st.none(), quantities)))]
         parts, left = take(lots, quantity, method, cost=cost, named=named)
         assert sum(abs(part.quantity) for part in parts) == quantity
         assert sum(part.quantity for part in parts) + sum(lot.quantity for lot in left) == sum(lot.quantity for lot in lots)
@@ -70,7 +70,7 @@ class TestTake:
 
     def test_specific_closes_what_is_named_and_then_the_oldest(self):
         lots = make_lots([(Decimal(5), Decimal(50)), (Decimal(5), Decimal(60)), (Decimal(5), Decimal(70))])
-        parts, left = take(lots, Decimal(6), Method.SPECIFIC, named={3: Decimal(4)})
+        parts, left = take(lots, Decimal(6), Method.SPECIFIC, named=[Choice(3, Decimal(4))])
         assert [(part.lot.sequence, part.quantity) for part in parts] == [(3, 4), (1, 2)]
         assert [lot.quantity for lot in left] == [3, 5, 1]
 

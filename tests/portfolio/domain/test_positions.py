@@ -11,6 +11,7 @@ from accounts.domain.ledger import RULES, EntryKind, Need
 from portfolio.domain import positions
 from portfolio.domain.daybook import Flow
 from portfolio.domain.entries import Listing, in_order, taken_back
+from portfolio.domain.legs import ROLLED
 from tests.portfolio.domain.values import FOREIGN, SHARE, costs, entry, folded
 from tests.portfolio.fixtures import published
 
@@ -305,7 +306,7 @@ class TestCurrencies:
 def test_every_kind_with_an_instrument_has_a_posting():
     """A kind that the table does not know would be dropped in silence."""
     kinds = {kind for kind, rule in RULES.items() if rule.instrument is not Need.REFUSED} - {EntryKind.NOTE}
-    assert kinds == set(positions._POST_TO_INSTRUMENT)
+    assert kinds | {ROLLED} == set(positions._POST_TO_INSTRUMENT)
     assert {kind for kind, rule in RULES.items() if rule.instrument is Need.REFUSED} <= {
         *positions._POST_TO_ACCOUNT,
         EntryKind.FX,

@@ -7,15 +7,15 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from portfolio.domain.book import Book
+from portfolio.domain.book import NO_RULES, Book
 from portfolio.domain.derivation import Derivation, derive
 from portfolio.domain.entries import Entry, Listing, in_order
-from portfolio.domain.lots import Method
+from portfolio.domain.lots import Method, Rules
 from portfolio.domain.positions import fold
 from portfolio.domain.pricing import Market, Points
 
-SHARE, OTHER, FOREIGN = "share", "other", "foreign"
-LISTINGS = {SHARE: Listing("USD"), OTHER: Listing("USD"), FOREIGN: Listing("EUR")}
+SHARE, OTHER, FOREIGN, CALL = "share", "other", "foreign", "call"
+LISTINGS = {SHARE: Listing("USD"), OTHER: Listing("USD"), FOREIGN: Listing("EUR"), CALL: Listing("USD", Decimal(100))}
 _sequences = count(1)
 
 
@@ -52,13 +52,14 @@ def book(
     base: str = "USD",
     named: Mapping[str, str] | None = None,
     listings: Mapping[str, Listing] = LISTINGS,
+    rules: Rules = NO_RULES,
 ) -> Book:
     """Return an empty book with a market."""
     market = Market(
         {instrument: prices(values) for instrument, values in (closes or {}).items()},
         {pair: prices(values) for pair, values in (rates or {}).items()},
     )
-    return Book(base, Method(method), listings, market, named or {})
+    return Book(base, Method(method), listings, market, named or {}, rules)
 
 
 def folded(*entries: Entry, **market: Any) -> Book:

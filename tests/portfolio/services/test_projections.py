@@ -49,7 +49,11 @@ STEPS = st.one_of(
     st.tuples(st.just("merger"), days, quantities, quantities, st.one_of(st.just(Decimal(0)), amounts)),
     st.tuples(st.just("rates"), days, st.lists(st.decimals("0.5", "2", places=4), min_size=1, max_size=5), st.integers(1, 4)),
     st.tuples(st.just("reverse"), st.integers(0, 50)),
-    st.tuples(st.just("method"), st.sampled_from(["FIFO", "HIFO", "AVERAGE"])),
+    st.tuples(st.just("rules"), st.one_of(st.none(), st.integers(0, 40)), st.booleans()),
+    st.tuples(st.just("choose"), st.integers(0, 50), st.integers(1, 50), st.one_of(st.none(), quantities)),
+    st.tuples(st.just("exercise"), days, st.integers(1, 9).map(Decimal), st.sampled_from([1, -1]), prices, st.booleans()),
+    st.tuples(st.just("arrival"), days, instruments, st.lists(st.tuples(days, quantities, amounts), min_size=1, max_size=3)),
+    st.tuples(st.just("method"), st.sampled_from(["FIFO", "HIFO", "AVERAGE", "SPECIFIC"])),
 )
 
 
@@ -164,6 +168,34 @@ class World:
         with acting_as(self.owner.pk):
             Account.objects.filter(pk=self.account.pk).update(cost_basis_method=method)
 
+    def rules(self, days, wash_sales):
+        with acting_as(self.owner.pk):
+            Account.objects.filter(pk=self.account.pk).update(long_term_days=days, wash_sales=wash_sales)
+
+    def choose(self, index, opening, quantity):
+        """Choose lots for an entry, that may have none to choose."""
+        if self.entries:
+            closing = self.entries[index % len(self.entries)]
+            lot = {"sequence": opening} | ({"quantity": str(quantity)} if quantity else {})
+            data = {"closes": {"sequence": closing.sequence, "lots": [lot]}}
+            self.entries.append(factories.post(self.account, "NOTE", occurred_at=closing.occurred_at, notes="x", data=data))
+
+    def exercise(self, day, contracts, sign, price, in_time):
+        """Exercise an option or be assigned, and trade the other share for it: the legs may become known one after the other."""
+        group, kind = uuid4(), "OPTION_EXERCISE" if sign < 0 else "OPTION_ASSIGNMENT"
+        self.post(kind, day, instrument=self.instruments[0], quantity=sign * contracts, group=group, cash="0")
+        if not in_time:
+            self.catch_up()
+        self.post("BUY", day, instrument=self.instruments[1], quantity=contracts, price=price, group=group)
+
+    def arrival(self, day, instrument, lots):
+        rows = [
+            {"opened_at": (START + timedelta(days=n)).isoformat(), "quantity": str(units), "cost": str(cost)}
+            for n, units, cost in lots
+        ]
+        total = sum(units for _, units, _ in lots)
+        self.post("TRANSFER_IN", day, instrument=self.instruments[instrument], quantity=total, data={"lots": rows})
+
     def catch_up(self):
         catch_up(account_id=self.account.pk, at=NOW)
 
@@ -175,9 +207,11 @@ class TestCatchUp:
         st.sampled_from(["FIFO", "LIFO", "HIFO", "AVERAGE", "SPECIFIC"]),
         st.sampled_from(["CASH", "MARGIN", "CRYPTO"]),
         st.booleans(),
+        st.booleans(),
     )
-    def test_leaves_what_a_rebuild_leaves(self, steps, method, kind, orderly):
+    def test_leaves_what_a_rebuild_leaves(self, steps, method, kind, orderly, wash):
         world = World(method, kind, orderly=orderly)
+        world.rules(None, wash)
         for step in steps:
             world.step(*step)
             if orderly:
