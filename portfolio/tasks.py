@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.services import jobs
 from portfolio.selectors.projections import lagging_accounts
-from portfolio.services import projections
+from portfolio.services import corporate_actions, projections
 
 CHUNK = 500
 EXPIRES = 300  # seconds: by then the accounts that still lag have been found again
@@ -49,3 +49,15 @@ def _snapshot(account_id: UUID) -> str:
     """Bring one account up to date and say how far it is."""
     projection = projections.catch_up(account_id=account_id, at=timezone.now())
     return f"valued until {projection.valued_until or 'the first entry'}"
+
+
+@shared_task(ignore_result=True)
+def run_corporate_actions(*, run_ids: list[str], **_later: object) -> None:
+    """Do the corporate action jobs of a chunk of accounts; what the time does not reach is sent on."""
+    left = jobs.perform(
+        run_ids=[UUID(run_id) for run_id in run_ids],
+        work=lambda account_id: corporate_actions.apply_due(account_id=account_id, at=timezone.now()),
+        clock=timezone.now,
+    )
+    if left:
+        run_corporate_actions.delay(run_ids=[str(run_id) for run_id in left])

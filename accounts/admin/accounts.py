@@ -20,7 +20,7 @@ from accounts.services import accounts
 from marketdata.admin.base import Dialog, ServiceForm, badge, figure, find, leave, link_to_list, page_of, when
 
 ROLES = {"OWNER": "success", "TRADER": "info", "VIEWER": ""}
-HELD_AS = ("name", "kind", "base_currency", "execution_mode", "cost_basis_method", "opened_on")
+HELD_AS = ("name", "kind", "base_currency", "execution_mode", "cost_basis_method", "long_term_days", "wash_sales", "opened_on")
 
 
 class AccountForm(ServiceForm):
@@ -70,7 +70,18 @@ class AccountAdmin(MemberAdmin):
     ordering = ("id",)
     actions_detail = ("close",)
     add_fieldsets = (
-        (None, {"fields": ("name", ("kind", "base_currency"), ("execution_mode", "cost_basis_method"), "opened_on")}),
+        (
+            None,
+            {
+                "fields": (
+                    "name",
+                    ("kind", "base_currency"),
+                    ("execution_mode", "cost_basis_method"),
+                    ("long_term_days", "wash_sales"),
+                    "opened_on",
+                )
+            },
+        ),
     )
     fieldsets = (
         *add_fieldsets,

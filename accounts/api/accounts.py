@@ -14,7 +14,7 @@ from accounts.domain.roles import Role
 from accounts.models import Account, AccountKind, CostBasisMethod, ExecutionMode, LedgerHead, Scope
 from accounts.selectors.accounts import accounts_of
 from accounts.services.accounts import change_account, close_account, open_account
-from marketdata.api.fields import DayField, StrictSerializer, TextField
+from marketdata.api.fields import DayField, StrictSerializer, TextField, WholeNumberField
 from marketdata.models.instruments import check_currency_code
 
 ROLES = [role.name for role in Role]
@@ -40,6 +40,14 @@ class AccountSerializer(StrictSerializer):
     base_currency = TextField(max_length=3, validators=[check_currency_code])
     execution_mode = serializers.ChoiceField(ExecutionMode.choices, default=ExecutionMode.PAPER)
     cost_basis_method = serializers.ChoiceField(CostBasisMethod.choices, default=CostBasisMethod.FIFO)
+    long_term_days = WholeNumberField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=36_500,
+        help_text="Held for more days than this is long-term; null: for more than a year by the calendar.",
+    )
+    wash_sales = serializers.BooleanField(required=False, help_text="Apply the wash sale rule of the US to losses.")
     opened_on = DayField(required=False)
     closed_on = DayField(read_only=True, allow_null=True)
     role = serializers.SerializerMethodField()

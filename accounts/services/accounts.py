@@ -11,7 +11,8 @@ from accounts.domain.roles import Role
 from accounts.models import Account, LedgerHead, Membership, User
 from accounts.services.jobs import open_jobs
 
-CHANGEABLE = frozenset({"name", "kind", "base_currency", "execution_mode", "cost_basis_method", "opened_on"})
+TAX_RULES = ("long_term_days", "wash_sales")
+CHANGEABLE = frozenset({"name", "kind", "base_currency", "execution_mode", "cost_basis_method", "opened_on", *TAX_RULES})
 EARLIEST = date(1900, 1, 1)
 
 

@@ -83,7 +83,8 @@ class PositionViewSet(FiguresViewSet):
 class LotSerializer(serializers.Serializer):
     """Units opened together, in the instrument's currency; short lots are below zero, `cost` is of what remains.
 
-    `missing`: a trade closed more than was held, so how these units were come by is not known.
+    `missing`: a trade closed more than was held, so how these units were come by is not known. `tacked_days` count as held
+    before `opened_at`: those of units sold at a loss that these replaced.
     """
 
     instrument = InstrumentField(read_only=True)
@@ -94,6 +95,7 @@ class LotSerializer(serializers.Serializer):
     cost = FigureField()
     currency = serializers.CharField(source="instrument.currency")
     missing = serializers.BooleanField()
+    tacked_days = serializers.IntegerField(allow_null=True)
 
 
 class LotViewSet(FiguresViewSet):
@@ -111,7 +113,11 @@ class LotViewSet(FiguresViewSet):
 
 
 class ClosureSerializer(serializers.Serializer):
-    """Units closed against one lot, in the instrument's currency; `gain` is proceeds less cost, for short lots too."""
+    """Units closed against one lot, in the instrument's currency; `gain` is proceeds less cost, for short lots too.
+
+    `taxable_gain` is the gain and `disallowed_loss`: the part of a loss that does not count, because the same was bought within
+    30 days (a wash sale). A quantity of zero: cash beyond the cost of a lot, or in a merger. Days of what a lot replaced count.
+    """
 
     instrument = InstrumentField(read_only=True)
     opened_at = UtcDateTimeField()
@@ -122,6 +128,9 @@ class ClosureSerializer(serializers.Serializer):
     cost = FigureField()
     proceeds = FigureField()
     gain = FigureField()
+    wash_sale = serializers.BooleanField()
+    disallowed_loss = FigureField()
+    taxable_gain = FigureField()
     currency = serializers.CharField(source="instrument.currency")
     holding_days = serializers.IntegerField()
     term = serializers.ChoiceField(["SHORT", "LONG"])
@@ -134,7 +143,14 @@ class ClosureViewSet(FiguresViewSet):
     queryset = Closure.objects.all()
     serializer_class = ClosureSerializer
     ordering = "number"
-    filterset_fields = {"instrument": ["exact"], "closed_at": ["gte", "lt"], "missing": ["exact"]}
+    filterset_fields = {
+        "instrument": ["exact"],
+        "closed_at": ["gte", "lt"],
+        "closing": ["exact"],
+        "missing": ["exact"],
+        "wash_sale": ["exact"],
+        "long_term": ["exact"],
+    }
 
     @extend_schema(parameters=PAST)
     def list(self, request: Request, account_id: str) -> Response:

@@ -3,11 +3,16 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from portfolio.api.corporate_actions import ActionProposalViewSet
+from portfolio.api.cost_basis import CostBasisViewSet
+from portfolio.api.lot_choices import LotChoiceViewSet
+from portfolio.api.missing import MissingAcquisitionViewSet
 from portfolio.api.performance import PerformanceViewSet
 from portfolio.api.positions import ClosureViewSet, LotViewSet, PositionViewSet
 from portfolio.api.snapshots import SnapshotViewSet
 from portfolio.api.streams import QuoteStreamView
 from portfolio.api.summary import SummaryViewSet
+from portfolio.api.transfers import TransferViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("accounts/<uuid:account_id>/positions", PositionViewSet, "position")
@@ -16,6 +21,42 @@ router.register("accounts/<uuid:account_id>/closures", ClosureViewSet, "closure"
 router.register("accounts/<uuid:account_id>/snapshots", SnapshotViewSet, "snapshot")
 
 urlpatterns = [
+    path(
+        "accounts/<uuid:account_id>/entries/<uuid:entry_id>/lots/",
+        LotChoiceViewSet.as_view({"get": "retrieve", "post": "create"}),
+        name="entry-lots",
+    ),
+    path(
+        "accounts/<uuid:account_id>/cost-basis/",
+        CostBasisViewSet.as_view({"get": "retrieve", "post": "create"}),
+        name="cost-basis",
+    ),
+    path("accounts/<uuid:account_id>/transfers/", TransferViewSet.as_view({"post": "create"}), name="transfer"),
+    path(
+        "accounts/<uuid:account_id>/transfers/<uuid:group>/reverse/",
+        TransferViewSet.as_view({"post": "reverse"}),
+        name="transfer-reverse",
+    ),
+    path(
+        "accounts/<uuid:account_id>/corporate-actions/",
+        ActionProposalViewSet.as_view({"get": "list"}),
+        name="action-proposal-list",
+    ),
+    path(
+        "accounts/<uuid:account_id>/corporate-actions/<uuid:pk>/apply/",
+        ActionProposalViewSet.as_view({"post": "apply"}),
+        name="action-proposal-apply",
+    ),
+    path(
+        "accounts/<uuid:account_id>/corporate-actions/<uuid:pk>/dismiss/",
+        ActionProposalViewSet.as_view({"post": "dismiss"}),
+        name="action-proposal-dismiss",
+    ),
+    path(
+        "accounts/<uuid:account_id>/missing-acquisitions/",
+        MissingAcquisitionViewSet.as_view({"get": "list"}),
+        name="missing-acquisition-list",
+    ),
     path("accounts/<uuid:account_id>/summary/", SummaryViewSet.as_view({"get": "retrieve"}), name="summary"),
     path("accounts/<uuid:account_id>/performance/", PerformanceViewSet.as_view({"get": "retrieve"}), name="performance"),
     path("stream/quotes/", QuoteStreamView.as_view(), name="stream-quotes"),

@@ -21,8 +21,8 @@ def split(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """
     new, old = ratio_of(entry)
     book.splits.setdefault(holding.key, []).append(Split(book.today, new, old))
-    if book.losses:
-        wash.note_split(book, holding, new, old)
+    if holding.key in book.losses:
+        book.put_off(holding, wash.after_split(book.losses[holding.key], new, old))
     before = holding.quantity
     if not before:
         holding.income += cash

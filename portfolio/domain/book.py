@@ -13,60 +13,14 @@ from portfolio.domain.choices import lots_named
 from portfolio.domain.daybook import Day, Flow
 from portfolio.domain.entries import Entry, Listing
 from portfolio.domain.exact import EXACT, ZERO, money, share, spread
-from portfolio.domain.lots import Choice, Closure, Lot, Method, Part, Rules, insert, leveled, scaled, take
+from portfolio.domain.holding import Holding
+from portfolio.domain.lots import Choice, Closure, Lot, Method, Rules
 from portfolio.domain.numbers import number_in
 from portfolio.domain.pricing import NOTHING, Hand, Market, Points, Split
 
 PURCHASES = frozenset({EntryKind.BUY, EntryKind.SHORT})  # what may replace units sold at a loss
 NO_RULES = Rules()
-
-
-@dataclass(slots=True)
-class Holding:
-    """What is held of one instrument and what it brought so far, all in the instrument's currency.
-
-    `quantity` and `cost` are the sums over the lots. `income` is before fees and taxes; `fees` and `taxes` count those inside
-    the cost and proceeds of trades, too.
-    """
-
-    key: str
-    listing: Listing
-    lots: list[Lot] = field(default_factory=list)
-    quantity: Decimal = ZERO
-    cost: Decimal = ZERO
-    realized: Decimal = ZERO
-    income: Decimal = ZERO
-    fees: Decimal = ZERO
-    taxes: Decimal = ZERO
-    since: int | None = None  # the first day on which it moved
-
-    @property
-    def currency(self) -> str:
-        """The currency of all its amounts."""
-        return self.listing.currency
-
-    def open(self, lot: Lot) -> None:
-        """Add a lot."""
-        insert(self.lots, lot)
-        self.quantity += lot.quantity
-        self.cost += lot.cost
-
-    def take(self, quantity: Decimal, method: Method, named: Sequence[Choice] = ()) -> list[Part]:
-        """Take units out, lot by lot; what is taken and what is left add up."""
-        parts, self.lots = take(self.lots, quantity, method, cost=self.cost, named=named)
-        for part in parts:
-            self.quantity -= part.quantity
-            self.cost -= part.cost
-        return parts
-
-    def level(self) -> None:
-        """Write into each lot its share of the average cost."""
-        self.lots = leveled(self.lots, self.cost)
-
-    def scale(self, quantity: Decimal) -> None:
-        """Change the units of all lots to a new total, as a split does."""
-        self.lots = scaled(self.lots, quantity)
-        self.quantity = quantity
+__all__ = ["NO_RULES", "Book", "Holding", "Parked", "Tally", "rate_on"]
 
 
 @dataclass(slots=True)
@@ -180,8 +134,8 @@ class Book:
             holding.open(
                 Lot(entry.occurred_at, entry.sequence, quantity, -cash, quantity, missing, None if bought or missing else 0)
             )
-            if bought and self.losses:
-                wash.note_purchase(self, holding, entry.sequence)
+            if bought and holding.key in self.losses:
+                self.put_off(holding, wash.after_purchase(self.losses[holding.key], holding, entry.sequence, self.today))
         self.moved(holding)
 
     def close(self, entry: Entry, holding: Holding, quantity: Decimal, cash: Decimal) -> None:
@@ -193,7 +147,9 @@ class Book:
             paid, received = (cost, brought) if units_ > 0 else (-brought, -cost)
             self.settle(entry, holding, lot, units_, paid, received)
         if self.rules.wash_sales:
-            wash.note_losses(self, holding, self.closures[first:])
+            losses = wash.losses_in(self.closures[first:], self.closed + first + 1)
+            if losses:
+                self.put_off(holding, wash.after_sale(self.losses.get(holding.key, ()), holding, losses, self.today))
 
     def settle(self, entry: Entry, holding: Holding, lot: Lot, quantity: Decimal, paid: Decimal, received: Decimal) -> None:
         """Leave a closure behind: what was realized against a lot."""
@@ -214,13 +170,19 @@ class Book:
         )
         holding.realized += received - paid
 
-    def amend(self, number: int, disallowed: Decimal) -> None:
-        """Note how much of the loss of a closure does not count by now."""
-        index = number - self.closed - 1
-        if index < 0:
-            self.amended[number] = disallowed
+    def put_off(self, holding: Holding, losses: Sequence[wash.Loss]) -> None:
+        """Note how much of losses does not count by now, and remember those that a later purchase would undo."""
+        for loss in losses:
+            index = loss.number - self.closed - 1
+            if index >= 0:
+                self.closures[index] = self.closures[index]._replace(disallowed=loss.disallowed)
+            elif loss.disallowed:
+                self.amended[loss.number] = loss.disallowed
+        left = [loss for loss in losses if loss.quantity]
+        if left:
+            self.losses[holding.key] = left
         else:
-            self.closures[index] = self.closures[index]._replace(disallowed=disallowed)
+            self.losses.pop(holding.key, None)
 
     def lower_cost(self, entry: Entry, holding: Holding, amount: Decimal) -> None:
         """Take an amount out of the cost, the same from each unit; what a lot's cost can't bear is a gain."""

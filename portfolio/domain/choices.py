@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from accounts.domain.ledger import EntryKind
+from portfolio.domain.entry import Entry
 from portfolio.domain.exact import units
 from portfolio.domain.lots import Choice
 from portfolio.domain.numbers import number_in
-
-if TYPE_CHECKING:
-    from portfolio.domain.entries import Entry
 
 LOTS, CLOSES = "lots", "closes"
 

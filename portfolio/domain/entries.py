@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from accounts.domain.ledger import EntryKind
 from portfolio.domain.choices import chooses_for_others, with_choices
+from portfolio.domain.entry import Entry, Listing
 from portfolio.domain.legs import ROLLED, joined
 
-
-class Entry(NamedTuple):
-    """One entry of a ledger, as far as figures follow from it; the field order is that of the query that reads it.
-
-    Ids are texts: as keys of dictionaries they cost a tenth of what UUIDs do.
-    """
-
-    id: str
-    sequence: int
-    kind: str
-    occurred_at: datetime
-    instrument: str | None
-    quantity: Decimal
-    price: Decimal | None
-    cash: Decimal
-    currency: str
-    fee: Decimal
-    tax: Decimal
-    data: Mapping[str, Any]
-    group: str | None
-    reverses: str | None
-
-    @property
-    def day(self) -> int:
-        """The day in UTC on which it happened, as an ordinal."""
-        return self.occurred_at.astimezone(UTC).toordinal()
-
-
-class Listing(NamedTuple):
-    """What the fold knows of an instrument: the currency of its price, and the units of account a unit stands for."""
-
-    currency: str
-    multiplier: Decimal = Decimal(1)
+__all__ = ["Entry", "Listing", "Place", "in_order", "place_of", "taken_back", "takes_back_others"]
 
 
 class Place(NamedTuple):

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
 
 from accounts.domain.ledger import EntryKind
-
-if TYPE_CHECKING:
-    from portfolio.domain.entries import Entry
+from portfolio.domain.entry import Entry
 
 ROLLED = "OPTION_ROLLED"  # no kind of the ledger: an option whose premium goes to the underlying
 ENDS = frozenset({EntryKind.OPTION_EXERCISE, EntryKind.OPTION_ASSIGNMENT})

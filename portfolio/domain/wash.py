@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from portfolio.domain.exact import EXACT, UNIT, ZERO, share, units
+from portfolio.domain.holding import Holding
 from portfolio.domain.lots import Closure, Lot
-
-if TYPE_CHECKING:
-    from portfolio.domain.book import Book, Holding
 
 WINDOW = 30  # days before and after
 
@@ -34,55 +32,50 @@ class Loss(NamedTuple):
     disallowed: Decimal = ZERO  # of the closure, so far
 
 
-def note_losses(book: Book, holding: Holding, closures: Sequence[Closure]) -> None:
-    """Note what was closed at a loss, and match it with what was bought in the days before."""
-    first = book.closed + len(book.closures) - len(closures) + 1
-    losses = [
-        Loss(first + index, book.today, abs(one.quantity), -one.gain, one.holding_days, one.quantity < 0, one.opening)
+def losses_in(closures: Sequence[Closure], first: int) -> list[Loss]:
+    """Return what was closed at a loss; `first` is the number of the first closure."""
+    return [
+        Loss(
+            first + index,
+            one.closed_at.toordinal(),
+            abs(one.quantity),
+            -one.gain,
+            one.holding_days,
+            one.quantity < 0,
+            one.opening,
+        )
         for index, one in enumerate(closures)
         if one.gain < 0 and one.quantity and not one.missing
     ]
-    if losses:
-        _keep(book, holding, [*_pending(book, holding), *(_match(book, holding, loss, None) for loss in losses)])
 
 
-def note_purchase(book: Book, holding: Holding, sequence: int) -> None:
-    """Match what an entry bought with what was sold at a loss in the days before."""
-    if holding.key in book.losses:
-        _keep(book, holding, [_match(book, holding, loss, sequence) for loss in _pending(book, holding)])
+def after_sale(pending: Sequence[Loss], holding: Holding, losses: Sequence[Loss], today: int) -> list[Loss]:
+    """Match losses of today with lots bought in the days before that are still held; return all losses as they are now."""
+    return [*recent(pending, today), *(_match(holding, loss, None) for loss in losses)]
 
 
-def note_split(book: Book, holding: Holding, new: Decimal, old: Decimal) -> None:
-    """Count losses that wait for a purchase in new units."""
-    pending = _pending(book, holding)
-    _keep(
-        book,
-        holding,
-        [loss._replace(quantity=units(EXACT.divide(EXACT.multiply(loss.quantity, new), old))) for loss in pending],
-    )
+def after_purchase(pending: Sequence[Loss], holding: Holding, sequence: int, today: int) -> list[Loss]:
+    """Match the losses of the days before with what an entry bought; return them as they are now."""
+    return [_match(holding, loss, sequence) for loss in recent(pending, today)]
 
 
-def _pending(book: Book, holding: Holding) -> list[Loss]:
+def after_split(pending: Sequence[Loss], new: Decimal, old: Decimal) -> list[Loss]:
+    """Return losses in new units."""
+    return [loss._replace(quantity=units(EXACT.divide(EXACT.multiply(loss.quantity, new), old))) for loss in pending]
+
+
+def recent(pending: Sequence[Loss], today: int) -> list[Loss]:
     """Return the losses that a purchase of today would still undo."""
-    return [loss for loss in book.losses.get(holding.key, ()) if loss.day >= book.today - WINDOW]
+    return [loss for loss in pending if loss.day >= today - WINDOW]
 
 
-def _keep(book: Book, holding: Holding, losses: Sequence[Loss]) -> None:
-    """Remember the losses of which something is left."""
-    left = [loss for loss in losses if loss.quantity]
-    if left:
-        book.losses[holding.key] = left
-    else:
-        book.losses.pop(holding.key, None)
-
-
-def _match(book: Book, holding: Holding, loss: Loss, sequence: int | None) -> Loss:
+def _match(holding: Holding, loss: Loss, sequence: int | None) -> Loss:
     """Match a loss with the lots of one entry, or of the days before; return what is left of it."""
     index = 0
     while index < len(holding.lots) and loss.quantity:
         lot = holding.lots[index]
         if (lot.quantity < 0) is loss.short and _replaces(lot, loss, sequence):
-            loss = _put_off(book, holding, loss, index)
+            loss = _put_off(holding, loss, index)
         index += 1
     return loss
 
@@ -96,7 +89,7 @@ def _replaces(lot: Lot, loss: Loss, sequence: int | None) -> bool:
     return lot.sequence != loss.opening and loss.day - lot.opened_at.toordinal() <= WINDOW
 
 
-def _put_off(book: Book, holding: Holding, loss: Loss, index: int) -> Loss:
+def _put_off(holding: Holding, loss: Loss, index: int) -> Loss:
     """Move the loss of as many units as a lot has into its cost; the rest of a larger lot stays as it was."""
     lot = holding.lots[index]
     count = min(abs(lot.quantity), loss.quantity)
@@ -110,6 +103,4 @@ def _put_off(book: Book, holding: Holding, loss: Loss, index: int) -> Loss:
     holding.lots[index] = lot._replace(cost=lot.cost + amount, tacked=loss.held)
     holding.cost += amount
     holding.realized += amount
-    disallowed = loss.disallowed + amount
-    book.amend(loss.number, disallowed)
-    return loss._replace(quantity=loss.quantity - count, amount=loss.amount - amount, disallowed=disallowed)
+    return loss._replace(quantity=loss.quantity - count, amount=loss.amount - amount, disallowed=loss.disallowed + amount)
