@@ -124,23 +124,24 @@ def _known(account: Account, found: Sequence[CorporateAction]) -> _Known:
     """Return what the ledger has of actions."""
     reversal = LedgerEntry.objects.filter(account=OuterRef("account"), reverses=OuterRef("pk"))
     rows = LedgerEntry.objects.filter(account=account, reverses=None).annotate(gone=Exists(reversal)).select_related("instrument")
-    own: dict[str, list[LedgerEntry]] = defaultdict(list)
-    gone: set[str] = set()
-    for entry in rows.filter(source=SOURCE).order_by("sequence"):
-        name, _, leg = entry.external_id.partition(":")
-        dismissal = leg.startswith(DISMISSED)
-        if entry.gone and not dismissal:  # type: ignore[attr-defined]  # annotated
-            gone.add(name)
-        elif not entry.gone:  # type: ignore[attr-defined]
-            own[f"{name}:{DISMISSED}" if dismissal else name].append(entry)
     kinds = [EntryKind.SPLIT, EntryKind.DIVIDEND, EntryKind.SPIN_OFF, EntryKind.MERGER]
     concerned = {one for action in found for one in (action.instrument_id, action.other_id) if one}
-    hand = rows.filter(~Q(source=SOURCE), kind__in=kinds, instrument__in=concerned)
-    entries = {
-        _Entry(entry.kind, entry.instrument_id, entry.occurred_at.astimezone(UTC).date())
-        for entry in hand
-        if entry.instrument_id and not entry.gone  # type: ignore[attr-defined]
-    }
+    own: dict[str, list[LedgerEntry]] = defaultdict(list)
+    gone: set[str] = set()
+    entries: set[_Entry] = set()
+    for entry in rows.filter(Q(source=SOURCE) | Q(kind__in=kinds, instrument__in=concerned)).order_by("sequence"):
+        taken_back: bool = entry.gone  # type: ignore[attr-defined]  # annotated
+        name, _, leg = entry.external_id.partition(":")
+        if entry.source != SOURCE:
+            if entry.instrument_id and not taken_back:
+                entries.add(_Entry(entry.kind, entry.instrument_id, entry.occurred_at.astimezone(UTC).date()))
+        elif leg.startswith(DISMISSED):
+            if not taken_back:
+                own[f"{name}:{DISMISSED}"].append(entry)
+        elif taken_back:
+            gone.add(name)
+        else:
+            own[name].append(entry)
     return _Known(own, frozenset(gone), entries)
 
 

@@ -16,12 +16,12 @@ from django.db import transaction
 from accounts.domain.ledger import EntryDraft, EntryKind
 from accounts.models import Account, LedgerEntry, User
 from accounts.models.tenancy import acting_as
-from accounts.services.accounts import lock_open
 from accounts.services.ledger import post_entry
 from marketdata.domain.actions import ActionKind
 from portfolio.domain.proposals import SOURCE, Said
 from portfolio.selectors.corporate_actions import DISMISSED, Proposal, Status, proposals
 from portfolio.selectors.market import SYSTEM
+from portfolio.services.locks import hold
 from portfolio.services.projections import catch_up
 
 CHANGES_NO_UNITS = frozenset({ActionKind.CASH_DIVIDEND, ActionKind.SYMBOL_CHANGE, ActionKind.DELISTING})
@@ -48,7 +48,7 @@ def apply_action(
     :raises ValidationError: if something has to be said first
     :raises AccountClosed: if the account is closed
     """
-    account = lock_open(account)
+    hold(account)
     proposal = _find(account, action_id, at, said)
     if proposal.status is Status.POSTED:
         return proposal.posted, False
@@ -67,7 +67,7 @@ def dismiss_action(*, account: Account, action_id: UUID, actor: User, at: dateti
     :raises NotToPost: if it is in the ledger, or was dismissed before
     :raises AccountClosed: if the account is closed
     """
-    account = lock_open(account)
+    hold(account)
     proposal = _find(account, action_id, at, None)
     if proposal.status not in {Status.PROPOSED, Status.UPCOMING}:
         raise NotToPost(WHY_NOT[proposal.status], code=f"action_{proposal.status}")

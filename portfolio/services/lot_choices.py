@@ -11,13 +11,13 @@ from django.db import transaction
 
 from accounts.domain.ledger import EntryDraft, EntryKind
 from accounts.models import Account, LedgerEntry, User
-from accounts.services.accounts import lock_open
 from accounts.services.ledger import post_entry
 from portfolio.domain.choices import lots_named
 from portfolio.domain.entries import place_of
 from portfolio.domain.exact import ZERO, plain
 from portfolio.domain.lots import Choice, Closure, Lot, Method, chosen
 from portfolio.selectors.books import Ledger, ledger_of
+from portfolio.services.locks import hold
 
 CLOSING = frozenset(
     {
@@ -63,7 +63,7 @@ def choose_lots(*, account: Account, entry: LedgerEntry, lots: Sequence[Choice],
     :raises ValidationError: by field, if a lot is not there or the quantities do not fit
     :raises AccountClosed: if the account is closed
     """
-    account = lock_open(account)
+    hold(account)
     if account.cost_basis_method != Method.SPECIFIC:
         told = f"The account closes lots by {account.cost_basis_method}; change its method to SPECIFIC to choose them."
         raise ChoosesNoLots(told, code="method_not_specific")

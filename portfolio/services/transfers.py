@@ -19,13 +19,13 @@ from accounts.domain.ledger import EntryDraft, EntryKind
 from accounts.domain.roles import Role
 from accounts.models import Account, LedgerEntry, User
 from accounts.selectors.accounts import role_in
-from accounts.services.accounts import lock_open
 from accounts.services.ledger import ConflictingEntry, post_entry, reverse_entry
 from marketdata.models import Instrument
 from portfolio.domain.entries import DEPARTURE, Place
 from portfolio.domain.exact import ZERO, plain
 from portfolio.domain.lots import Choice, Lot, Method, Part, leveled, take
 from portfolio.selectors.books import ledger_of, stands
+from portfolio.services.locks import hold
 
 SOURCE = "transfers"
 LAST = 2**62  # in the order of recording
@@ -82,9 +82,9 @@ def transfer(*, source: Account, target: Account, order: Order, actor: User) -> 
     """
     if source.pk == target.pk:
         raise ValidationError({"to": ValidationError("Both accounts are the same one.", code="same_account")})
-    for account in sorted((source, target), key=lambda one: one.pk):
-        lock_open(account)
+    for account in (source, target):
         _refuse_role(account, actor)
+    hold(source, target)
     known = (
         LedgerEntry.objects.filter(account=source, source=SOURCE, external_id=order.external_id) if order.external_id else None
     )
@@ -93,9 +93,10 @@ def transfer(*, source: Account, target: Account, order: Order, actor: User) -> 
         return _known(first, target, order)
     rows = _rows(source, order)
     group = uuid4()
-    outgoing = post_entry(account=source, draft=_leaving(order, rows, group, target), actor=actor)
-    incoming = post_entry(account=target, draft=_arriving(order, rows, group, source), actor=actor)
-    return Transferred(group, outgoing, incoming, created=True)
+    drafts = [(source, _leaving(order, rows, group, target)), (target, _arriving(order, rows, group, source))]
+    drafts.sort(key=lambda end: end[0].pk)  # ledgers are locked in the same order by whoever writes in two
+    posted = {account.pk: post_entry(account=account, draft=draft, actor=actor) for account, draft in drafts}
+    return Transferred(group, posted[source.pk], posted[target.pk], created=True)
 
 
 @transaction.atomic
@@ -108,12 +109,12 @@ def reverse_transfer(*, account: Account, group: UUID, actor: User, reason: str 
     :raises AccountClosed: if one of the accounts is closed
     """
     outgoing, incoming = _ends(account, group, actor)
-    for one in sorted((outgoing.account, incoming.account), key=lambda one: one.pk):
-        lock_open(one)
+    for one in (outgoing.account, incoming.account):
         _refuse_role(one, actor)
-    gone = reverse_entry(entry=outgoing, actor=actor, reason=reason)
-    come = reverse_entry(entry=incoming, actor=actor, reason=reason)
-    return gone, come
+    hold(outgoing.account, incoming.account)
+    ends = sorted((outgoing, incoming), key=lambda end: end.account_id)
+    taken = {end.account_id: reverse_entry(entry=end, actor=actor, reason=reason) for end in ends}
+    return taken[outgoing.account_id], taken[incoming.account_id]
 
 
 def _ends(account: Account, group: UUID, actor: User) -> tuple[LedgerEntry, LedgerEntry]:

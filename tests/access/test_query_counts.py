@@ -84,6 +84,18 @@ GROW: dict[str, Callable[[World, int], object]] = {
     "position-list": trade,
     "lot-list": trade,
     "closure-list": trade,
+    "action-proposal-list": lambda world, n: CorporateAction.objects.create(
+        kind="CASH_DIVIDEND",
+        instrument=world.instrument,
+        ex_date="2020-01-06",
+        label=f"{n}",
+        cash=2,
+        currency="USD",
+        recorded_at=NOW,
+    ),
+    "missing-acquisition-list": lambda world, n: post(
+        world.account, "SELL", instrument=make_instrument(), quantity="-1", price="1"
+    ),
     "snapshot-list": lambda world, n: make_bars(world.instrument, [(f"2020-02-{n + 1:02}", "12")]),
     "instrument-list": lambda world, n: make_instrument(),
     "bar-list": lambda world, n: make_bars(world.instrument, [(f"2020-03-{n + 1:02}", "12")]),

@@ -1,7 +1,9 @@
 """A small world with a row in every table: who may see what is tried in it."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
+from uuid import UUID, uuid4
 
 from accounts.domain.roles import Role
 from accounts.models import (
@@ -10,6 +12,7 @@ from accounts.models import (
     ImportBatch,
     Job,
     JobRun,
+    LedgerEntry,
     Membership,
     Policy,
     Target,
@@ -19,7 +22,7 @@ from accounts.models import (
     User,
 )
 from accounts.models.tenancy import acting_as
-from accounts.services.accounts import open_account
+from accounts.services.accounts import AccountClosed, open_account
 from accounts.services.idempotency import claim_key
 from accounts.services.memberships import invite_member
 from accounts.services.notifications import notify
@@ -28,6 +31,7 @@ from accounts.services.watchlists import create_watchlist
 from marketdata.models import CorporateAction, QualityIssue
 from portfolio.models import Alert
 from portfolio.services.projections import catch_up
+from portfolio.services.transfers import Order, transfer
 from tests.factories import day, make_account, make_bars, make_instrument, make_user, post, share, unique_symbol
 
 NOW = datetime(2024, 5, 6, tzinfo=UTC)
@@ -116,6 +120,30 @@ class World:
             rule="spread", severity="WARNING", dataset="quotes", source="test", record={}, fingerprint=self.new_symbol(),
             found_at=NOW, last_found_at=NOW,
         )  # fmt: skip
+
+    @cached_property
+    def sell_by_lots(self) -> LedgerEntry:
+        """The sale, in an account that lets its lots be chosen."""
+        with acting_as(self.alice.pk):
+            Account.objects.filter(pk=self.account.pk).update(cost_basis_method="SPECIFIC")
+        return self.sell
+
+    @cached_property
+    def account_for_both(self) -> Account:
+        """Another account of Alice's, in which Tom trades, too."""
+        account = make_account(owner=self.alice)
+        share(account, self.tom, Role.TRADER)
+        return account
+
+    @cached_property
+    def transfer(self) -> UUID:
+        """Cash that went to another account, by its group; none if the account is closed."""
+        order = Order(occurred_at=day("2020-01-05"), cash=Decimal(5), currency="USD")
+        try:
+            with acting_as(self.alice.pk):
+                return transfer(source=self.account, target=self.account_for_both, order=order, actor=self.alice).group
+        except AccountClosed:
+            return uuid4()
 
     @cached_property
     def corporate_action(self) -> CorporateAction:
