@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection
+from django.db import connections
 from django.db.models import Exists, OuterRef, Q
 
 from accounts.domain.ledger import EntryDraft, EntryKind
@@ -72,22 +72,24 @@ class _Known:
     hand: Collection[_Entry]
 
 
-def proposals(*, account: Account, today: date, action_id: UUID | None = None, said: Said | None = None) -> list[Proposal]:
+def proposals(
+    *, account: Account, today: date, action_id: UUID | None = None, said: Said | None = None, using: str = "default"
+) -> list[Proposal]:
     """Return what companies did to shares of the account, the earliest first; those it did not hold on the day are left out.
 
     The account's figures have to be up to date: units come from its daily values.
     """
-    found = _actions(account, action_id)
-    held = _holdings(account, {action.instrument_id for action in found})
+    found = _actions(account, action_id, using)
+    held = _holdings(account, {action.instrument_id for action in found}, using)
     concerned = [(action, _held_before(held.get(action.instrument_id, ([], [])), action.ex_date)) for action in found]
     concerned = [(action, units_) for action, units_ in concerned if units_]
-    known = _known(account, [action for action, _ in concerned])
+    known = _known(account, [action for action, _ in concerned], using)
     return [_proposal(account, action, units_, known, today, said) for action, units_ in concerned]
 
 
-def _actions(account: Account, action_id: UUID | None) -> list[CorporateAction]:
+def _actions(account: Account, action_id: UUID | None, using: str) -> list[CorporateAction]:
     """Return the actions on instruments the account ever held, the earliest first."""
-    since = dict(Position.objects.filter(account=account).values_list("instrument_id", "since"))
+    since = dict(Position.objects.using(using).filter(account=account).values_list("instrument_id", "since"))
     rows = actions(instruments=list(since))
     if action_id is not None:
         rows = rows.filter(pk=action_id)
@@ -95,7 +97,7 @@ def _actions(account: Account, action_id: UUID | None) -> list[CorporateAction]:
     return sorted(found, key=lambda row: (row.ex_date, row.pk))
 
 
-def _holdings(account: Account, instruments: Collection[UUID]) -> dict[UUID, tuple[list[date], list[Decimal]]]:
+def _holdings(account: Account, instruments: Collection[UUID], using: str) -> dict[UUID, tuple[list[date], list[Decimal]]]:
     """Return the days on which the units held of instruments changed, and what was held at their end."""
     query = """
         SELECT moved.key::uuid, s.date, moved.value::numeric
@@ -104,7 +106,7 @@ def _holdings(account: Account, instruments: Collection[UUID]) -> dict[UUID, tup
         ORDER BY s.date
     """
     found: dict[UUID, tuple[list[date], list[Decimal]]] = defaultdict(lambda: ([], []))
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         cursor.execute(query, [account.pk, [str(one) for one in instruments]])
         for instrument, day, quantity in cursor.fetchall():
             days, quantities = found[instrument]
@@ -120,10 +122,15 @@ def _held_before(series: tuple[list[date], list[Decimal]], day: date) -> Decimal
     return quantities[index] if index >= 0 else ZERO
 
 
-def _known(account: Account, found: Sequence[CorporateAction]) -> _Known:
+def _known(account: Account, found: Sequence[CorporateAction], using: str) -> _Known:
     """Return what the ledger has of actions."""
     reversal = LedgerEntry.objects.filter(account=OuterRef("account"), reverses=OuterRef("pk"))
-    rows = LedgerEntry.objects.filter(account=account, reverses=None).annotate(gone=Exists(reversal)).select_related("instrument")
+    rows = (
+        LedgerEntry.objects.using(using)
+        .filter(account=account, reverses=None)
+        .annotate(gone=Exists(reversal))
+        .select_related("instrument")
+    )
     kinds = [EntryKind.SPLIT, EntryKind.DIVIDEND, EntryKind.SPIN_OFF, EntryKind.MERGER]
     concerned = {one for action in found for one in (action.instrument_id, action.other_id) if one}
     own: dict[str, list[LedgerEntry]] = defaultdict(list)

@@ -91,26 +91,25 @@ def apply_due(*, account_id: UUID, at: datetime) -> str:
     """Post all that is proposed for an account, as its owner, and say what was done; figures follow in between."""
     account = Account.objects.using(SYSTEM).select_related("owner").get(pk=account_id)
     catch_up(account_id=account_id, at=at)
-    posted = 0
     tried: set[UUID] = set()
     waiting: list[Proposal] = []
     again = True
     while again:
-        with acting_as(account.owner_id):
-            waiting = [one for one in proposals(account=account, today=at.date()) if one.status is Status.PROPOSED]
-            again = False
-            for proposal in waiting:
-                if proposal.problem or proposal.action.pk in tried:
-                    continue
+        found = proposals(account=account, today=at.astimezone(UTC).date(), using=SYSTEM)
+        waiting = [one for one in found if one.status is Status.PROPOSED]
+        again = False
+        for proposal in waiting:
+            if proposal.problem or proposal.action.pk in tried:
+                continue
+            with acting_as(account.owner_id):
                 _post(account, proposal, account.owner)
-                tried.add(proposal.action.pk)
-                posted += 1
-                if proposal.action.kind not in CHANGES_NO_UNITS:
-                    again = True
-                    break
+            tried.add(proposal.action.pk)
+            if proposal.action.kind not in CHANGES_NO_UNITS:  # what comes later finds other units
+                again = True
+                break
         catch_up(account_id=account_id, at=at)
     unclear = sum(1 for one in waiting if one.problem)
-    return f"{posted} posted" + (f", {unclear} to be looked at" if unclear else "")
+    return f"{len(tried)} posted" + (f", {unclear} to be looked at" if unclear else "")
 
 
 def _find(account: Account, action_id: UUID, at: datetime, said: Said | None) -> Proposal:
