@@ -223,6 +223,8 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "AccountKind": "accounts.models.AccountKind",
+        "ActionKind": "marketdata.domain.actions.ActionKind",
+        "CostBasisMethod": "accounts.models.CostBasisMethod",
         "EntryKind": "accounts.domain.ledger.EntryKind",
         "JobKind": "accounts.models.JobKind",
         "RunOutcome": "accounts.models.RunOutcome",

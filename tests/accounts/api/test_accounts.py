@@ -7,7 +7,8 @@ from tests.factories import make_account, post
 
 ACCOUNTS = "/api/v1/accounts/"
 SHOWN = {
-    "id", "name", "kind", "base_currency", "execution_mode", "cost_basis_method", "opened_on", "closed_on", "role", "ledger_head",
+    "id", "name", "kind", "base_currency", "execution_mode", "cost_basis_method", "long_term_days", "wash_sales", "opened_on",
+    "closed_on", "role", "ledger_head",
 }  # fmt: skip
 
 

@@ -201,8 +201,9 @@ class TestJobs:
     def test_an_owner_sets_the_schedule(self, alice, jobs):
         client = browser(alice)
         rows = client.get(jobs).json()["results"]
-        assert [row["kind"] for row in rows] == ["REFRESH", "SNAPSHOT"]
-        path = f"{jobs}{rows[1]['id']}/"
+        assert [row["kind"] for row in rows] == ["ACTIONS", "REFRESH", "SNAPSHOT"]
+        assert [row["enabled"] for row in rows] == [False, True, True]
+        path = f"{jobs}{rows[2]['id']}/"
         changed = client.patch(path, {"schedule": "0 6 * * *"}).json()
         assert changed["schedule"] == "0 6 * * *"
         assert changed["next_run_at"].endswith("T06:00:00Z")

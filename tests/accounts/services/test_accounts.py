@@ -33,7 +33,11 @@ class TestOpenAccount:
     def test_it_has_its_jobs(self, alice):
         account = opened(alice)
         with acting_as(alice.pk):
-            assert set(Job.objects.filter(account=account).values_list("kind", flat=True)) == {"SNAPSHOT", "REFRESH"}
+            assert set(Job.objects.filter(account=account).values_list("kind", flat=True)) == {
+                "SNAPSHOT",
+                "REFRESH",
+                "ACTIONS",
+            }
 
     @pytest.mark.parametrize(
         ("field", "value"),
