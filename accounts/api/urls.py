@@ -9,6 +9,9 @@ from accounts.api.jobs import JobRunViewSet, JobViewSet
 from accounts.api.ledger import LedgerViewSet
 from accounts.api.memberships import InvitationViewSet, MembershipViewSet
 from accounts.api.notifications import NotificationViewSet
+from accounts.api.policies import PolicyViewSet
+from accounts.api.targets import TargetViewSet
+from accounts.api.taxonomies import ClassificationViewSet, TaxonomyViewSet
 from accounts.api.tokens import LoginView, TokenViewSet
 from accounts.api.users import MeView
 from accounts.api.watchlists import WatchlistViewSet
@@ -25,6 +28,10 @@ router.register("accounts/<uuid:account_id>/imports", ImportViewSet, "import")
 router.register("accounts/<uuid:account_id>/members", MembershipViewSet, "member")
 router.register("accounts/<uuid:account_id>/jobs/<uuid:job_id>/runs", JobRunViewSet, "job-run")
 router.register("accounts/<uuid:account_id>/jobs", JobViewSet, "job")
+router.register("accounts/<uuid:account_id>/taxonomies", TaxonomyViewSet, "taxonomy")
+router.register("accounts/<uuid:account_id>/classifications", ClassificationViewSet, "classification")
+router.register("accounts/<uuid:account_id>/targets", TargetViewSet, "target")
+router.register("accounts/<uuid:account_id>/policies", PolicyViewSet, "policy")
 
 urlpatterns = [
     path("auth/token/", LoginView.as_view(), name="login"),
