@@ -6,23 +6,32 @@ Returns are those of the account: after fees and taxes, with dividends and inter
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from portfolio.domain import ratios
-from portfolio.domain.drawdown import Drawdown, deepest
+from portfolio.domain.drawdown import Drawdown, falls_in
 from portfolio.domain.exact import EXACT, ONE, ZERO
 from portfolio.domain.returns import annualized, money_weighted
 
 RATIO = Decimal("1e-12")
 TRADING_DAYS, CALENDAR_DAYS = 252, 365
+DRAWDOWNS = 5
+LONGEST_MONTH = 31
+FEW = "Fewer than three days with new prices."
 _LARGEST = 1e12
+
+
+Flow = tuple[int, Decimal]  # the place of its day, and what flowed in, net
+_day_of = attrgetter("day")
 
 
 class Point(NamedTuple):
@@ -45,7 +54,7 @@ class Month:
     """One calendar month of a period."""
 
     month: str
-    twr: Decimal
+    twr: Decimal | None  # none where all had been lost before it
     gain: Decimal
     net_flow: Decimal
     end_value: Decimal
@@ -75,6 +84,7 @@ class Performance:
     cvar_95: Decimal | None
     max_drawdown: Decimal | None
     drawdown: Drawdown | None
+    drawdowns: tuple[Drawdown, ...]  # the deepest few, the deepest first
     monthly: tuple[Month, ...]
     reasons: dict[str, str] = field(default_factory=dict)
 
@@ -87,15 +97,15 @@ def measure(points: Sequence[Point], *, periods: int, opening: Point | None = No
     """
     first, last = points[0], points[-1]
     before = opening or Point(first.day, ZERO, ZERO, ONE, priced=False)
-    net_flows = sum((point.net_flow for point in points), ZERO)
+    flows = [(place, point.net_flow) for place, point in enumerate(points) if point.net_flow]
+    net_flows = sum((flow for _, flow in flows), ZERO)
     gain = last.total_value - before.total_value - net_flows
     reasons: dict[str, str] = {}
     growth = EXACT.divide(last.twr_index, before.twr_index) if before.twr_index else None
-    days = last.day - before.day
-    yearly = None if growth is None else annualized(float(growth), days)
-    fall = deepest([(before.date, before.twr_index), *((point.date, point.twr_index) for point in points)])
-    depth = ZERO if fall is None else fall.depth
-    rate = money_weighted(_investors_flows(before, points))
+    yearly = None if growth is None else annualized(float(growth), last.day - before.day)
+    falls = falls_of(points, opening=before, most=DRAWDOWNS)
+    depth = falls[0].depth if falls else ZERO
+    rate = money_weighted(_investors_flows(before, points, flows))
     if rate.note:
         reasons["xirr"] = rate.note
     if growth is None:
@@ -112,13 +122,36 @@ def measure(points: Sequence[Point], *, periods: int, opening: Point | None = No
         None if growth is None else exact_ratio(growth - 1),
         as_ratio(yearly),
         as_ratio(rate.rate),
-        _simple_return(before, points, gain, reasons),
-        **_risk(points, periods, risk_free, yearly, depth, reasons),
+        _simple_return(before, flows, gain, reasons),
+        **_risk(points, opening, periods, risk_free, yearly, depth, reasons),
         max_drawdown=exact_ratio(depth),
-        drawdown=fall,
-        monthly=tuple(_months(before, points)),
+        drawdown=falls[0] if falls else None,
+        drawdowns=tuple(falls),
+        monthly=tuple(_months(before, points, flows)),
         reasons=reasons,
     )
+
+
+def falls_of(points: Sequence[Point], *, opening: Point | None = None, most: int | None = None) -> list[Drawdown]:
+    """Return the falls of the index over successive days, the deepest first; the index before the period counts as a peak."""
+    days = [points[0].day if opening is None else opening.day, *(point.day for point in points)]
+    values = [ONE if opening is None else opening.twr_index, *(point.twr_index for point in points)]
+    return falls_in(values, lambda place: date.fromordinal(days[place]), most=most)
+
+
+def growth_of(points: Sequence[Point], *, opening: Point | None = None) -> tuple[list[int], NDArray[np.float64]]:
+    """Return the priced days of a period, each with the factor by which the index grew since the one before.
+
+    The first is measured from the day before the period; where the account began within it, there is no day to measure the
+    first from. There are none if all was lost.
+    """
+    counted = [point for point in points if point.priced]
+    if opening is not None:
+        counted.insert(0, opening)
+    index = np.array([float(point.twr_index) for point in counted])
+    if not len(index) or not bool((index > 0).all()):
+        return [], np.empty(0)
+    return [point.day for point in counted[1:]], index[1:] / index[:-1]
 
 
 def as_ratio(value: float | None) -> Decimal | None:
@@ -133,16 +166,16 @@ def exact_ratio(value: Decimal) -> Decimal:
     return value.quantize(RATIO, ROUND_HALF_EVEN, EXACT)
 
 
-def _investors_flows(before: Point, points: Sequence[Point]) -> list[tuple[date, Decimal]]:
+def _investors_flows(before: Point, points: Sequence[Point], flows: Sequence[Flow]) -> list[tuple[date, Decimal]]:
     """Return the flows as the investor sees them: in at the start, out at the end."""
-    flows = [(point.date, -point.net_flow) for point in points if point.net_flow]
+    moved = [(points[place].date, -flow) for place, flow in flows]
     ends = [(points[-1].date, points[-1].total_value)] if points[-1].total_value else []
-    return [*([(before.date, -before.total_value)] if before.total_value else []), *flows, *ends]
+    return [*([(before.date, -before.total_value)] if before.total_value else []), *moved, *ends]
 
 
-def _simple_return(before: Point, points: Sequence[Point], gain: Decimal, reasons: dict[str, str]) -> Decimal | None:
+def _simple_return(before: Point, flows: Sequence[Flow], gain: Decimal, reasons: dict[str, str]) -> Decimal | None:
     """Return the gain over what was there at the start and what was put in since."""
-    put_in = before.total_value + sum((max(point.net_flow, ZERO) for point in points), ZERO)
+    put_in = before.total_value + sum((flow for _, flow in flows if flow > 0), ZERO)
     if put_in <= 0:
         reasons["simple_return"] = "Nothing was there at the start and nothing was put in."
         return None
@@ -150,11 +183,16 @@ def _simple_return(before: Point, points: Sequence[Point], gain: Decimal, reason
 
 
 def _risk(
-    points: Sequence[Point], periods: int, risk_free: float, yearly: float | None, depth: Decimal, reasons: dict[str, str]
+    points: Sequence[Point],
+    opening: Point | None,
+    periods: int,
+    risk_free: float,
+    yearly: float | None,
+    depth: Decimal,
+    reasons: dict[str, str],
 ) -> dict[str, Decimal | None]:
     """Return the figures of risk by name; the returns are those between successive priced days."""
-    index = np.array([float(point.twr_index) for point in points if point.priced])
-    growth = index[1:] / index[:-1] if len(index) and bool((index > 0).all()) else index[:0]
+    _, growth = growth_of(points, opening=opening)
     returns, free = growth - 1.0, (1.0 + risk_free) ** (1.0 / periods) - 1.0
     figures = {
         "volatility": ratios.volatility(growth, periods),
@@ -167,7 +205,9 @@ def _risk(
         "cvar_95": ratios.expected_shortfall(returns),
     }
     found = {name: as_ratio(value) for name, value in figures.items()}
-    few = "Fewer than three days with new prices." if len(returns) < ratios.FEWEST else ""
+    few = FEW if len(returns) < ratios.FEWEST else ""
+    if few and any(not point.twr_index for point in points):
+        few = "All was lost in the period."
     flat = {
         "sharpe": "The returns don't vary.",
         "sortino": "No return fell short.",
@@ -180,21 +220,27 @@ def _risk(
     return found
 
 
-def _months(before: Point, points: Sequence[Point]) -> list[Month]:
+def _months(before: Point, points: Sequence[Point], flows: Sequence[Flow]) -> list[Month]:
     """Return the months of a period, each from the end of the one before."""
-    months = []
-    for (year, month), group in groupby(points, key=lambda point: (point.date.year, point.date.month)):
-        days = list(group)
-        last, flow = days[-1], sum((point.net_flow for point in days), ZERO)
-        growth = EXACT.divide(last.twr_index, before.twr_index) if before.twr_index else ONE
+    months: list[Month] = []
+    start, moved = 0, 0
+    while start < len(points):
+        day = points[start].date
+        following = (day.replace(day=1) + timedelta(days=LONGEST_MONTH)).replace(day=1).toordinal()
+        end = bisect_left(points, following, start, key=_day_of)
+        last, flow = points[end - 1], ZERO
+        while moved < len(flows) and flows[moved][0] < end:
+            flow += flows[moved][1]
+            moved += 1
+        growth = EXACT.divide(last.twr_index, before.twr_index) if before.twr_index else None
         months.append(
             Month(
-                f"{year:04}-{month:02}",
-                exact_ratio(growth - 1),
+                f"{day.year:04}-{day.month:02}",
+                None if growth is None else exact_ratio(growth - 1),
                 last.total_value - before.total_value - flow,
                 flow,
                 last.total_value,
             )
         )
-        before = last
+        before, start = last, end
     return months

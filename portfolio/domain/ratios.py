@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Returns = NDArray[np.float64]
 TAIL = 0.05
 FEWEST = 2
-_FLAT = 1e-15  # a spread that only rounding has left
+FLAT = 1e-15  # a spread that only rounding has left
 
 
 def volatility(growth: Returns, periods: int) -> float | None:
@@ -40,7 +40,7 @@ def sharpe(returns: Returns, periods: int, free: float = 0.0) -> float | None:
     if len(returns) < FEWEST:
         return None
     spread = float(np.std(returns - free, ddof=1))
-    return None if spread < _FLAT else float(np.mean(returns - free)) / spread * math.sqrt(periods)
+    return None if spread < FLAT else float(np.mean(returns - free)) / spread * math.sqrt(periods)
 
 
 def sortino(returns: Returns, periods: int, free: float = 0.0) -> float | None:
@@ -48,14 +48,14 @@ def sortino(returns: Returns, periods: int, free: float = 0.0) -> float | None:
     if len(returns) < FEWEST:
         return None
     risk = math.sqrt(float(np.mean(np.minimum(returns - free, 0.0) ** 2)))
-    return None if risk < _FLAT else float(np.mean(returns - free)) / risk * math.sqrt(periods)
+    return None if risk < FLAT else float(np.mean(returns - free)) / risk * math.sqrt(periods)
 
 
 def omega(returns: Returns, free: float = 0.0) -> float | None:
     """Return the sum of returns beyond a required one over the sum of shortfalls from it."""
     beyond = returns - free
     short = -float(beyond[beyond < 0].sum())
-    return None if len(returns) < FEWEST or short < _FLAT else float(beyond[beyond > 0].sum()) / short
+    return None if len(returns) < FEWEST or short < FLAT else float(beyond[beyond > 0].sum()) / short
 
 
 def calmar(yearly: float | None, depth: float) -> float | None:

@@ -1,0 +1,166 @@
+"""What a benchmark instrument made: the worth of one unit bought at the beginning, in the currency asked for.
+
+A split multiplies the units. Where its total return is asked for, a dividend buys more of them at the first close from its
+ex-date on, before taxes; else dividends are left out. A close is converted at the last rate known on its day; a day without
+a close of its own, or before the first rate, has no price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from portfolio.domain.exact import EXACT, ONE
+from portfolio.domain.performance import Point, as_ratio, exact_ratio
+from portfolio.domain.pricing import Points
+from portfolio.domain.ratios import FEWEST
+from portfolio.domain.relative import AGAINST_BENCHMARK, BEYOND, WHY, against
+
+FIGURES = (*AGAINST_BENCHMARK, "benchmark_twr")
+NO_BENCHMARK = "It compares with a benchmark, and there is none."
+NO_DAY = "No day of the period was valued."
+FEW = "Fewer than three days on which both have a price."
+ALL_LOST = "All was lost in the period: such returns can't be compared."
+UNPRICED = "The benchmark has no price in the period."
+
+
+class Payment(NamedTuple):
+    """A dividend on one unit, from its ex-date on; `rates` lead into the currency asked for, none where it is the same."""
+
+    day: int
+    cash: Decimal
+    rates: Points | None
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """The worth of a benchmark on each day on which it has a price, in order; `missing` names the rates it lacks."""
+
+    days: tuple[int, ...]
+    values: tuple[Decimal, ...]
+    missing: tuple[str, ...] = ()
+
+    def at(self, day: int) -> tuple[int, Decimal] | None:
+        """Return the last price known on a day and the day it is of, or none."""
+        index = int(np.searchsorted(self.days, day, side="right")) - 1
+        return None if index < 0 else (self.days[index], self.values[index])
+
+
+def worth(
+    closes: Points,
+    *,
+    rates: Points | None = None,
+    splits: Sequence[tuple[int, Decimal]] = (),
+    dividends: Iterable[Payment] = (),
+) -> tuple[tuple[int, ...], tuple[Decimal, ...]]:
+    """Return the days with a price and what a unit bought before the first of them is worth on each.
+
+    >>> closes = Points.of({1: Decimal(100), 2: Decimal(55)})
+    >>> days, values = worth(closes, splits=[(2, Decimal(2))], dividends=[Payment(2, Decimal(5), None)])
+    >>> days, [round(value) for value in values]
+    ((1, 2), [100, 120])
+    """
+    happenings: list[tuple[int, int, Any]] = [(day, 0, ratio) for day, ratio in splits]
+    happenings += [(payment.day, 1, payment) for payment in dividends]
+    happenings.sort(key=lambda one: one[:2])
+    days, values = closes.days.tolist(), closes.values.decimals()
+    units, at = ONE, 0
+    found_days: list[int] = []
+    found: list[Decimal] = []
+    while at < len(happenings) and days and happenings[at][0] <= days[0]:
+        at += 1  # whoever buys at the first close has what came before
+    for day, close in zip(days, values, strict=True):
+        rate = ONE if rates is None else rates.value_at(day)
+        if rate is None:
+            continue
+        local = EXACT.multiply(close, rate)
+        while at < len(happenings) and happenings[at][0] <= day:
+            units = EXACT.multiply(units, _growth(happenings[at][2], local))
+            at += 1
+        found_days.append(day)
+        found.append(EXACT.multiply(local, units))
+    return tuple(found_days), tuple(found)
+
+
+def _growth(happening: Any, close: Decimal) -> Decimal:
+    """Return by what a split or a dividend multiplies the units."""
+    if isinstance(happening, Decimal):
+        return happening
+    rate = ONE if happening.rates is None else happening.rates.value_at(happening.day)
+    if rate is None or not close:
+        return ONE
+    return EXACT.divide(EXACT.add(close, EXACT.multiply(happening.cash, rate)), close)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The figures beside a benchmark, none where one is not defined; `reasons` say why, or what to know."""
+
+    figures: dict[str, Decimal | None]
+    reasons: dict[str, str]
+
+
+def without(why: str = NO_BENCHMARK) -> Comparison:
+    """Return a comparison of nothing, for one reason."""
+    return Comparison(dict.fromkeys(FIGURES), dict.fromkeys(FIGURES, why))
+
+
+def compare(
+    points: Sequence[Point], benchmark: Benchmark, *, periods: int, opening: Point | None = None, risk_free: float = 0.0
+) -> Comparison:
+    """Return how the successive days of an account stand beside a benchmark."""
+    if not benchmark.days or benchmark.days[0] > points[-1].day:
+        needs = f" It needs rates of {', '.join(benchmark.missing)}." if benchmark.missing else ""
+        return without(UNPRICED + needs)
+    grown, reason = _benchmark_twr(points, benchmark, opening)
+    reasons = {"benchmark_twr": reason} if reason else {}
+    index, prices = paired(points, benchmark, opening=opening)
+    if len(index) <= FEWEST or not bool((index > 0).all()):
+        why = FEW if len(index) <= FEWEST else ALL_LOST
+        nothing: dict[str, Decimal | None] = dict.fromkeys(AGAINST_BENCHMARK)
+        return Comparison(nothing | {"benchmark_twr": grown}, dict.fromkeys(AGAINST_BENCHMARK, why) | reasons)
+    ours, theirs = index[1:] / index[:-1] - 1.0, prices[1:] / prices[:-1] - 1.0
+    free = (1.0 + risk_free) ** (1.0 / periods) - 1.0
+    found = {name: as_ratio(value) for name, value in against(ours, theirs, periods, free).items()}
+    for name, value in found.items():
+        if value is None:
+            reasons[name] = BEYOND if name == "alpha" and found["beta"] is not None else WHY[name]
+    return Comparison(found | {"benchmark_twr": grown}, reasons)
+
+
+def paired(points: Sequence[Point], benchmark: Benchmark, *, opening: Point | None = None) -> tuple[Any, Any]:
+    """Return the index and the benchmark's worth on the days on which both have a price.
+
+    The opening counts with what was known on its day, so that the first return of a period is that of its first day.
+    """
+    prices = dict(zip(benchmark.days, benchmark.values, strict=True))
+    both = [(point.twr_index, prices[point.day]) for point in points if point.priced and point.day in prices]
+    before = benchmark.at(opening.day) if opening is not None else None
+    if opening is not None and before is not None:
+        both.insert(0, (opening.twr_index, before[1]))
+    columns = np.array([(float(index), float(price)) for index, price in both]).reshape(-1, 2)
+    return columns[:, 0], columns[:, 1]
+
+
+def _benchmark_twr(points: Sequence[Point], benchmark: Benchmark, opening: Point | None) -> tuple[Decimal | None, str]:
+    """Return the growth of a benchmark over a period, and what to know of it.
+
+    It opens with the last price up to the day before the period; where the account began within the period, or nothing of it
+    had a price before, with that of the first priced day.
+    """
+    first = next((point.day for point in points if point.priced), points[0].day)
+    start = None if opening is None else benchmark.at(opening.day)
+    start = start or benchmark.at(first)
+    if start is None:
+        return None, f"The benchmark has no price before {date.fromordinal(benchmark.days[0])}."
+    seen, last = benchmark.at(points[-1].day) or start
+    if not start[1]:
+        return None, "The benchmark was worth nothing at the start."
+    newest = max((point.day for point in points if point.priced), default=seen)
+    note = f"The benchmark's last price is of {date.fromordinal(seen)}." if seen < newest else ""
+    return exact_ratio(EXACT.divide(last, start[1]) - 1), note

@@ -1,0 +1,45 @@
+"""The prices of a benchmark instrument, in the currency and for the days that an account is compared over."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+from marketdata.domain.actions import ActionKind
+from marketdata.models import Instrument
+from marketdata.selectors.actions import actions, splits
+from portfolio.domain.benchmark import Benchmark, Payment, worth
+from portfolio.domain.pricing import NOTHING, Market, Points
+from portfolio.selectors.market import load_market
+
+
+def benchmark_of(
+    instrument: Instrument, *, currency: str, first: date, last: date, dividends: bool = True, using: str = "default"
+) -> Benchmark:
+    """Return what an instrument was worth in a currency from the last close before `first` until `last`.
+
+    With `dividends`, those that were declared buy more of it on their ex-dates.
+    """
+    key, until = str(instrument.pk), last + timedelta(days=1)
+    paid = []
+    if dividends:
+        kinds = (ActionKind.CASH_DIVIDEND,)
+        paid = list(actions(instruments=[instrument], end=until, kinds=kinds).using(using))
+    pairs = {(one, currency) for one in (instrument.currency, *(action.currency for action in paid)) if one != currency}
+    market = load_market(instruments=[key], pairs=pairs, start=first, until=last, using=using)
+    ratios = splits(instrument_ids=[instrument.pk], end=until, using=using).get(instrument.pk, ())
+    days, values = worth(
+        market.closes.get(key, NOTHING),
+        rates=_rates(market, instrument.currency, currency),
+        splits=[(split.ex_date.toordinal(), split.ratio) for split in ratios],
+        dividends=[
+            Payment(action.ex_date.toordinal(), action.cash or Decimal(0), _rates(market, action.currency, currency))
+            for action in paid
+        ],
+    )
+    return Benchmark(days, values, tuple(sorted("/".join(pair) for pair in pairs if pair not in market.rates)))
+
+
+def _rates(market: Market, base: str, quote: str) -> Points | None:
+    """Return the rates from one currency into another; none where they are one."""
+    return None if base == quote else market.rates.get((base, quote), NOTHING)
