@@ -14,11 +14,11 @@ from accounts.api.ledger import QUANTITY, EntrySerializer
 from accounts.api.scoping import caller
 from marketdata.api.fields import DayField, DecimalStringField, InstrumentField, StrictSerializer, TextField, UtcDateTimeField
 from marketdata.domain.actions import ActionKind
-from marketdata.models import CorporateAction
 from portfolio.api.base import FigureField, FiguresViewSet
 from portfolio.api.positions import UNITS
 from portfolio.api.transfers import shown
 from portfolio.domain.proposals import Said
+from portfolio.models import Position
 from portfolio.selectors.corporate_actions import Proposal, Status, instruments_of, proposals
 from portfolio.services.corporate_actions import apply_action, dismiss_action
 
@@ -57,7 +57,7 @@ class ProposalSerializer(serializers.Serializer):
     def get_entries(self, proposal: Proposal) -> list[dict[str, Any]]:
         """Return the entries that were posted, or are to be."""
         if proposal.posted:
-            return list(ProposedEntrySerializer(proposal.posted, many=True).data)
+            return shown_entries(proposal.posted)
         instruments = self.context["instruments"]
         rows = [
             {
@@ -72,7 +72,13 @@ class ProposalSerializer(serializers.Serializer):
             }
             for draft in proposal.drafts
         ]
-        return list(ProposedEntrySerializer(rows, many=True).data)
+        return shown_entries(rows)
+
+
+def shown_entries(entries: Any) -> list[dict[str, Any]]:
+    """Return entries as the client reads them."""
+    serializer: Any = ProposedEntrySerializer(entries, many=True)
+    return list(serializer.data)
 
 
 class SaidSerializer(StrictSerializer):
@@ -103,7 +109,7 @@ class StatusQuery(serializers.Serializer):
 class ActionProposalViewSet(FiguresViewSet):
     """Corporate actions that met a position of the account, the earliest first."""
 
-    queryset = CorporateAction.objects.none()
+    queryset = Position.objects.all()
     serializer_class = ProposalSerializer
     filter_backends = ()
 
@@ -117,7 +123,7 @@ class ActionProposalViewSet(FiguresViewSet):
         wanted = query.validated_data.get("status")
         found = proposals(account=self.account, today=timezone.now().date())
         page = self.paginate_queryset([one for one in found if wanted in {None, one.status.value}])
-        context = self.get_serializer_context() | {"instruments": instruments_of(page or [])}
+        context = {**self.get_serializer_context(), "instruments": instruments_of(page or [])}
         return self.get_paginated_response(ProposalSerializer(page, many=True, context=context).data)
 
     @extend_schema(
@@ -143,7 +149,3 @@ class ActionProposalViewSet(FiguresViewSet):
         reason = asked.validated_data["reason"]
         note = dismiss_action(account=self.account, action_id=pk, actor=caller(request), at=timezone.now(), reason=reason)
         return Response(EntrySerializer(shown(note)).data, status.HTTP_201_CREATED)
-
-    def get_queryset(self) -> Any:
-        """Return no rows: proposals are computed."""
-        return CorporateAction.objects.none()

@@ -10,9 +10,10 @@ from rest_framework.response import Response
 
 from accounts.api.scoping import AccountScopedViewSet
 from accounts.domain.roles import Role
-from accounts.models import Account, CostBasisMethod, Scope
+from accounts.models import CostBasisMethod, Scope
 from marketdata.api.fields import InstrumentField, StrictSerializer
 from portfolio.api.base import FigureField
+from portfolio.models import Position
 from portfolio.services.cost_basis import change_method, compare_methods
 
 
@@ -53,7 +54,7 @@ class ComparisonSerializer(serializers.Serializer):
 class CostBasisViewSet(AccountScopedViewSet):
     """How an account closes its lots."""
 
-    queryset = Account.objects.all()
+    queryset = Position.objects.all()
     serializer_class = ComparisonSerializer
     filter_backends = ()
     pagination_class = None

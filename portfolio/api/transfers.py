@@ -33,7 +33,7 @@ class TransferSerializer(StrictSerializer):
     quantity = DecimalStringField(**QUANTITY, required=False, default=Decimal(0), min_value=0)
     cash = DecimalStringField(required=False, default=Decimal(0), min_value=0)
     currency = TextField(required=False, max_length=3, validators=[check_currency_code])
-    lots = ChoiceSerializer(many=True, required=False, default=list, max_length=MOST_LOTS)
+    lots = ChoiceSerializer(many=True, required=False, default=list, max_length=MOST_LOTS)  # type: ignore[call-arg]  # of the list
     notes = TextField(max_length=10_000, allow_blank=True, default="")
     external_id = TextField(max_length=200, allow_blank=True, default="")
 

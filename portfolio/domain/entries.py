@@ -48,7 +48,7 @@ def place_of(entry: Entry) -> Place:
         return Place(start, FIRST, entry.sequence)
     if entry.kind == EntryKind.MERGER and entry.quantity > 0:
         return Place(entry.occurred_at, EXCHANGE, entry.sequence)
-    return Place(entry.occurred_at, _RANKS.get(entry.kind, ARRIVAL), entry.sequence)  # type: ignore[call-overload]
+    return Place(entry.occurred_at, _RANKS.get(entry.kind, ARRIVAL), entry.sequence)
 
 
 def in_order(entries: Iterable[Entry]) -> list[Entry]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_DOWN, Decimal
@@ -75,7 +75,7 @@ class _Case:
     def draft(self, kind: EntryKind, *, leg: str = "", **fields: Any) -> EntryDraft:
         """Return an entry of the action; `leg` tells those of one action apart."""
         external = f"{self.terms.id}:{leg}" if leg else str(self.terms.id)
-        defaults = {
+        defaults: dict[str, Any] = {
             "occurred_at": datetime.combine(self.terms.due_on, time(), UTC),
             "currency": self.terms.currency,
             "instrument_id": self.terms.instrument,
@@ -84,7 +84,7 @@ class _Case:
         return EntryDraft(kind=kind, source=SOURCE, external_id=external, data=data, **defaults | fields)
 
 
-POSTED_AS = {
+POSTED_AS: Mapping[str, frozenset[str]] = {
     ActionKind.SPLIT: frozenset({EntryKind.SPLIT}),
     ActionKind.STOCK_DIVIDEND: frozenset({EntryKind.SPLIT, EntryKind.DIVIDEND}),
     ActionKind.CASH_DIVIDEND: frozenset({EntryKind.DIVIDEND}),

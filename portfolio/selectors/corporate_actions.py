@@ -89,11 +89,12 @@ def proposals(
 
 def _actions(account: Account, action_id: UUID | None, using: str) -> list[CorporateAction]:
     """Return the actions on instruments the account ever held, the earliest first."""
-    since = dict(Position.objects.using(using).filter(account=account).values_list("instrument_id", "since"))
+    held = Position.objects.using(using).filter(account=account, since__isnull=False).values_list("instrument_id", "since")
+    since = {instrument: day or date.max for instrument, day in held}
     rows = actions(instruments=list(since))
     if action_id is not None:
         rows = rows.filter(pk=action_id)
-    found = [row for row in rows if since[row.instrument_id] is not None and row.ex_date > since[row.instrument_id]]
+    found = [row for row in rows if row.ex_date > since[row.instrument_id]]
     return sorted(found, key=lambda row: (row.ex_date, row.pk))
 
 
@@ -137,7 +138,7 @@ def _known(account: Account, found: Sequence[CorporateAction], using: str) -> _K
     gone: set[str] = set()
     entries: set[_Entry] = set()
     for entry in rows.filter(Q(source=SOURCE) | Q(kind__in=kinds, instrument__in=concerned)).order_by("sequence"):
-        taken_back: bool = entry.gone  # type: ignore[attr-defined]  # annotated
+        taken_back: bool = entry.gone
         name, _, leg = entry.external_id.partition(":")
         if entry.source != SOURCE:
             if entry.instrument_id and not taken_back:
