@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from accounts.domain.ledger import EntryKind
+from accounts.domain.ledger import TRANSFERS, EntryKind
 from portfolio.domain import wash
 from portfolio.domain.choices import lots_named
 from portfolio.domain.daybook import Day, Flow
@@ -204,7 +204,7 @@ class Book:
 
     def flow(self, entry: Entry, amount: Decimal) -> None:
         """Note money that came from outside, or went there."""
-        self.page.flows.append(Flow(entry.currency, amount, rate_on(entry)))
+        self.page.flows.append(Flow(entry.currency, amount, rate_on(entry), transfer_of(entry)))
 
     def tally(self, currency: str) -> Tally:
         """Return what the account itself earned and paid in a currency."""
@@ -222,6 +222,11 @@ class Book:
         """Remember a series that does not reach the day at hand: what it says of it later changes what followed."""
         if not len(points.days) or points.days[-1] < self.today:
             self.awaited.add(series)
+
+
+def transfer_of(entry: Entry) -> str | None:
+    """Return the group of a transfer, by which its other leg is known; none of any other entry."""
+    return entry.group if entry.kind in TRANSFERS else None
 
 
 def rate_on(entry: Entry) -> Decimal | None:

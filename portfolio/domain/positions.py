@@ -11,10 +11,10 @@ from decimal import Decimal, localcontext
 from accounts.domain.ledger import EntryKind
 from portfolio.domain import actions, options, transfers
 from portfolio.domain.book import Book, Holding
+from portfolio.domain.causes import gross_of, note_of_account, note_of_instrument
 from portfolio.domain.entries import Entry
 from portfolio.domain.exact import EXACT, ZERO
 from portfolio.domain.legs import ROLLED
-from portfolio.domain.numbers import amount_in
 from portfolio.domain.pricing import Hand
 
 
@@ -35,8 +35,10 @@ def post(book: Book, entry: Entry) -> None:
         book.cash[entry.currency] = page.cash[entry.currency] = balance
     if entry.instrument is None:
         _POST_TO_ACCOUNT.get(entry.kind, _post_nothing)(book, entry)
+        note_of_account(page, entry)
         return
     holding = book.holding(entry.instrument)
+    income = holding.income
     currency = holding.listing.currency
     cash = book.into(currency, entry, entry.cash)
     if cash:
@@ -46,6 +48,7 @@ def post(book: Book, entry: Entry) -> None:
     if entry.tax:
         holding.taxes += book.into(currency, entry, entry.tax)
     _POST_TO_INSTRUMENT[entry.kind](book, entry, holding, cash)
+    note_of_instrument(page, entry, currency, cash, holding.income - income)
 
 
 def _post_nothing(book: Book, entry: Entry) -> None:
@@ -130,12 +133,6 @@ def _value_by_hand(book: Book, entry: Entry, holding: Holding, cash: Decimal) ->
     """Post a price given by hand."""
     price = book.into(holding.currency, entry, entry.price or ZERO)
     book.hands.setdefault(holding.key, []).append(Hand(book.today, price))
-
-
-def gross_of(entry: Entry) -> Decimal:
-    """Return what an entry earned before fees and taxes: as it states, else its cash and what was held back."""
-    stated = amount_in(entry.data, "gross")
-    return stated if stated is not None else entry.cash + entry.fee + entry.tax
 
 
 Posting = Callable[[Book, Entry], None]

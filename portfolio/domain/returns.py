@@ -18,8 +18,8 @@ import numpy as np
 import pyxirr
 from numpy.typing import NDArray
 
-from portfolio.domain.exact import EXACT, MONEY_PLACES, ONE, ZERO, divided
-from portfolio.domain.valuation import Flows, Valuation
+from portfolio.domain.exact import EXACT, MONEY_PLACES, ONE, ZERO, Fixed, divided
+from portfolio.domain.valuation import Causes, Flows, Valuation
 
 INDEX_PLACES = 18
 DAYS_OF_YEAR = 365
@@ -27,8 +27,14 @@ MARGIN_FACTOR = 2
 HIGHEST_RATE = 1_000_000.0
 
 
+DUST = 100  # of the last place: what rounding leaves of amounts in several currencies
+
+
 class DayFigures(NamedTuple):
-    """What an account came to at the end of a day, in its own currency."""
+    """What an account came to at the end of a day, in its own currency.
+
+    day_gain = price_gain + currency_gain + income + interest - fees - taxes, to the last place.
+    """
 
     day: int
     total_value: Decimal
@@ -40,6 +46,14 @@ class DayFigures(NamedTuple):
     total_gain: Decimal
     twr_index: Decimal
     priced: bool
+    inflow: Decimal
+    outflow: Decimal
+    price_gain: Decimal
+    currency_gain: Decimal
+    income: Decimal
+    interest: Decimal
+    fees: Decimal
+    taxes: Decimal
 
 
 class Opening(NamedTuple):
@@ -56,10 +70,10 @@ def chain(valuation: Valuation, opening: Opening, *, margin: bool) -> Iterator[D
     Buying power is the cash, at least zero; on margin it is twice the total value less the size of all positions.
     """
     columns = _columns(valuation)
-    nothing = Flows(ZERO, ZERO)
+    nothing, uncaused = Flows(ZERO, ZERO), Causes()
     amount = cache(_decimal)  # on most days most amounts are those of the day before
     before, gain, index = _scaled(opening.total_value), _scaled(opening.total_gain), _scaled(opening.twr_index, INDEX_PLACES)
-    for offset, (cash, positions, gross, owed) in enumerate(zip(*columns, strict=True)):
+    for offset, (cash, positions, gross, owed, drift) in enumerate(zip(*columns, strict=True)):
         day = valuation.first + offset
         total = cash + positions - owed
         flows = valuation.flows.get(day, nothing)
@@ -67,6 +81,8 @@ def chain(valuation: Valuation, opening: Opening, *, margin: bool) -> Iterator[D
         index = linked(index, before + into, total + out)
         day_gain = total - before - into + out
         gain += day_gain
+        causes = valuation.causes.get(day, uncaused)
+        price, currency = split_gain(day_gain, drift, causes) if causes is not uncaused or drift else (day_gain, 0)
         power = MARGIN_FACTOR * total - gross if margin else cash
         yield DayFigures(
             day,
@@ -79,8 +95,26 @@ def chain(valuation: Valuation, opening: Opening, *, margin: bool) -> Iterator[D
             amount(gain),
             _decimal(index, INDEX_PLACES),
             day in valuation.priced,
+            amount(into),
+            amount(out),
+            amount(price),
+            amount(currency),
+            *causes[:4],
         )
         before = total
+
+
+def split_gain(gain: int, drift: int, causes: Causes) -> tuple[int, int]:
+    """Return what prices and what currencies made of a day's gain, in units of the last place.
+
+    Prices made what nothing else did. What rounding leaves of amounts in other currencies is no price.
+    """
+    income, interest, fees, taxes, by_rates = map(_scaled, causes[:5])
+    currency = drift + by_rates
+    price = gain - currency - income - interest + fees + taxes
+    if (drift or causes.foreign) and abs(price) < DUST:
+        return 0, currency + price
+    return price, currency
 
 
 def linked(index: int, start: int, end: int) -> int:
@@ -95,8 +129,9 @@ def linked(index: int, start: int, end: int) -> int:
 
 
 def _columns(valuation: Valuation) -> tuple[list[int], ...]:
-    """Return cash, positions, gross and owed as whole numbers at ten places."""
-    vectors = (valuation.cash, valuation.positions, valuation.gross, valuation.owed)
+    """Return cash, positions, gross, owed and drift as whole numbers at ten places."""
+    drift = valuation.drift or Fixed.zeros(len(valuation.cash))
+    vectors = (valuation.cash, valuation.positions, valuation.gross, valuation.owed, drift)
     return tuple(vector.at(MONEY_PLACES).integers(MONEY_PLACES) for vector in vectors)
 
 

@@ -36,7 +36,7 @@ def transfer(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     if entry.cash:
         book.flow(entry, entry.cash)
     stated = stated_value(entry, holding)
-    book.page.transfers.append(Transfer(holding.key, entry.quantity, entry.currency, stated, external=True))
+    book.page.transfers.append(Transfer(holding.key, entry.quantity, entry.currency, stated, external=True, group=entry.group))
     lots = lots_carried(entry) if entry.quantity > 0 else []
     if lots:
         for lot in lots:

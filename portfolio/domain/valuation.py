@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from portfolio.domain.daybook import Day, Transfer
+from portfolio.domain.daybook import Cause, Day, Transfer
 from portfolio.domain.entries import Listing
 from portfolio.domain.exact import EXACT, MONEY_PLACES, ZERO, Fixed, money
 from portfolio.domain.pricing import NOTHING, Points
@@ -32,6 +32,11 @@ class Quoted:
     def rate_at(self, currency: str, day: int) -> Decimal | None:
         """Return the rate of a currency into the account's, or none."""
         return Decimal(1) if currency == self.base else self.rates.get(currency, NOTHING).value_at(day)
+
+    def worth(self, currency: str, amount: Decimal, day: int) -> Decimal | None:
+        """Return an amount in the account's currency at the rate of a day, or none where no rate is known."""
+        rate = self.rate_at(currency, day)
+        return None if rate is None else money(EXACT.multiply(amount, rate))
 
 
 @dataclass(slots=True)
@@ -64,6 +69,21 @@ class Flows(NamedTuple):
     out: Decimal
 
 
+class Causes(NamedTuple):
+    """What entries of a day earned and cost, in the account's currency.
+
+    `currency` is what they won or lost by rates: they were recorded at others than the day's, or exchanged money at others.
+    `foreign`: some of it was in another currency, so that rounding shows.
+    """
+
+    income: Decimal = ZERO
+    interest: Decimal = ZERO
+    fees: Decimal = ZERO
+    taxes: Decimal = ZERO
+    currency: Decimal = ZERO
+    foreign: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Valuation:
     """The values of successive days from `first` on, in the account's currency."""
@@ -76,6 +96,8 @@ class Valuation:
     flows: Mapping[int, Flows]
     priced: frozenset[int]  # days on which something held, now or before, got a new price
     missing: Mapping[str, int]  # what lacked a price or a rate, and the first day it did
+    drift: Fixed | None = None  # what was held before, at the day's rates less at those of the day before
+    causes: Mapping[int, Causes] = field(default_factory=dict)
 
 
 def value_days(
@@ -87,20 +109,33 @@ def value_days(
     """
     span = last - first + 1
     missing: dict[str, int] = {}
+    drifts: list[Fixed] = []
     positions = gross = Fixed.zeros(span)
     for instrument, moves in course.units.items():
         value = _value_of_units(instrument, moves, quoted, first, span, missing)
-        if value is not None:
-            positions, gross = positions + value, gross + abs(value)
+        if value is None:
+            continue
+        listing = quoted.listings[instrument]
+        if listing.currency != quoted.base:
+            before = _position_before(instrument, moves, quoted, first)
+            value = _in_base(value, listing.currency, quoted, first, missing, drifts, before)
+        positions, gross = positions + value, gross + abs(value)
+    cash = _value_of_money(course.cash, quoted, first, span, missing, drifts)
+    owings: list[Fixed] = []
+    owed = _value_of_money(course.owed, quoted, first, span, missing, owings)
+    drifts += [-drift for drift in owings]
+    turning = {day: pages[day] for day in sorted(pages) if first <= day <= last}
     return Valuation(
         first,
-        _value_of_money(course.cash, quoted, first, span, missing),
+        cash,
         positions,
         gross,
-        _value_of_money(course.owed, quoted, first, span, missing),
-        {day: flows_of(pages[day], quoted, day, missing) for day in sorted(pages) if first <= day <= last},
+        owed,
+        {day: flows_of(page, quoted, day, missing) for day, page in turning.items()},
         _priced_days(quoted, first, last, since),
         missing,
+        sum(drifts[1:], drifts[0]) if drifts else None,
+        {day: found for day, page in turning.items() if (found := causes_of(page, quoted, day, missing)) is not None},
     )
 
 
@@ -120,15 +155,30 @@ def _stretch(days: np.ndarray[tuple[int], np.dtype[np.int64]], values: Fixed, fi
 def _value_of_units(
     instrument: str, moves: Mapping[int, Decimal], quoted: Quoted, first: int, span: int, missing: dict[str, int]
 ) -> Fixed | None:
-    """Return what the units of an instrument were worth each day, or none if none were held; note what was not known."""
+    """Return what the units of an instrument were worth each day in its currency, or none if none were held.
+
+    What was not known is noted.
+    """
     units = stretched(moves, first, span)
-    if not units.peak:
+    if not units.peak and not _before(moves, first):
         return None
     listing, points = quoted.listings[instrument], quoted.prices.get(instrument, NOTHING)
     _note_gap(instrument, units, points, first, missing)
     prices = _stretch(points.days, points.values, first, span)
-    value = (units * prices).upto(MONEY_PLACES) if listing.multiplier == 1 else _multiplied(units * prices, listing)
-    return _in_base(value, listing.currency, quoted, first, missing)
+    return (units * prices).upto(MONEY_PLACES) if listing.multiplier == 1 else _multiplied(units * prices, listing)
+
+
+def _position_before(instrument: str, moves: Mapping[int, Decimal], quoted: Quoted, first: int) -> Decimal:
+    """Return what was held the day before the first was worth, in the instrument's currency; nothing without a price."""
+    price = quoted.prices.get(instrument, NOTHING).value_at(first - 1)
+    if price is None:
+        return ZERO
+    return money(EXACT.multiply(EXACT.multiply(_before(moves, first), price), quoted.listings[instrument].multiplier))
+
+
+def _before(moves: Mapping[int, Decimal], first: int) -> Decimal:
+    """Return what there was on the day before the first."""
+    return next((amount for day, amount in reversed(moves.items()) if day < first), ZERO)
 
 
 def _multiplied(value: Fixed, listing: Listing) -> Fixed:
@@ -138,22 +188,43 @@ def _multiplied(value: Fixed, listing: Listing) -> Fixed:
 
 
 def _value_of_money(
-    balances: Mapping[str, Mapping[int, Decimal]], quoted: Quoted, first: int, span: int, missing: dict[str, int]
+    balances: Mapping[str, Mapping[int, Decimal]],
+    quoted: Quoted,
+    first: int,
+    span: int,
+    missing: dict[str, int],
+    drifts: list[Fixed],
 ) -> Fixed:
-    """Return what balances in several currencies were worth each day."""
+    """Return what balances in several currencies were worth each day; what rates made of them is added to `drifts`."""
     total = Fixed.zeros(span)
     for currency, moves in balances.items():
-        total = total + _in_base(stretched(moves, first, span), currency, quoted, first, missing)
+        balance = stretched(moves, first, span)
+        if currency != quoted.base:
+            balance = _in_base(balance, currency, quoted, first, missing, drifts, _before(moves, first))
+        total = total + balance
     return total
 
 
-def _in_base(value: Fixed, currency: str, quoted: Quoted, first: int, missing: dict[str, int]) -> Fixed:
-    """Return daily values of a currency in the account's."""
-    if currency == quoted.base:
-        return value
-    points = quoted.rates.get(currency, NOTHING)
+def _in_base(
+    value: Fixed, currency: str, quoted: Quoted, first: int, missing: dict[str, int], drifts: list[Fixed], before: Decimal
+) -> Fixed:
+    """Return daily values of another currency in the account's; `before` is the value on the day before the first.
+
+    Added to `drifts` is what the value of the day before was worth at the day's rate, less what it was at its own.
+    """
+    points, span = quoted.rates.get(currency, NOTHING), len(value)
     _note_gap(f"{currency}/{quoted.base}", value, points, first, missing)
-    return (value * _stretch(points.days, points.values, first, len(value))).upto(MONEY_PLACES)
+    rates = _stretch(points.days, points.values, first, span)
+    found = (value * rates).upto(MONEY_PLACES)
+    started = quoted.worth(currency, before, first - 1) or ZERO
+    drifts.append((_after(before, value) * rates).upto(MONEY_PLACES) + -_after(started, found))
+    return found
+
+
+def _after(before: Decimal, values: Fixed) -> Fixed:
+    """Return for each day the value of the day before."""
+    span = len(values)
+    return values.between(0, span - 1).set_in(span, 1) + Fixed.of([before]).set_in(span, 0)
 
 
 def _note_gap(name: str, held: Fixed, points: Points, first: int, missing: dict[str, int]) -> None:
@@ -178,18 +249,54 @@ def _priced_days(quoted: Quoted, first: int, last: int, since: Mapping[str, int]
 def flows_of(page: Day, quoted: Quoted, day: int, missing: dict[str, int]) -> Flows:
     """Return what came into an account on a day and what left it, at the rates and prices of the day."""
     into = out = ZERO
-    for currency, amount, recorded in page.flows:
-        rate = recorded if recorded is not None else quoted.rate_at(currency, day)
-        if rate is None:
-            missing.setdefault(f"{currency}/{quoted.base}", day)
-            continue
-        value = money(EXACT.multiply(amount, rate))
+    for currency, amount, recorded, _ in page.flows:
+        value = counted(currency, amount, recorded, quoted, day, missing)
         into, out = into + max(value, ZERO), out + max(-value, ZERO)
     for transfer in page.transfers:
         if transfer.external:
             value = transfer_value(transfer, quoted, day, missing)
             into, out = into + max(value, ZERO), out + max(-value, ZERO)
     return Flows(into, out)
+
+
+def counted(
+    currency: str, amount: Decimal, recorded: Decimal | None, quoted: Quoted, day: int, missing: dict[str, int]
+) -> Decimal:
+    """Return what an amount of an entry counts as: at the rate it states, else at the day's; nothing, and noted, without one."""
+    if currency == quoted.base:
+        return money(amount)
+    if recorded is not None:
+        return money(EXACT.multiply(amount, recorded))
+    value = quoted.worth(currency, amount, day)
+    if value is None:
+        missing.setdefault(f"{currency}/{quoted.base}", day)
+    return value or ZERO
+
+
+def causes_of(page: Day, quoted: Quoted, day: int, missing: dict[str, int], instrument: str | None = None) -> Causes | None:
+    """Return what entries of a day earned and cost, none where that is nothing; of one instrument alone, if it is named."""
+    sums = dict.fromkeys(Cause, ZERO)
+    by_rates, foreign = ZERO, False
+    for item, amount in page.items.items():
+        if instrument not in {None, item.instrument}:
+            continue
+        value = counted(item.currency, amount, item.rate, quoted, day, missing)
+        sums[item.cause] += value
+        if item.currency != quoted.base:
+            foreign = True
+            gain = (quoted.worth(item.currency, amount, day) or ZERO) - value if item.rate is not None else ZERO
+            by_rates += -gain if item.cause in {Cause.FEE, Cause.TAX} else gain
+    if instrument is None:
+        for currency, amount, recorded, _ in page.flows:
+            foreign = foreign or currency != quoted.base
+            if recorded is not None and currency != quoted.base:
+                at_rate = quoted.worth(currency, amount, day) or ZERO
+                by_rates += at_rate - counted(currency, amount, recorded, quoted, day, missing)
+        by_rates += sum((quoted.worth(currency, amount, day) or ZERO for currency, amount in page.turned.items()), ZERO)
+        foreign = foreign or bool(page.turned)
+    if not (foreign or by_rates or any(sums.values())):
+        return None
+    return Causes(*sums.values(), by_rates, foreign)
 
 
 def transfer_value(transfer: Transfer, quoted: Quoted, day: int, missing: dict[str, int]) -> Decimal:

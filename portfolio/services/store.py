@@ -19,7 +19,8 @@ TABLES = ("position", "lot", "closure", "snapshot", "performance")
 SNAPSHOT = {
     "date": "date", "total_value": "numeric", "cash": "numeric", "positions_value": "numeric", "buying_power": "numeric",
     "net_flow": "numeric", "day_gain": "numeric", "total_gain": "numeric", "twr_index": "numeric", "priced": "boolean",
-    "moves": "jsonb", "held": "jsonb",
+    "inflow": "numeric", "outflow": "numeric", "price_gain": "numeric", "currency_gain": "numeric", "income": "numeric",
+    "interest": "numeric", "fees": "numeric", "taxes": "numeric", "moves": "jsonb", "held": "jsonb",
 }  # fmt: skip
 POSITION = {
     "instrument_id": "uuid", "quantity": "numeric", "cost_basis": "numeric", "realized_gain": "numeric", "income": "numeric",
