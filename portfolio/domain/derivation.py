@@ -20,7 +20,7 @@ from portfolio.domain.pricing import NOTHING, Points
 from portfolio.domain.returns import DayFigures, Opening, chain
 from portfolio.domain.valuation import Course, Quoted, keyframes, position_value, value_days
 
-VERSION = 3  # of the derivation: a new one makes every account start over
+VERSION = 4  # of the derivation: a new one makes every account start over
 
 
 class Gap(NamedTuple):
