@@ -93,7 +93,7 @@ class TestLaws:
             if kind != "FX"  # an exchange takes two currencies
         ]
         figures = derived(*entries, **market(closes_of, {})).figures
-        assert {figure.currency_gain for figure in figures} == {0}
+        assert {figure.currency_gain for figure in figures} <= {0}
         charged = [one for one in entries if one.kind in {"BUY", "SELL", "DIVIDEND", "INTEREST"}]
         assert sum(figure.fees for figure in figures) == sum(one.fee for one in charged) - sum(
             one.cash for one in entries if one.kind == "FEE"
