@@ -14,9 +14,13 @@ from rest_framework.exceptions import ErrorDetail
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from marketdata.api.fields import DayField, DecimalStringField
+from marketdata.api.fields import DayField, DecimalStringField, InstrumentField
+from marketdata.models import Instrument
 from portfolio.api.base import PAST, FigureField, FiguresViewSet
+from portfolio.domain.benchmark import FIGURES as AGAINST_BENCHMARK
+from portfolio.domain.benchmark import NO_BENCHMARK, NO_DAY, Comparison
 from portfolio.domain.performance import Performance
+from portfolio.selectors.benchmark import compared
 from portfolio.selectors.figures import names_of
 
 RATIO = 12
@@ -24,14 +28,20 @@ RATIOS = (
     "twr", "twr_annualized", "xirr", "simple_return", "volatility", "semi_deviation", "sharpe", "sortino", "calmar", "omega",
     "max_drawdown", "var_95", "cvar_95",
 )  # fmt: skip
-AGAINST_BENCHMARK = ("beta", "alpha", "tracking_error", "information_ratio", "correlation", "benchmark_twr")
-NO_BENCHMARK = "It compares with a benchmark, and there is none."
-NO_DAY = "No day of the period was valued."
 NO_BRIDGE = "The parts of the gain are not kept by day."
 PERIOD = [
     OpenApiParameter("start", OpenApiTypes.DATE, description="The first day; without it, the account's first."),
     OpenApiParameter("end", OpenApiTypes.DATE, description="The day after the last; without it, all valued days."),
-    OpenApiParameter("risk_free", str, description="A rate a year, such as 0.02, for sharpe, sortino and omega."),
+    OpenApiParameter("risk_free", str, description="A rate a year, such as 0.02, for sharpe, sortino, omega and alpha."),
+]
+BENCHMARK = [
+    OpenApiParameter("benchmark", str, description="An instrument to compare with, such as SPY:ARCX."),
+    OpenApiParameter(
+        "benchmark_return",
+        str,
+        enum=["total", "price"],
+        description="Whether dividends declared for the benchmark buy more of it (total, the default), or are left out.",
+    ),
 ]
 
 
@@ -41,6 +51,8 @@ class PeriodQuery(serializers.Serializer):
     start = DayField(required=False, default=None)
     end = DayField(required=False, default=None)
     risk_free = DecimalStringField(digits=1, places=6, required=False, default=Decimal(0))
+    benchmark = InstrumentField(required=False, default=None)
+    benchmark_return = serializers.ChoiceField(["total", "price"], required=False, default="total")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse a period that ends before it starts, and a rate that loses everything."""
@@ -60,23 +72,45 @@ class DrawdownSerializer(serializers.Serializer):
     days = serializers.IntegerField()
 
 
+class FallSerializer(DrawdownSerializer):
+    """One fall, with its depth as a fraction of the peak, and the first day below the peak."""
+
+    depth = FigureField(places=RATIO)
+    start = DayField()
+    days_to_trough = serializers.IntegerField(help_text="From the peak.")
+    days_to_recovery = serializers.IntegerField(allow_null=True, help_text="From the trough.")
+
+
 class MonthSerializer(serializers.Serializer):
     """One month of a period."""
 
     month = serializers.CharField(help_text="YYYY-MM")
-    twr = FigureField(places=RATIO)
+    twr = FigureField(places=RATIO, allow_null=True, help_text="Null where all had been lost before.")
     gain = FigureField()
     net_flow = FigureField()
     end_value = FigureField()
 
 
-class PerformanceSerializer(serializers.Serializer):
+class ComparisonSerializer(serializers.Serializer):
+    """How returns stand beside a benchmark's."""
+
+    beta = FigureField(places=RATIO, allow_null=True)
+    alpha = FigureField(places=RATIO, allow_null=True)
+    tracking_error = FigureField(places=RATIO, allow_null=True)
+    information_ratio = FigureField(places=RATIO, allow_null=True)
+    correlation = FigureField(places=RATIO, allow_null=True)
+    benchmark_twr = FigureField(places=RATIO, allow_null=True)
+
+
+class PerformanceSerializer(ComparisonSerializer):
     """How an account did over [start, end), in its own currency, after fees and taxes, dividends and interest in it.
 
     `twr` chains (end + outflows) / (start + inflows) - 1 day by day; `xirr` is the money-weighted rate a year (actual days over
     365); `simple_return` is the gain over the start value and what flowed in. `volatility` is the sample standard deviation of
     log returns between days with new prices, times the root of 252 (365 for crypto accounts). `max_drawdown` is the deepest
-    fall of the time-weighted index. A figure that is not defined is null, and `reasons` says why.
+    fall of the time-weighted index. `beta`, `alpha` (Jensen's, a year, compounded), `tracking_error`, `information_ratio` and
+    `correlation` compare with the returns of `benchmark` in the account's currency, on days on which both have a price;
+    `benchmark_twr` is its growth over the period. A figure that is not defined is null, and `reasons` says why.
     """
 
     currency = serializers.CharField()
@@ -99,14 +133,10 @@ class PerformanceSerializer(serializers.Serializer):
     omega = FigureField(places=RATIO, allow_null=True)
     max_drawdown = FigureField(places=RATIO, allow_null=True)
     drawdown = DrawdownSerializer(allow_null=True)
+    drawdowns = FallSerializer(many=True, help_text="The five deepest, the deepest first.")
     var_95 = FigureField(places=RATIO, allow_null=True)
     cvar_95 = FigureField(places=RATIO, allow_null=True)
-    beta = FigureField(places=RATIO, allow_null=True)
-    alpha = FigureField(places=RATIO, allow_null=True)
-    tracking_error = FigureField(places=RATIO, allow_null=True)
-    information_ratio = FigureField(places=RATIO, allow_null=True)
-    correlation = FigureField(places=RATIO, allow_null=True)
-    benchmark_twr = FigureField(places=RATIO, allow_null=True)
+    benchmark = serializers.CharField(allow_null=True)
     monthly = MonthSerializer(many=True)
     missing = serializers.ListField(child=serializers.CharField(), help_text="What lacked a price or rate on some day.")
     reasons = serializers.DictField(child=serializers.CharField())
@@ -119,12 +149,16 @@ class PerformanceViewSet(FiguresViewSet):
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(parameters=[*PERIOD, *PAST], responses=PerformanceSerializer)
+    @extend_schema(parameters=[*PERIOD, *BENCHMARK, *PAST], responses=PerformanceSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return the performance from `start` up to, and without, `end`."""
         query = PeriodQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        row = self.remembered("performance", lambda: self.measured(**query.validated_data), **query.validated_data)
+        asked = dict(query.validated_data)
+        benchmark, kind = asked.pop("benchmark"), asked.pop("benchmark_return")
+        row = self.remembered("performance", lambda: self.measured(**asked), **asked)
+        if benchmark is not None:  # its prices are no part of what the account's figures follow from: nothing is kept
+            row = beside(row, self.compared(benchmark, total=kind == "total", **asked), benchmark)
         return Response(row | {"missing": names_of(row["missing"])})
 
     def measured(self, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:
@@ -134,16 +168,38 @@ class PerformanceViewSet(FiguresViewSet):
         row = {"currency": self.account.base_currency, "missing": missing} | _row(found, start, end)
         return PerformanceSerializer(row).data
 
+    def compared(
+        self, benchmark: Instrument, *, start: date | None, end: date | None, risk_free: Decimal, total: bool
+    ) -> Comparison:
+        """Return how the account stood beside a benchmark."""
+        return compared(
+            self.figures.points(start=start, end=end),
+            benchmark,
+            account=self.account,
+            currency=self.account.base_currency,
+            start=start,
+            dividends=total,
+            risk_free=float(risk_free),
+        )
+
+
+def beside(row: dict[str, Any], comparison: Comparison, benchmark: Instrument) -> dict[str, Any]:
+    """Return the answer about an account with the figures that compare it with a benchmark."""
+    kept = {name: reason for name, reason in row["reasons"].items() if name not in {"benchmark", *AGAINST_BENCHMARK}}
+    told = ComparisonSerializer(comparison.figures).data
+    return row | told | {"benchmark": benchmark.key, "reasons": kept | comparison.reasons}
+
 
 def _row(found: Performance | None, start: date | None, end: date | None) -> dict[str, Any]:
     """Return the figures by name, with the reason for each that is not there."""
-    reasons = dict.fromkeys(AGAINST_BENCHMARK, NO_BENCHMARK) | {"bridge": NO_BRIDGE}
-    nothing: dict[str, Any] = dict.fromkeys(("bridge", *AGAINST_BENCHMARK))
+    reasons = dict.fromkeys(("benchmark", *AGAINST_BENCHMARK), NO_BENCHMARK) | {"bridge": NO_BRIDGE}
+    nothing: dict[str, Any] = dict.fromkeys(("bridge", "benchmark", *AGAINST_BENCHMARK))
     if found is None:
         nothing |= dict.fromkeys((*RATIOS, "start_value", "end_value", "net_flows", "gain", "drawdown"))
         reasons |= dict.fromkeys((*RATIOS, "start_value", "end_value", "net_flows", "gain", "drawdown"), NO_DAY)
-        return nothing | {"start": start, "end": end, "monthly": [], "reasons": reasons}
+        return nothing | {"start": start, "end": end, "monthly": [], "drawdowns": [], "reasons": reasons}
     figures = asdict(found)
     if found.drawdown is None:
         reasons["drawdown"] = "The index never fell."
+    figures |= {"drawdowns": found.drawdowns}
     return nothing | figures | {"end": found.end + timedelta(days=1), "reasons": reasons | found.reasons}

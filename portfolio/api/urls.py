@@ -9,6 +9,7 @@ from portfolio.api.lot_choices import LotChoiceViewSet
 from portfolio.api.missing import MissingAcquisitionViewSet
 from portfolio.api.performance import PerformanceViewSet
 from portfolio.api.positions import ClosureViewSet, LotViewSet, PositionViewSet
+from portfolio.api.returns import DrawdownViewSet, MonthlyReturnsViewSet
 from portfolio.api.snapshots import SnapshotViewSet
 from portfolio.api.streams import QuoteStreamView
 from portfolio.api.summary import SummaryViewSet
@@ -59,6 +60,10 @@ urlpatterns = [
     ),
     path("accounts/<uuid:account_id>/summary/", SummaryViewSet.as_view({"get": "retrieve"}), name="summary"),
     path("accounts/<uuid:account_id>/performance/", PerformanceViewSet.as_view({"get": "retrieve"}), name="performance"),
+    path("accounts/<uuid:account_id>/drawdowns/", DrawdownViewSet.as_view({"get": "retrieve"}), name="drawdowns"),
+    path(
+        "accounts/<uuid:account_id>/monthly-returns/", MonthlyReturnsViewSet.as_view({"get": "retrieve"}), name="monthly-returns"
+    ),
     path("stream/quotes/", QuoteStreamView.as_view(), name="stream-quotes"),
     *router.urls,
 ]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -58,6 +59,19 @@ class Month:
     gain: Decimal
     net_flow: Decimal
     end_value: Decimal
+    start_index: Decimal = ONE
+    end_index: Decimal = ONE
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """One calendar year of a period, of which it may hold a part."""
+
+    year: int
+    months: tuple[Month, ...]
+    twr: Decimal | None  # none where all had been lost before it
+    gain: Decimal
+    net_flow: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +168,18 @@ def growth_of(points: Sequence[Point], *, opening: Point | None = None) -> tuple
     return [point.day for point in counted[1:]], index[1:] / index[:-1]
 
 
+def years_of(months: Sequence[Month]) -> list[Year]:
+    """Return the years of successive months, the return of each from the index before its first month to its last."""
+    found = []
+    for year, group in groupby(months, key=lambda month: month.month[:4]):
+        of_year = tuple(group)
+        start, end = of_year[0].start_index, of_year[-1].end_index
+        gain, flow = sum((month.gain for month in of_year), ZERO), sum((month.net_flow for month in of_year), ZERO)
+        twr = exact_ratio(EXACT.divide(end, start) - 1) if start else None
+        found.append(Year(int(year), of_year, twr, gain, flow))
+    return found
+
+
 def as_ratio(value: float | None) -> Decimal | None:
     """Return a float as a decimal of twelve places; none for what is no number or too large to mean anything."""
     if value is None or not np.isfinite(value) or abs(value) > _LARGEST:
@@ -240,6 +266,8 @@ def _months(before: Point, points: Sequence[Point], flows: Sequence[Flow]) -> li
                 last.total_value - before.total_value - flow,
                 flow,
                 last.total_value,
+                before.twr_index,
+                last.twr_index,
             )
         )
         before, start = last, end

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
+from accounts.models import Account
 from marketdata.domain.actions import ActionKind
 from marketdata.models import Instrument
 from marketdata.selectors.actions import actions, splits
-from portfolio.domain.benchmark import Benchmark, Payment, worth
+from portfolio.domain.benchmark import NO_DAY, Benchmark, Comparison, Payment, compare, without, worth
+from portfolio.domain.performance import Point
 from portfolio.domain.pricing import NOTHING, Market, Points
 from portfolio.selectors.market import load_market
+from portfolio.selectors.performance import opened, periods_of
 
 
 def benchmark_of(
@@ -38,6 +42,30 @@ def benchmark_of(
         ],
     )
     return Benchmark(days, values, tuple(sorted("/".join(pair) for pair in pairs if pair not in market.rates)))
+
+
+def compared(
+    points: list[Point],
+    instrument: Instrument,
+    *,
+    account: Account,
+    currency: str,
+    start: date | None = None,
+    dividends: bool = True,
+    risk_free: float = 0.0,
+) -> Comparison:
+    """Return how daily values in a currency, which `points` of the account's figures returned, stand beside an instrument."""
+    opening, found = opened(points, start)
+    if not found:
+        return without(NO_DAY)
+    benchmark = beside(points, instrument, currency=currency, dividends=dividends)
+    return compare(found, benchmark, periods=periods_of(account.kind), opening=opening, risk_free=risk_free)
+
+
+def beside(points: Sequence[Point], instrument: Instrument, *, currency: str, dividends: bool = True) -> Benchmark:
+    """Return what an instrument was worth over the days of points, at least one."""
+    first, last = points[0].date, points[-1].date
+    return benchmark_of(instrument, currency=currency, first=first, last=last, dividends=dividends)
 
 
 def _rates(market: Market, base: str, quote: str) -> Points | None:

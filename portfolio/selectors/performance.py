@@ -32,7 +32,12 @@ def points(*, account_id: UUID, start: date | None = None, end: date | None = No
 
 def performance_of(found: list[Point], *, kind: str, start: date | None = None, risk_free: float = 0.0) -> Performance | None:
     """Return the performance over daily values that `points` returned, or none where there are none in the period."""
-    opening = None
-    if found and start is not None and found[0].day < start.toordinal():
-        opening, found = found[0], found[1:]
+    opening, found = opened(found, start)
     return measure(found, periods=periods_of(kind), opening=opening, risk_free=risk_free) if found else None
+
+
+def opened(found: list[Point], start: date | None) -> tuple[Point | None, list[Point]]:
+    """Return the day before a period that `points` put before it, if there is one, and the days of the period."""
+    if found and start is not None and found[0].day < start.toordinal():
+        return found[0], found[1:]
+    return None, found
