@@ -4,15 +4,19 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import action
+from unfold.enums import ActionVariant
 
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin
+from accounts.domain.roles import Role
 from accounts.models import LedgerEntry
-from marketdata.admin.base import Cell, figure, link, when
+from marketdata.admin.base import Cell, figure, leave, link, page_of, when
 from marketdata.domain.display import NOTHING
+from portfolio.admin.lot_forms import ChoiceDialog, TransferDialog
 from portfolio.models import Closure, Lot
 
 OWN = "instrument__currency"
@@ -22,6 +26,7 @@ REMAINING = figure("remaining", "Remaining", style="quantity")
 COST = figure("cost", "Cost", currency=OWN)
 PROCEEDS = figure("proceeds", "Proceeds", currency=OWN)
 GAIN = figure("gain", "Gain", signed=True, colored=True, currency=OWN)
+DISALLOWED = figure("disallowed_loss", "Disallowed loss", zero=False, currency=OWN)
 DAYS = figure("holding_days", "Days held", style="quantity")
 
 
@@ -65,21 +70,42 @@ class LotAdmin(MemberAdmin):
         OPENED_BY,
         "missing",
     )
-    list_filter = (BY_ACCOUNT, BY_INSTRUMENT)
+    list_filter = (BY_ACCOUNT, BY_INSTRUMENT, "missing")
     search_fields = ("instrument__symbol__istartswith",)
     ordering = ("account_id", "instrument_id", "number")
     list_select_related = ("account", "instrument")
+    actions_detail = ("transfer",)
     fieldsets = (
         (
             None,
             {"fields": (("instrument", "account"), (when("opened_at", "Opened"), entry_link("entry_id", "sequence", "Entry")))},
         ),
-        ("Figures", {"fields": ((QUANTITY, REMAINING), COST, "missing")}),
+        ("Figures", {"fields": ((QUANTITY, REMAINING), (COST, "tacked_days"), "missing")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lot]:
         """Return the lots with the entries that opened them."""
         return with_entries(super().get_queryset(request), entry_id="sequence")
+
+    def has_transfer_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let those move lots who may write in the account."""
+        return self.reaches(request, obj, Role.TRADER)
+
+    @action(
+        description="Transfer",
+        permissions=["transfer"],
+        icon="move_up",
+        variant=ActionVariant.DEFAULT,
+        dialog={
+            "title": "Move the lot to another account?",
+            "description": "It keeps its date and its cost. What leaves and what arrives are posted to both ledgers.",
+            "form_class": TransferDialog,
+            "form_submit_text": "Transfer",
+        },
+    )
+    def transfer(self, request: HttpRequest, form: TransferDialog, object_id: str) -> HttpResponse:
+        """Come back from the dialog."""
+        return leave(request, f"It was moved to {form.cleaned_data['to']}.", page_of(form.done.incoming))
 
 
 @admin.register(Closure)
@@ -96,22 +122,44 @@ class ClosureAdmin(MemberAdmin):
         GAIN,
         DAYS,
         "term",
+        DISALLOWED,
         *BOTH_ENTRIES,
     )
-    list_filter = (BY_ACCOUNT, BY_INSTRUMENT, "long_term")
+    list_filter = (BY_ACCOUNT, BY_INSTRUMENT, "long_term", "wash_sale", "missing")
     search_fields = ("instrument__symbol__istartswith",)
     ordering = ("-account_id", "-number")
     list_select_related = ("account", "instrument")
     fieldsets = (
         (None, {"fields": (("instrument", "account"), (when("opened_at", "Opened"), when("closed_at", "Closed")))}),
-        ("Figures", {"fields": ((QUANTITY, GAIN), (COST, PROCEEDS), (DAYS, "term"), "missing")}),
+        ("Figures", {"fields": ((QUANTITY, GAIN), (COST, PROCEEDS), (DAYS, "term"), ("wash_sale", DISALLOWED), "missing")}),
         (
             "Entries",
             {"fields": ((entry_link("opening_id", "opening", "Opened by"), entry_link("closing_id", "closing", "Closed by")),)},
         ),
     )
     readonly_fields = ("term",)
+    actions_detail = ("choose_lots",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Closure]:
         """Return the closures with the entries that opened and closed them."""
         return with_entries(super().get_queryset(request), opening_id="opening", closing_id="closing")
+
+    def has_choose_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let those choose lots who may write in the account."""
+        return self.reaches(request, obj, Role.TRADER)
+
+    @action(
+        description="Choose lots",
+        permissions=["choose"],
+        icon="checklist",
+        variant=ActionVariant.DEFAULT,
+        dialog={
+            "title": "Close other lots?",
+            "description": "In an account whose method is SPECIFIC. A note in the ledger says which; the last one counts.",
+            "form_class": ChoiceDialog,
+            "form_submit_text": "Choose",
+        },
+    )
+    def choose_lots(self, request: HttpRequest, form: ChoiceDialog, object_id: str) -> HttpResponse:
+        """Come back from the dialog."""
+        return leave(request, "The lots were chosen; the figures follow.", page_of(form.done))
