@@ -204,6 +204,11 @@ def _wide(digits: Digits, peak: int) -> Digits:
     return digits if peak < _FITS or digits.dtype == object else digits.astype(object)
 
 
+def widened(digits: Digits, peak: int) -> Digits:
+    """Return whole numbers in a type in which sizes up to a peak are exact, and twice that."""
+    return _wide(digits, peak * 2)
+
+
 def _zeros_at_end(number: int) -> int:
     """Return how many zeros a whole number ends in."""
     text = str(number)
