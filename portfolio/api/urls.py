@@ -8,8 +8,11 @@ from portfolio.api.cost_basis import CostBasisViewSet
 from portfolio.api.lot_choices import LotChoiceViewSet
 from portfolio.api.missing import MissingAcquisitionViewSet
 from portfolio.api.performance import PerformanceViewSet
+from portfolio.api.plans import DriftViewSet, RebalanceViewSet
+from portfolio.api.policies import PolicyCheckViewSet
 from portfolio.api.positions import ClosureViewSet, LotViewSet, PositionViewSet
 from portfolio.api.returns import DrawdownViewSet, MonthlyReturnsViewSet
+from portfolio.api.rolling import RollingViewSet
 from portfolio.api.snapshots import SnapshotViewSet
 from portfolio.api.streams import QuoteStreamView
 from portfolio.api.summary import SummaryViewSet
@@ -58,8 +61,12 @@ urlpatterns = [
         MissingAcquisitionViewSet.as_view({"get": "list"}),
         name="missing-acquisition-list",
     ),
+    path("accounts/<uuid:account_id>/drift/", DriftViewSet.as_view({"get": "retrieve"}), name="drift"),
+    path("accounts/<uuid:account_id>/rebalance/", RebalanceViewSet.as_view({"post": "create"}), name="rebalance"),
+    path("accounts/<uuid:account_id>/policy-checks/", PolicyCheckViewSet.as_view({"get": "retrieve"}), name="policy-checks"),
     path("accounts/<uuid:account_id>/summary/", SummaryViewSet.as_view({"get": "retrieve"}), name="summary"),
     path("accounts/<uuid:account_id>/performance/", PerformanceViewSet.as_view({"get": "retrieve"}), name="performance"),
+    path("accounts/<uuid:account_id>/rolling/", RollingViewSet.as_view({"get": "retrieve"}), name="rolling"),
     path("accounts/<uuid:account_id>/drawdowns/", DrawdownViewSet.as_view({"get": "retrieve"}), name="drawdowns"),
     path(
         "accounts/<uuid:account_id>/monthly-returns/", MonthlyReturnsViewSet.as_view({"get": "retrieve"}), name="monthly-returns"

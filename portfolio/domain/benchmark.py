@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from portfolio.domain.exact import EXACT, ONE
 from portfolio.domain.performance import Point, as_ratio, exact_ratio
@@ -119,32 +120,37 @@ def compare(
         return without(UNPRICED + needs)
     grown, reason = _benchmark_twr(points, benchmark, opening)
     reasons = {"benchmark_twr": reason} if reason else {}
-    index, prices = paired(points, benchmark, opening=opening)
-    if len(index) <= FEWEST or not bool((index > 0).all()):
-        why = FEW if len(index) <= FEWEST else ALL_LOST
+    _, ours, theirs = paired_days(points, benchmark, opening=opening)
+    if len(ours) < FEWEST:
+        why = FEW if all(point.twr_index for point in points) else ALL_LOST
         nothing: dict[str, Decimal | None] = dict.fromkeys(AGAINST_BENCHMARK)
         return Comparison(nothing | {"benchmark_twr": grown}, dict.fromkeys(AGAINST_BENCHMARK, why) | reasons)
-    ours, theirs = index[1:] / index[:-1] - 1.0, prices[1:] / prices[:-1] - 1.0
     free = (1.0 + risk_free) ** (1.0 / periods) - 1.0
-    found = {name: as_ratio(value) for name, value in against(ours, theirs, periods, free).items()}
+    found = {name: as_ratio(value) for name, value in against(ours - 1.0, theirs - 1.0, periods, free).items()}
     for name, value in found.items():
         if value is None:
             reasons[name] = BEYOND if name == "alpha" and found["beta"] is not None else WHY[name]
     return Comparison(found | {"benchmark_twr": grown}, reasons)
 
 
-def paired(points: Sequence[Point], benchmark: Benchmark, *, opening: Point | None = None) -> tuple[Any, Any]:
-    """Return the index and the benchmark's worth on the days on which both have a price.
+def paired_days(
+    points: Sequence[Point], benchmark: Benchmark, *, opening: Point | None = None
+) -> tuple[list[int], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the days on which both have a price, with the factors by which index and benchmark grew since the one before.
 
-    The opening counts with what was known on its day, so that the first return of a period is that of its first day.
+    The opening counts with what was known on its day, so that the first return of a period is that of its first day. There are
+    none if all was lost.
     """
     prices = dict(zip(benchmark.days, benchmark.values, strict=True))
-    both = [(point.twr_index, prices[point.day]) for point in points if point.priced and point.day in prices]
+    both = [(point.day, point.twr_index, prices[point.day]) for point in points if point.priced and point.day in prices]
     before = benchmark.at(opening.day) if opening is not None else None
     if opening is not None and before is not None:
-        both.insert(0, (opening.twr_index, before[1]))
-    columns = np.array([(float(index), float(price)) for index, price in both]).reshape(-1, 2)
-    return columns[:, 0], columns[:, 1]
+        both.insert(0, (opening.day, opening.twr_index, before[1]))
+    columns = np.array([(float(index), float(price)) for _, index, price in both]).reshape(-1, 2)
+    if not bool((columns > 0).all()):
+        return [], np.empty(0), np.empty(0)
+    grown = columns[1:] / columns[:-1]
+    return [day for day, *_ in both[1:]], grown[:, 0], grown[:, 1]
 
 
 def _benchmark_twr(points: Sequence[Point], benchmark: Benchmark, opening: Point | None) -> tuple[Decimal | None, str]:

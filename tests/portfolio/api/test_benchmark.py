@@ -196,3 +196,52 @@ class TestTables:
 
     def test_refuses_more_falls_than_anybody_reads(self, ask):
         assert ask("drawdowns", 400, top="1000")["errors"][0]["field"] == "top"
+
+
+class TestRolling:
+    FIGURES = "twr,volatility,semi_deviation,sharpe,sortino,omega,max_drawdown,var_95,cvar_95"
+    BESIDE = "beta,alpha,tracking_error,information_ratio,correlation,benchmark_twr"
+
+    def test_each_day_is_the_performance_of_its_window(self, ask):
+        """A row says what the performance of a period says that opens with the day before the window."""
+        other = benchmark().key
+        found = ask("rolling", window="20", figures=f"{self.FIGURES},{self.BESIDE}", benchmark=other, risk_free="0.01")
+        assert [row["date"] for row in found["results"]] == [day.isoformat() for day in DAYS[20:]]
+        for place in (20, 37, 59):
+            row = found["results"][place - 20]
+            period = {"start": DAYS[place - 19].isoformat(), "end": (DAYS[place] + timedelta(1)).isoformat()}
+            whole = ask("performance", benchmark=other, risk_free="0.01", **period)
+            for name in f"{self.FIGURES},{self.BESIDE}".split(","):
+                assert float(row[name]) == pytest.approx(float(whole[name]), rel=1e-9, abs=1e-11), (place, name)
+
+    def test_empyrical_rolls_the_same(self, ask):
+        found = ask("rolling", window="10", figures="sharpe,max_drawdown")["results"]
+        theirs = empyrical.roll_sharpe_ratio(returns(OURS), window=10)
+        assert [float(row["sharpe"]) for row in found] == pytest.approx(list(theirs), rel=1e-8)
+        theirs = empyrical.roll_max_drawdown(returns(OURS), window=10)
+        assert [float(row["max_drawdown"]) for row in found] == pytest.approx(list(theirs), abs=1e-11)
+
+    def test_on_days_without_a_price_of_the_benchmark_there_is_no_comparison(self, ask):
+        kept = [n for n in range(60) if n != 40]
+        other = benchmark([THEIRS[n] for n in kept], [DAYS[n] for n in kept])
+        rows = {row["date"]: row for row in ask("rolling", window="5", figures="twr,beta", benchmark=other.key)["results"]}
+        row = rows[DAYS[40].isoformat()]
+        assert row["twr"] is not None
+        assert (row["beta"], row["reasons"]) == (None, {"beta": "The benchmark has no price on this day."})
+
+    def test_without_a_benchmark_figures_beside_it_are_null_and_say_why(self, ask):
+        found = ask("rolling", window="5", figures="beta")
+        assert {row["beta"] for row in found["results"]} == {None}
+        assert found["reasons"]["beta"] == "It compares with a benchmark, and there is none."
+
+    def test_of_fewer_days_than_a_window_there_are_none(self, ask):
+        found = ask("rolling", window="100")
+        assert found["results"] == []
+        assert (
+            found["reasons"]["results"] == "There are 59 returns between priced days in the period, fewer than a window of 100."
+        )
+
+    @pytest.mark.parametrize("query", [{"window": "1"}, {"window": "99999"}, {"figures": "twr,luck"}, {"start": "soon"}])
+    def test_refuses_what_it_does_not_know(self, ask, query):
+        (error, *_) = ask("rolling", 400, **query)["errors"]
+        assert error["field"] in query
