@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.services import jobs
 from portfolio.selectors.projections import lagging_accounts
-from portfolio.services import corporate_actions, projections
+from portfolio.services import corporate_actions, policies, projections
 
 CHUNK = 500
 EXPIRES = 300  # seconds: by then the accounts that still lag have been found again
@@ -25,12 +25,14 @@ def catch_up_lagging(**_later: object) -> None:
 
 @shared_task(ignore_result=True)
 def catch_up_accounts(*, account_ids: list[str], **_later: object) -> None:
-    """Bring a chunk of accounts up to date; what the time does not reach is found again by the next look."""
-    started = timezone.now()
+    """Bring a chunk of accounts up to date, and see whether they keep to their bounds; the next look finds what is left."""
+    started, reached = timezone.now(), []
     for account_id in account_ids:
         if timezone.now() - started > BUDGET:
             break
         projections.catch_up_many(account_ids=[UUID(account_id)], at=timezone.now())
+        reached.append(UUID(account_id))
+    policies.watch(account_ids=reached, at=timezone.now())
 
 
 @shared_task(ignore_result=True)
@@ -48,6 +50,7 @@ def run_snapshots(*, run_ids: list[str], **_later: object) -> None:
 def _snapshot(account_id: UUID) -> str:
     """Bring one account up to date and say how far it is."""
     projection = projections.catch_up(account_id=account_id, at=timezone.now())
+    policies.watch(account_ids=[account_id], at=timezone.now())
     return f"valued until {projection.valued_until or 'the first entry'}"
 
 

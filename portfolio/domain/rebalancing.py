@@ -4,7 +4,8 @@
 2. The cash above the target for cash, with what sales bring, is shared out among what is below its target: to each what it
    lacks, or where that is not enough, by what each lacks. Within a category the holdings are bought in the proportions held.
 3. Quantities are rounded down, to whole units or to nine places. The units that still fit into the cash go one by one to those
-   whose rounding lost the largest remainder of a unit, the first by name where two are alike.
+   whose rounding lost the largest remainder of a unit, the first by name where two are alike; cash that is left over and buys a
+   whole unit of what still lacks one is shared out again.
 4. Trades below the minimum fall away, the smallest buy first, and its cash is shared out anew.
 
 So never more is spent than there is, never more sold than held, and the drift never grows: a trade moves its category by no more
@@ -245,19 +246,38 @@ class _Buys:
         return self.assets[key].held.name
 
     def _shared_out(self, wanted: Sequence[str]) -> dict[str, Decimal]:
-        """Return the units that the cash is enough for."""
-        total = sum((self.needs[key] for key in wanted), Fraction(0))
-        scale = min(Fraction(1), Fraction(self.spendable) / total)
-        left, found, lost = self.spendable, {}, {}
-        for key in wanted:
+        """Return the units that the cash is enough for; what is left over is shared out again while it buys whole units."""
+        found: dict[str, Decimal] = {}
+        left, lacking = self.spendable, {key: self.needs[key] for key in wanted}
+        while lacking:
+            more = self._round(lacking, left)
+            if not more:
+                break
+            for key, quantity in more.items():
+                asset, had = self.assets[key], found.get(key, ZERO)
+                left -= asset.base(had + quantity) - asset.base(had)
+                found[key] = had + quantity
+                lacking[key] -= Fraction(quantity) * asset.unit
+            lacking = {
+                key: lack
+                for key, lack in lacking.items()
+                if lack > 0 and _whole(self.assets[key], self.wishes) and self.assets[key].base(ONE) <= left
+            }
+        return found
+
+    def _round(self, lacking: Mapping[str, Fraction], left: Decimal) -> dict[str, Decimal]:
+        """Return units for an amount of cash: by what each lacks, rounded down, then one by one by the largest remainder."""
+        scale = min(Fraction(1), Fraction(left) / sum(lacking.values(), Fraction(0)))
+        found, lost = {}, {}
+        for key, lack in lacking.items():
             asset = self.assets[key]
-            exact = self.needs[key] * scale / asset.unit
+            exact = lack * scale / asset.unit
             quantity = _floor(exact, asset, self.wishes)
             while quantity > 0 and asset.base(quantity) > left:  # by a rounding of its value
                 quantity -= _step(asset, self.wishes)
             left -= asset.base(quantity)
             found[key], lost[key] = quantity, exact - Fraction(quantity)
-        for key in sorted(wanted, key=lambda one: (-lost[one], self._name(one))):
+        for key in sorted(lacking, key=lambda one: (-lost[one], self._name(one))):
             asset = self.assets[key]
             more = asset.base(found[key] + 1) - asset.base(found[key])
             if _whole(asset, self.wishes) and lost[key] and more <= left:

@@ -1,0 +1,52 @@
+"""Check the bounds of accounts, and tell their members once when one is broken or kept again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from accounts.models import Account, Policy
+from accounts.models.tenancy import acting_as
+from portfolio.domain.policies import Check, State
+from portfolio.models import Alert
+from portfolio.selectors.market import SYSTEM
+from portfolio.selectors.past import figures_of
+from portfolio.selectors.policies import checks_of
+from portfolio.services.alerts import Finding, settle
+
+FAMILY = "policy:"
+
+
+def note_checks(*, account: Account, checks: Collection[Check], at: datetime) -> list[Alert]:
+    """Note what an account's bounds come to now, tell its members what is new, and return what is broken."""
+    findings = [
+        Finding(
+            subject=f"{FAMILY}{one.kind}",
+            broken=None if one.state is None else one.state is State.BROKEN,
+            title=f"the bound on {TITLES[one.kind.value]}",
+            message=one.message,
+        )
+        for one in checks
+    ]
+    return settle(account=account, findings=findings, family=FAMILY, at=at)
+
+
+def watch(*, account_ids: Collection[UUID], at: datetime) -> None:
+    """Check the bounds of those among some accounts that have any, or had; their figures have to be up to date."""
+    bound = set(Policy.objects.using(SYSTEM).filter(account__in=account_ids).values_list("account_id", flat=True))
+    alerts = Alert.objects.using(SYSTEM).filter(account__in=account_ids, subject__startswith=FAMILY)
+    bound |= set(alerts.values_list("account_id", flat=True))
+    for account in Account.objects.using(SYSTEM).filter(pk__in=bound).order_by("pk"):
+        with acting_as(account.owner_id):
+            checks = checks_of(figures_of(account))
+        note_checks(account=account, checks=checks, at=at)
+
+
+TITLES = {
+    "POSITION": "one position",
+    "ASSET_CLASS": "one asset class",
+    "CURRENCY": "one foreign currency",
+    "FEES": "the fees of a year",
+    "CASH": "uninvested cash",
+}
