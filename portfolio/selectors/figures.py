@@ -14,12 +14,14 @@ from django.db.models import QuerySet
 
 from accounts.models import Account
 from marketdata.models import Instrument
+from portfolio.domain.bridge import Bridge, Daily, bridge_of
 from portfolio.domain.derivation import Gap
 from portfolio.domain.performance import Performance, Point
 from portfolio.models import Closure, Lot, Position, Projection, Snapshot
 from portfolio.models import Performance as KeptPerformance
 from portfolio.selectors import performance as daily
 from portfolio.selectors import projections as state
+from portfolio.selectors.days import days_of, since
 
 ZERO = Decimal(0)
 NO_DAY = "No day has been valued yet."
@@ -41,12 +43,12 @@ class Summary:
 
     as_of: date | None
     currency: str
-    total_value: Decimal = ZERO
+    total_value: Decimal | None = ZERO
     cash: Mapping[str, Decimal] = field(default_factory=dict)
-    positions_value: Decimal = ZERO
-    net_deposits: Decimal = ZERO
-    gain: Decimal = ZERO
-    day_gain: Decimal = ZERO
+    positions_value: Decimal | None = ZERO
+    net_deposits: Decimal | None = ZERO
+    gain: Decimal | None = ZERO
+    day_gain: Decimal | None = ZERO
     twr: Decimal | None = None
     xirr: Decimal | None = None
     max_drawdown: Decimal | None = None
@@ -60,6 +62,19 @@ class Figures(ABC):
 
     def __init__(self, account: Account) -> None:
         self.account = account
+        self.currency = account.base_currency
+
+    @abstractmethod
+    def days(self, *, start: date | None = None, end: date | None = None) -> list[Daily]:
+        """Return the days in [start, end) with their causes, after the day before them."""
+
+    def bridge(self, *, start: date | None = None, end: date | None = None) -> Bridge:
+        """Return what each cause made of the gain over [start, end)."""
+        return bridge_of(since(self.days(start=start, end=end), start))
+
+    def gap(self, *, start: date | None = None, end: date | None = None) -> str:
+        """Return why no figure of [start, end) can be told, empty if they can."""
+        return ""
 
     @abstractmethod
     def positions(self) -> Sequence[Position]:
@@ -123,10 +138,10 @@ class Figures(ABC):
         name = names_of if named else list
         last, whole = self.last_snapshot(), self.since_inception()
         if last is None or whole is None:
-            return Summary(None, self.account.base_currency, reasons=dict.fromkeys(("twr", "xirr", "max_drawdown"), NO_DAY))
+            return Summary(None, self.currency, reasons=dict.fromkeys(("twr", "xirr", "max_drawdown"), NO_DAY))
         return Summary(
             as_of=last.date,
-            currency=self.account.base_currency,
+            currency=self.currency,
             total_value=last.total_value,
             cash={currency: balance for currency, balance in sorted(self.balances().items()) if balance},
             positions_value=last.positions_value,
@@ -178,6 +193,10 @@ class KeptFigures(Figures):
     def points(self, *, start: date | None, end: date | None) -> list[Point]:
         """Return the daily values in [start, end) that performance is measured from, after the day before them."""
         return daily.points(account_id=self.account.pk, start=start, end=end)
+
+    def days(self, *, start: date | None = None, end: date | None = None) -> list[Daily]:
+        """Return the days in [start, end) with their causes, after the day before them."""
+        return days_of(account_id=self.account.pk, start=start, end=end)
 
     def balances(self) -> Mapping[str, Decimal]:
         """Return the cash in each currency."""

@@ -13,6 +13,7 @@ from functools import cached_property
 from accounts.models import Account, AccountKind
 from marketdata.models import Instrument
 from portfolio.domain.book import Book
+from portfolio.domain.bridge import Daily
 from portfolio.domain.derivation import Derivation, Gap, derive
 from portfolio.domain.entries import in_order
 from portfolio.domain.lots import Method
@@ -20,6 +21,7 @@ from portfolio.domain.performance import Performance, Point
 from portfolio.domain.pricing import Market
 from portfolio.models import Closure, Lot, Position, Projection, Snapshot
 from portfolio.selectors import projections as state
+from portfolio.selectors.days import day_before
 from portfolio.selectors.figures import Figures, FiguresBeyondLimits, KeptFigures
 from portfolio.selectors.market import listings_of, load_market, reach_of_prices
 
@@ -141,6 +143,13 @@ class PastFigures(Figures):
             for figure in self.derivation.figures
             if first <= figure.day < last
         ]
+
+    def days(self, *, start: date | None = None, end: date | None = None) -> list[Daily]:
+        """Return the days in [start, end) with their causes, after the day before them."""
+        first = day_before(start).toordinal()
+        last = date.max.toordinal() if end is None else end.toordinal()
+        rows = (figure._asdict() for figure in self.derivation.figures if first <= figure.day < last)
+        return [Daily._make(row[name] for name in Daily._fields) for row in rows]
 
     def balances(self) -> Mapping[str, Decimal]:
         """Return the cash in each currency."""

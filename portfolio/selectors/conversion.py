@@ -1,0 +1,157 @@
+"""An account's figures in another currency than its own: each day's values at that day's rate."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+
+from django.db.models import QuerySet
+
+from portfolio.domain.bridge import Daily, converted
+from portfolio.domain.derivation import Gap
+from portfolio.domain.performance import Performance, Point
+from portfolio.domain.pricing import NOTHING, Points
+from portfolio.models import Closure, Lot, Position, Snapshot
+from portfolio.selectors.figures import Figures, Summary
+from portfolio.selectors.market import load_market
+
+EARLIEST = date(1970, 1, 1)
+MONEY = ("total_value", "positions_value", "net_deposits", "gain", "day_gain")
+RETURNS = ("net_deposits", "gain", "twr", "xirr", "max_drawdown")
+SHOWN = (
+    "total_value", "cash", "positions_value", "buying_power", "inflow", "outflow", "day_gain", "price_gain", "currency_gain",
+    "income", "interest", "fees", "taxes", "total_gain", "twr_index",
+)  # fmt: skip
+
+
+def rates_into(currency: str, sources: Iterable[str]) -> Mapping[str, Points]:
+    """Return the rates of currencies into another, by the currency; one query for all of them."""
+    pairs = {(source, currency) for source in sources if source != currency}
+    found = load_market(instruments=(), pairs=pairs, start=EARLIEST).rates if pairs else {}
+    return {source: found.get((source, currency), NOTHING) for source, _ in pairs}
+
+
+def no_rate(pair: str, day: date) -> str:
+    """Return why a figure is null where a rate is missing."""
+    return f"No rate of {pair} is known on {day}, or before."
+
+
+class InCurrency(Figures):
+    """The figures of an account in another currency.
+
+    Each day is converted at its own rate, so returns have the move of the currency in them. Where the rate of a day is missing,
+    figures that need it are null, and the pair is named as missing.
+    """
+
+    def __init__(self, inner: Figures, currency: str) -> None:
+        super().__init__(inner.account)
+        self.inner, self.currency = inner, currency
+
+    @property
+    def pair(self) -> str:
+        """The pair of currencies whose rates are asked for."""
+        return f"{self.inner.currency}/{self.currency}"
+
+    @cached_property
+    def rates(self) -> Points:
+        """The rates from the account's currency."""
+        return rates_into(self.currency, [self.inner.currency])[self.inner.currency]
+
+    def days(self, *, start: date | None = None, end: date | None = None) -> list[Daily]:
+        """Return the days that have a rate."""
+        return self._converted(start, end)[0]
+
+    def gap(self, *, start: date | None = None, end: date | None = None) -> str:
+        """Return why there is no performance: a day has no rate; empty, if all have one."""
+        gap = self._converted(start, end)[1]
+        return no_rate(self.pair, date.fromordinal(gap)) if gap else ""
+
+    def points(self, *, start: date | None, end: date | None) -> list[Point]:
+        """Return the days of a period; none of them, if one has no rate."""
+        found, gap = self._converted(start, end)
+        return [] if gap else [day.point for day in found]
+
+    def snapshots(self) -> Sequence[Snapshot]:
+        """Return the daily values; those of days without a rate, and sums over them, are null."""
+        found, gap = self._converted(None, None)
+        by_day = {day.day: day for day in found}
+        return [self._snapshot(row.day, by_day.get(row.day), gap) for row in self.inner.days()]
+
+    def last_snapshot(self) -> Snapshot | None:
+        """Return the values of the last day, if there is one."""
+        found = self.snapshots()
+        return found[-1] if found else None
+
+    def since_inception(self) -> Performance | None:
+        """Return the performance from the first day on, or none where a day has no rate."""
+        return self.performance()
+
+    def summary(self, *, named: bool = True) -> Summary:
+        """Return the account at a glance; cash is in its own currencies."""
+        whole = replace(self.inner.summary(named=named), currency=self.currency)
+        if whole.as_of is None:
+            return whole
+        found, gap = self._converted(None, None)
+        if not gap:
+            last, measured = found[-1], self.performance()
+            amounts = (last.total_value, last.positions_value, last.total_value - last.total_gain, last.total_gain, last.day_gain)
+            returns = {name: getattr(measured, name) for name in ("twr", "xirr", "max_drawdown")}
+            reasons = measured.reasons if measured else {}
+            told = {name: why for name, why in reasons.items() if name in {"twr", "xirr"}}
+            return replace(whole, **dict(zip(MONEY, amounts, strict=True)), **returns, reasons=told)
+        why = no_rate(self.pair, date.fromordinal(gap))
+        nothing = dict.fromkeys((*MONEY, *RETURNS))
+        if found and found[-1].date == whole.as_of:
+            last = found[-1]
+            nothing |= {"total_value": last.total_value, "positions_value": last.positions_value}
+        reasons = {name: why for name, value in nothing.items() if value is None}
+        return replace(whole, **nothing, missing=sorted({*whole.missing, self.pair}), reasons=reasons)
+
+    def positions(self) -> Sequence[Position]:
+        """Return the positions, in the currencies of their instruments."""
+        return self.inner.positions()
+
+    def lots(self) -> QuerySet[Lot] | Sequence[Lot]:
+        """Return the open lots, in the currencies of their instruments."""
+        return self.inner.lots()
+
+    def closures(self) -> QuerySet[Closure] | Sequence[Closure]:
+        """Return what was closed, in the currencies of the instruments."""
+        return self.inner.closures()
+
+    def balances(self) -> Mapping[str, Decimal]:
+        """Return the cash in each currency."""
+        return self.inner.balances()
+
+    def gaps(self) -> Mapping[str, Gap]:
+        """Return what lacked a price or rate, and the pair if a day had no rate."""
+        gap = self._converted(None, None)[1]
+        known = date.fromordinal(int(self.rates.days[0])) if len(self.rates.days) else None
+        own = {self.pair: Gap(date.fromordinal(gap), known)} if gap else {}
+        return {**self.inner.gaps(), **own}
+
+    def stale(self) -> Collection[str]:
+        """Return what is valued at a price or rate from before the last day."""
+        return self.inner.stale()
+
+    def _converted(self, start: date | None, end: date | None) -> tuple[list[Daily], int | None]:
+        """Return the days of a period at their rates, and the first that has none."""
+        found = self.inner.days(start=start, end=end)
+        opened = bool(found) and start is not None and found[0].day < start.toordinal()
+        return converted(found, self.rates, opened=opened)
+
+    def _snapshot(self, number: int, day: Daily | None, gap: int | None) -> Snapshot:
+        """Return the snapshot of a day; what chains over a day without a rate is null."""
+        values = dict.fromkeys(SHOWN) if day is None else {name: getattr(day, name) for name in SHOWN}
+        if gap:
+            values |= dict.fromkeys(("total_gain", "twr_index"))
+        net = None if day is None else day.inflow - day.outflow
+        return Snapshot(account=self.account, date=date.fromordinal(number), net_flow=net, **values)
+
+
+def in_currency(figures: Figures, currency: str) -> Figures:
+    """Return figures in a currency: as they are, if it is theirs."""
+    return figures if currency == figures.currency else InCurrency(figures, currency)
