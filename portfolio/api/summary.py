@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
+from typing import Any
+
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketdata.api.fields import DayField
-from portfolio.api.base import PAST, FigureField, FiguresViewSet
-from portfolio.selectors.figures import names_of
+from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
+from portfolio.api.missing import missing
+from portfolio.selectors.figures import Figures, Summary, names_of
 
 RATIO = 12
 
 
 class SummarySerializer(serializers.Serializer):
-    """An account at the end of a day, in its own currency, since its beginning.
+    """An account at the end of a day since its beginning; in its own currency, unless another is asked for.
 
-    `gain` is the total value less net deposits. `stale` is valued at a price or rate from an earlier day, `missing` had none
-    yet and is left out. `reasons` says why a figure is null.
+    `cash` is in its own currencies. `gain` is the total value less net deposits. `stale` is valued at a price or rate from an
+    earlier day, `missing` had none yet and is left out; of `missing_acquisitions` more was sold than held. `reasons` says why a
+    figure is null.
     """
 
     as_of = DayField(allow_null=True)
     currency = serializers.CharField()
-    total_value = FigureField()
+    total_value = FigureField(allow_null=True)
     cash = serializers.DictField(child=FigureField())
-    positions_value = FigureField()
-    net_deposits = FigureField()
-    gain = FigureField()
-    day_gain = FigureField()
+    positions_value = FigureField(allow_null=True)
+    net_deposits = FigureField(allow_null=True)
+    gain = FigureField(allow_null=True)
+    day_gain = FigureField(allow_null=True)
     twr = FigureField(places=RATIO, allow_null=True)
     xirr = FigureField(places=RATIO, allow_null=True)
     max_drawdown = FigureField(places=RATIO, allow_null=True)
     stale = serializers.ListField(child=serializers.CharField())
     missing = serializers.ListField(child=serializers.CharField())
+    missing_acquisitions = serializers.SerializerMethodField()
     reasons = serializers.DictField(child=serializers.CharField())
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_missing_acquisitions(self, summary: Summary) -> list[str]:
+        """Return the ids of the instruments of which acquisitions are missing."""
+        figures: Figures | None = self.context.get("figures")
+        return sorted({str(lot.instrument_id) for lot in missing(figures.lots())}) if figures else []
 
 
 class SummaryViewSet(FiguresViewSet):
@@ -44,8 +55,13 @@ class SummaryViewSet(FiguresViewSet):
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(parameters=PAST, responses=SummarySerializer)
+    @extend_schema(parameters=[CURRENCY, *PAST], responses=SummarySerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return the summary of the last valued day, or of the past asked for."""
-        row = self.remembered("summary", lambda: SummarySerializer(self.figures.summary(named=False)).data)
-        return Response(row | {name: names_of(row[name]) for name in ("stale", "missing")})
+        row = self.remembered("summary", self.compute)
+        return Response(row | {name: names_of(row[name]) for name in ("stale", "missing", "missing_acquisitions")})
+
+    def compute(self) -> dict[str, Any]:
+        """Return the summary with instruments by their ids."""
+        summary = self.figures.summary(named=False)
+        return dict(SummarySerializer(summary, context={"figures": self.figures}).data)

@@ -13,7 +13,7 @@ from marketdata.domain.packing import pack
 from marketdata.services.cache import Namespace, get_or_compute
 from portfolio.models import Projection
 
-PERF = Namespace("perf", shape=1)  # parts: account, state, question; a change of what an answer says takes a new shape
+PERF = Namespace("perf", shape=2)  # parts: account, state, question; a change of what an answer says takes a new shape
 T = TypeVar("T")
 
 

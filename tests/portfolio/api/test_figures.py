@@ -73,6 +73,7 @@ class TestSummary:
             "max_drawdown": "-0.008612156009",
             "stale": [],
             "missing": [],
+            "missing_acquisitions": [],
             "reasons": {},
         }
 
@@ -186,7 +187,15 @@ class TestSnapshots:
             "positions_value": "1000",
             "buying_power": "8999",
             "net_flow": "0",
+            "inflow": "0",
+            "outflow": "0",
             "day_gain": "-1",
+            "price_gain": "0",
+            "currency_gain": "0",
+            "income": "0",
+            "interest": "0",
+            "fees": "1",
+            "taxes": "0",
             "total_gain": "-1",
             "twr_index": "0.9999",
         }

@@ -188,6 +188,7 @@ class TestMissing:
             (other.key, "2", "1", "14", [5]),
         ]
         assert len(api.get("lots/", missing="true")["results"]) == 2
+        assert api.get("summary/")["missing_acquisitions"] == sorted([stock.key, other.key])
         assert [row["instrument"] for row in api.get("missing-acquisitions/", as_of="2024-04-02")["results"]] == [stock.key]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portfolio.domain.lots import Choice, Lot, Method, insert, leveled, scaled, take
+from portfolio.domain.lots import Choice, Lot, Method, Rules, insert, leveled, scaled, take
 from tests.portfolio.domain.values import SHARE, costs, entry, folded
 from tests.portfolio.fixtures import published
 
@@ -178,11 +178,14 @@ class TestPublished:
             for spend in case.get("spends") or [case["spend"]]:
                 when = datetime.fromtimestamp(spend["timestamp"], UTC).isoformat()[:19]
                 entries.append(entry("SELL", when, SHARE, quantity=-Decimal(spend["amount"]), price=1))
-                book = folded(*entries)
+                book = folded(*entries, rules=Rules(long_term_days=365))
                 expected = spend.get("expected") or case["expected"]
                 closures = [closure for closure in book.closures if closure.closing == entries[-1].sequence]
                 cost = Decimal(expected["taxable_bought_cost"]) + Decimal(expected["taxfree_bought_cost"])
                 assert sum(closure.cost for closure in closures) == cost, case["name"]
+                for term, name in ((True, "taxfree"), (False, "taxable")):
+                    own = sum(closure.cost for closure in closures if closure.long_term is term)
+                    assert own == Decimal(expected[f"{name}_bought_cost"]), case["name"]
                 missing = [-lot.quantity for lot in book.holdings[SHARE].lots if lot.missing]
                 assert sum(missing) == Decimal(expected.get("missing_amount", 0))
 

@@ -21,7 +21,14 @@ SHAPES = {
         "performance": "alpha benchmark_twr beta bridge calmar correlation currency cvar_95 drawdown end end_value gain "
         "information_ratio max_drawdown missing monthly net_flows omega reasons semi_deviation sharpe simple_return sortino "
         "start start_value tracking_error twr twr_annualized var_95 volatility xirr",
-    }
+    },
+    2: {
+        "summary": "as_of cash currency day_gain gain max_drawdown missing missing_acquisitions net_deposits positions_value "
+        "reasons stale total_value twr xirr",
+        "performance": "alpha benchmark benchmark_twr beta bridge calmar correlation currency cvar_95 drawdown drawdowns end "
+        "end_value gain information_ratio max_drawdown missing monthly net_flows omega reasons semi_deviation sharpe "
+        "simple_return sortino start start_value tracking_error twr twr_annualized var_95 volatility xirr",
+    },
 }
 
 
