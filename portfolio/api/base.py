@@ -15,11 +15,12 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.scoping import AccountScopedViewSet
+from accounts.api.scoping import AccountScopedViewSet, caller
 from marketdata.api.fields import DayField, DecimalStringField, UtcDateTimeField
-from marketdata.domain.money import round_to
+from marketdata.domain.money import UnknownCurrency, check_currency, round_to
 from portfolio.domain.exact import MONEY_PLACES
 from portfolio.models import Projection
+from portfolio.selectors.conversion import in_currency
 from portfolio.selectors.figures import Figures
 from portfolio.selectors.past import figures_of
 from portfolio.services import answers, projections
@@ -27,6 +28,11 @@ from portfolio.services import answers, projections
 AS_OF = OpenApiParameter("as_of", OpenApiTypes.DATE, description="A day (YYYY-MM-DD): the figures at its end.")
 KNOWN_AT = OpenApiParameter("known_at", OpenApiTypes.DATETIME, description="A time: only entries recorded until then.")
 PAST = [AS_OF, KNOWN_AT]
+CURRENCY = OpenApiParameter(
+    "currency",
+    str,
+    description="`account` (the default), `user` (the caller's base currency) or a code such as EUR: each day at its own rate.",
+)
 
 
 class FigureField(DecimalStringField):
@@ -47,6 +53,31 @@ class PastQuery(serializers.Serializer):
     known_at = UtcDateTimeField(required=False)
 
 
+class CurrencyField(serializers.CharField):
+    """A currency by its code."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the code, if it is one."""
+        code = super().to_internal_value(data)
+        try:
+            check_currency(code)
+        except UnknownCurrency as refusal:
+            raise serializers.ValidationError(str(refusal), code="unknown_currency") from refusal
+        return code
+
+
+def currency_asked(request: Request, default: str, **words: str) -> str:
+    """Return the currency that a query asks for: a code, or one of the words that stand for one."""
+    asked = request.query_params.get("currency")
+    known = {"user": caller(request).base_currency, **words}
+    if asked is None or asked in known:
+        return default if asked is None else known[asked]
+    try:
+        return CurrencyField().run_validation(asked)
+    except serializers.ValidationError as refusal:
+        raise serializers.ValidationError({"currency": refusal.detail}) from refusal
+
+
 class FiguresViewSet(AccountScopedViewSet):
     """The base of every view on figures: caught up with the ledger and the prices before anything is read."""
 
@@ -65,12 +96,23 @@ class FiguresViewSet(AccountScopedViewSet):
         return dict(query.validated_data)
 
     @cached_property
+    def currency(self) -> str:
+        """The currency that figures are asked for in; that of the account, unless the view takes another."""
+        own = self.account.base_currency
+        return currency_asked(self.request, own, account=own)
+
+    @cached_property
     def figures(self) -> Figures:
         """The figures asked for."""
-        return figures_of(self.account, **self.past)
+        return in_currency(figures_of(self.account, **self.past), self.currency)
 
     def remembered(self, what: str, compute: Callable[[], Mapping[str, Any]], **question: Any) -> dict[str, Any]:
-        """Return what follows from the account's figures, from the cache if it was asked for since they changed."""
+        """Return what follows from the account's figures, from the cache if it was asked for since they changed.
+
+        In another currency it follows from rates, too, that the account knows nothing of: then nothing is kept.
+        """
+        if self.currency != self.account.base_currency:
+            return dict(compute())
         asked = {"what": what, **self.past, **question}
         return dict(answers.answer(projection=self.projection, question=asked, compute=compute))
 

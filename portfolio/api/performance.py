@@ -16,19 +16,18 @@ from rest_framework.response import Response
 
 from marketdata.api.fields import DayField, DecimalStringField, InstrumentField
 from marketdata.models import Instrument
-from portfolio.api.base import PAST, FigureField, FiguresViewSet
+from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
 from portfolio.domain.benchmark import FIGURES as AGAINST_BENCHMARK
 from portfolio.domain.benchmark import NO_BENCHMARK, NO_DAY, Comparison
 from portfolio.domain.performance import Performance
 from portfolio.selectors.benchmark import compared
-from portfolio.selectors.figures import names_of
+from portfolio.selectors.figures import Figures, names_of
 
 RATIO = 12
 RATIOS = (
     "twr", "twr_annualized", "xirr", "simple_return", "volatility", "semi_deviation", "sharpe", "sortino", "calmar", "omega",
     "max_drawdown", "var_95", "cvar_95",
 )  # fmt: skip
-NO_BRIDGE = "The parts of the gain are not kept by day."
 PERIOD = [
     OpenApiParameter("start", OpenApiTypes.DATE, description="The first day; without it, the account's first."),
     OpenApiParameter("end", OpenApiTypes.DATE, description="The day after the last; without it, all valued days."),
@@ -102,8 +101,22 @@ class ComparisonSerializer(serializers.Serializer):
     benchmark_twr = FigureField(places=RATIO, allow_null=True)
 
 
+class BridgeSerializer(serializers.Serializer):
+    """What made the gain: start_value + net_flows + price + income + currency + interest - fees - taxes = end_value, exactly.
+
+    Fees and taxes are all that were charged, inside trades, too; price, income and interest are before them.
+    """
+
+    price = FigureField()
+    income = FigureField()
+    currency = FigureField()
+    fees = FigureField()
+    taxes = FigureField()
+    interest = FigureField()
+
+
 class PerformanceSerializer(ComparisonSerializer):
-    """How an account did over [start, end), in its own currency, after fees and taxes, dividends and interest in it.
+    """How an account did over [start, end), after fees and taxes, dividends and interest in it; in its own currency or another.
 
     `twr` chains (end + outflows) / (start + inflows) - 1 day by day; `xirr` is the money-weighted rate a year (actual days over
     365); `simple_return` is the gain over the start value and what flowed in. `volatility` is the sample standard deviation of
@@ -120,7 +133,7 @@ class PerformanceSerializer(ComparisonSerializer):
     end_value = FigureField(allow_null=True)
     net_flows = FigureField(allow_null=True)
     gain = FigureField(allow_null=True)
-    bridge = serializers.DictField(child=FigureField(), allow_null=True)
+    bridge = BridgeSerializer(allow_null=True)
     twr = FigureField(places=RATIO, allow_null=True)
     twr_annualized = FigureField(places=RATIO, allow_null=True)
     xirr = FigureField(places=RATIO, allow_null=True)
@@ -149,7 +162,7 @@ class PerformanceViewSet(FiguresViewSet):
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(parameters=[*PERIOD, *BENCHMARK, *PAST], responses=PerformanceSerializer)
+    @extend_schema(parameters=[*PERIOD, *BENCHMARK, CURRENCY, *PAST], responses=PerformanceSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return the performance from `start` up to, and without, `end`."""
         query = PeriodQuery(data=request.query_params)
@@ -163,10 +176,7 @@ class PerformanceViewSet(FiguresViewSet):
 
     def measured(self, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:
         """Return the performance as clients are told it, instruments in `missing` by their ids."""
-        found = self.figures.performance(start=start, end=end, risk_free=float(risk_free))
-        missing = self.figures.lacking(start=start, end=end)
-        row = {"currency": self.account.base_currency, "missing": missing} | _row(found, start, end)
-        return PerformanceSerializer(row).data
+        return told(self.figures, start=start, end=end, risk_free=risk_free)
 
     def compared(
         self, benchmark: Instrument, *, start: date | None, end: date | None, risk_free: Decimal, total: bool
@@ -176,7 +186,7 @@ class PerformanceViewSet(FiguresViewSet):
             self.figures.points(start=start, end=end),
             benchmark,
             account=self.account,
-            currency=self.account.base_currency,
+            currency=self.currency,
             start=start,
             dividends=total,
             risk_free=float(risk_free),
@@ -190,14 +200,26 @@ def beside(row: dict[str, Any], comparison: Comparison, benchmark: Instrument) -
     return row | told | {"benchmark": benchmark.key, "reasons": kept | comparison.reasons}
 
 
-def _row(found: Performance | None, start: date | None, end: date | None) -> dict[str, Any]:
-    """Return the figures by name, with the reason for each that is not there."""
-    reasons = dict.fromkeys(("benchmark", *AGAINST_BENCHMARK), NO_BENCHMARK) | {"bridge": NO_BRIDGE}
-    nothing: dict[str, Any] = dict.fromkeys(("bridge", "benchmark", *AGAINST_BENCHMARK))
+def told(figures: Figures, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:
+    """Return the performance of figures as clients are told it, instruments in `missing` by their ids."""
+    found = figures.performance(start=start, end=end, risk_free=float(risk_free))
+    row = {"currency": figures.currency, "missing": figures.lacking(start=start, end=end)}
     if found is None:
-        nothing |= dict.fromkeys((*RATIOS, "start_value", "end_value", "net_flows", "gain", "drawdown"))
-        reasons |= dict.fromkeys((*RATIOS, "start_value", "end_value", "net_flows", "gain", "drawdown"), NO_DAY)
-        return nothing | {"start": start, "end": end, "monthly": [], "drawdowns": [], "reasons": reasons}
+        return PerformanceSerializer(row | _nothing(start, end, figures.gap(start=start, end=end) or NO_DAY)).data
+    return PerformanceSerializer(row | _row(found) | {"bridge": figures.bridge(start=start, end=end)._asdict()}).data
+
+
+def _nothing(start: date | None, end: date | None, why: str) -> dict[str, Any]:
+    """Return a row without figures, and why there are none."""
+    names = (*RATIOS, "bridge", "start_value", "end_value", "net_flows", "gain", "drawdown")
+    reasons = dict.fromkeys(("benchmark", *AGAINST_BENCHMARK), NO_BENCHMARK) | dict.fromkeys(names, why)
+    return dict.fromkeys(reasons) | {"start": start, "end": end, "monthly": [], "drawdowns": [], "reasons": reasons}
+
+
+def _row(found: Performance) -> dict[str, Any]:
+    """Return the figures by name, with the reason for each that is not there."""
+    reasons = dict.fromkeys(("benchmark", *AGAINST_BENCHMARK), NO_BENCHMARK)
+    nothing: dict[str, Any] = dict.fromkeys(reasons)
     figures = asdict(found)
     if found.drawdown is None:
         reasons["drawdown"] = "The index never fell."

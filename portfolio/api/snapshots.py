@@ -8,29 +8,38 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketdata.api.fields import DayField, UtcDateTimeField
-from portfolio.api.base import PAST, FigureField, FiguresViewSet
+from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
 from portfolio.models import Snapshot
 
 INDEX = 18
 
 
 class SnapshotSerializer(serializers.Serializer):
-    """An account at the end of a day in UTC (`at`), in its own currency.
+    """An account at the end of a day in UTC (`at`); in its own currency, unless another is asked for.
 
-    `net_flow` is what came from outside that day less what went there, `day_gain` the change of value beyond it, `total_gain`
-    the sum of those, `twr_index` the time-weighted index that starts at 1.
+    `net_flow` is what came from outside that day (`inflow`) less what went there (`outflow`), `day_gain` the change of value
+    beyond it: price_gain + currency_gain + income + interest - fees - taxes, exactly. `total_gain` is the sum of the days' gains,
+    `twr_index` the time-weighted index that starts at 1. In another currency a day without a rate is null.
     """
 
     at = UtcDateTimeField()
     date = DayField()
-    total_value = FigureField()
-    cash = FigureField()
-    positions_value = FigureField()
-    buying_power = FigureField()
-    net_flow = FigureField()
-    day_gain = FigureField()
-    total_gain = FigureField()
-    twr_index = FigureField(places=INDEX)
+    total_value = FigureField(allow_null=True)
+    cash = FigureField(allow_null=True)
+    positions_value = FigureField(allow_null=True)
+    buying_power = FigureField(allow_null=True)
+    net_flow = FigureField(allow_null=True)
+    inflow = FigureField(allow_null=True)
+    outflow = FigureField(allow_null=True)
+    day_gain = FigureField(allow_null=True)
+    price_gain = FigureField(allow_null=True)
+    currency_gain = FigureField(allow_null=True)
+    income = FigureField(allow_null=True)
+    interest = FigureField(allow_null=True)
+    fees = FigureField(allow_null=True)
+    taxes = FigureField(allow_null=True)
+    total_gain = FigureField(allow_null=True)
+    twr_index = FigureField(places=INDEX, allow_null=True)
 
 
 class SnapshotViewSet(FiguresViewSet):
@@ -42,7 +51,7 @@ class SnapshotViewSet(FiguresViewSet):
     ordering_fields = ("date",)
     filterset_fields = {"date": ["exact", "gte", "lt"]}
 
-    @extend_schema(parameters=PAST)
+    @extend_schema(parameters=[CURRENCY, *PAST])
     def list(self, request: Request, account_id: str) -> Response:
         """Return a page of daily values."""
         return self.page_of(self.figures.snapshots())
