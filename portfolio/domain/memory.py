@@ -55,6 +55,8 @@ def recall(book: Book, memory: Mapping[str, Any]) -> None:
         for key, losses in memory.get("losses", {}).items()
     }
     book.closed = memory.get("closures", 0)
+    # what later purchases made of these closures, in a run that is taken back to here, does not hold any more
+    book.amended = {loss.number: loss.disallowed for losses in book.losses.values() for loss in losses}
     book.hands = {key: [Hand(day, Decimal(price)) for day, price in hands] for key, hands in memory.get("hands", {}).items()}
     book.splits = {
         key: [Split(day, Decimal(new), Decimal(old)) for day, new, old in splits]
