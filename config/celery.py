@@ -77,6 +77,7 @@ app.conf.update(
         "roll finished days over": {"task": "marketdata.tasks.roll_over_finished", "schedule": 3600.0},
         "look at the archive": {"task": "marketdata.tasks.verify_oldest_segments", "schedule": 3600.0},
         "catch up accounts that lag": {"task": "portfolio.tasks.catch_up_lagging", "schedule": 60.0, "options": {"expires": 60}},
+        "watch closed trades": {"task": "portfolio.tasks.watch_trades", "schedule": 900.0, "options": {"expires": 900}},
         "check data": {"task": "marketdata.tasks.check_data", "schedule": crontab(hour=3, minute=40)},
         "forget old answers": {"task": "accounts.tasks.forget_old_answers", "schedule": 86400.0},
     },

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.services import jobs
 from portfolio.selectors.projections import lagging_accounts
-from portfolio.services import corporate_actions, policies, projections
+from portfolio.services import corporate_actions, policies, projections, trade_alerts
 
 CHUNK = 500
 EXPIRES = 300  # seconds: by then the accounts that still lag have been found again
@@ -64,3 +64,10 @@ def run_corporate_actions(*, run_ids: list[str], **_later: object) -> None:
     )
     if left:
         run_corporate_actions.delay(run_ids=[str(run_id) for run_id in left])
+
+
+@shared_task(ignore_result=True)
+def watch_trades(*, account_ids: list[str] | None = None, **_later: object) -> None:
+    """Look at the last closed trades of accounts whose owners set bounds for them: of some, or of all."""
+    ids = trade_alerts.watched_accounts() if account_ids is None else list(map(UUID, account_ids))
+    trade_alerts.watch_many(account_ids=ids, at=timezone.now())

@@ -3,6 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from portfolio.api.contributions import ContributionViewSet
 from portfolio.api.corporate_actions import ActionProposalViewSet
 from portfolio.api.cost_basis import CostBasisViewSet
 from portfolio.api.lot_choices import LotChoiceViewSet
@@ -16,6 +17,7 @@ from portfolio.api.rolling import RollingViewSet
 from portfolio.api.snapshots import SnapshotViewSet
 from portfolio.api.streams import QuoteStreamView
 from portfolio.api.summary import SummaryViewSet
+from portfolio.api.trades import TradesPerformanceViewSet, TradeThresholdsViewSet
 from portfolio.api.transfers import TransferViewSet
 
 router = SimpleRouter(use_regex_path=False)
@@ -66,10 +68,25 @@ urlpatterns = [
     path("accounts/<uuid:account_id>/policy-checks/", PolicyCheckViewSet.as_view({"get": "retrieve"}), name="policy-checks"),
     path("accounts/<uuid:account_id>/summary/", SummaryViewSet.as_view({"get": "retrieve"}), name="summary"),
     path("accounts/<uuid:account_id>/performance/", PerformanceViewSet.as_view({"get": "retrieve"}), name="performance"),
+    path(
+        "accounts/<uuid:account_id>/trades-performance/",
+        TradesPerformanceViewSet.as_view({"get": "retrieve"}),
+        name="trades-performance",
+    ),
+    path(
+        "accounts/<uuid:account_id>/trade-thresholds/",
+        TradeThresholdsViewSet.as_view({"get": "retrieve", "put": "update", "patch": "partial_update"}),
+        name="trade-thresholds",
+    ),
     path("accounts/<uuid:account_id>/rolling/", RollingViewSet.as_view({"get": "retrieve"}), name="rolling"),
     path("accounts/<uuid:account_id>/drawdowns/", DrawdownViewSet.as_view({"get": "retrieve"}), name="drawdowns"),
     path(
         "accounts/<uuid:account_id>/monthly-returns/", MonthlyReturnsViewSet.as_view({"get": "retrieve"}), name="monthly-returns"
+    ),
+    path(
+        "accounts/<uuid:account_id>/contributions/",
+        ContributionViewSet.as_view({"get": "retrieve"}),
+        name="contributions",
     ),
     path("stream/quotes/", QuoteStreamView.as_view(), name="stream-quotes"),
     *router.urls,

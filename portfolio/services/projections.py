@@ -31,6 +31,7 @@ from portfolio.selectors.figures import FiguresBeyondLimits
 from portfolio.selectors.market import SYSTEM, listings_of, load_market, reach_of_prices, reach_of_rates
 from portfolio.services import store
 from portfolio.services.performance import write_performance
+from portfolio.services.trade_alerts import watch_trades
 
 log = logging.getLogger(__name__)
 
@@ -244,6 +245,8 @@ def _write(account: Account, projection: Projection, run: Run, result: Derivatio
     _note(account, projection, run, result, at)
     projection.memory["closures"] = closures + len(result.book.closures)
     projection.save(using=SYSTEM)
+    if run.fresh or result.book.closures:
+        watch_trades(account_id=account.pk, at=at)
 
 
 def _note(account: Account, projection: Projection, run: Run, result: Derivation, at: datetime) -> None:

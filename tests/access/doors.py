@@ -9,12 +9,13 @@ What is somebody's own (watchlists, tokens, ...) is Alice's here: to all the oth
 """
 
 from collections.abc import Callable
+from itertools import cycle
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from tests.access.world import World
-from tests.factories import PASSWORD, make_segment
+from tests.factories import PASSWORD, make_instrument, make_segment
 
 PEOPLE = ("owner", "trader", "viewer", "operator", "stranger", "nobody", "read", "trade", "manage", "limited")
 
@@ -64,11 +65,39 @@ DOORS: list[tuple[Any, ...]] = [
     ("import-list", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
     ("import-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("export", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("taxonomy-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("taxonomy-list", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
+    ("taxonomy-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("taxonomy-detail", "patch", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
+    ("taxonomy-detail", "delete", 204, 204, 403, 404, 404, 401, 403, 204, 204, 404),
+    ("classification-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("classification-list", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
+    ("classification-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("classification-detail", "patch", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
+    ("classification-detail", "delete", 204, 204, 403, 404, 404, 401, 403, 204, 204, 404),
+    ("target-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("target-list", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
+    ("target-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("target-detail", "patch", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
+    ("target-detail", "delete", 204, 204, 403, 404, 404, 401, 403, 204, 204, 404),
+    ("policy-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("policy-list", "post", 201, 403, 403, 404, 404, 401, 403, 403, 201, 404),
+    ("policy-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("policy-detail", "patch", 200, 403, 403, 404, 404, 401, 403, 403, 200, 404),
+    ("policy-detail", "delete", 204, 403, 403, 404, 404, 401, 403, 403, 204, 404),
+    ("drift", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("rebalance", "post", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
+    ("policy-checks", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("summary", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("performance", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("trades-performance", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("trade-thresholds", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("trade-thresholds", "put", 200, 403, 403, 404, 404, 401, 403, 403, 200, 404),
+    ("trade-thresholds", "patch", 200, 403, 403, 404, 404, 401, 403, 403, 200, 404),
     ("rolling", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("drawdowns", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("monthly-returns", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("contributions", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("position-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("lot-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("closure-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
@@ -120,6 +149,7 @@ DOORS: list[tuple[Any, ...]] = [
     ("docs", "get", 200, 200, 200, 200, 200, 200, 200, 200, 200, 200),
 ]
 
+kinds = cycle(["POSITION", "CURRENCY", "FEES"])  # there is one policy of a kind
 LOG = b'event_id,timestamp,event_type,data_json\n1,2020-01-02 12:00Z,DEPOSIT,"{""amount"": 5}"\n'
 DEPOSIT = {"kind": "DEPOSIT", "occurred_at": "2020-01-02T12:00:00Z", "cash": "5"}
 
@@ -141,6 +171,8 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
     ("entry-reverse", "post"): lambda world: {"reason": {"primary": "mistake"}},
     ("entry-correct", "post"): lambda world: {"entry": DEPOSIT},
     ("entry-lots", "post"): lambda world: {"lots": [{"sequence": world.buy.sequence, "quantity": "4"}]},
+    ("trade-thresholds", "put"): lambda world: {"min_win_rate": "0.4"},
+    ("trade-thresholds", "patch"): lambda world: {"max_consecutive_losses": 5},
     ("cost-basis", "post"): lambda world: {"method": "LIFO"},
     ("transfer", "post"): lambda world: {
         "to": str(world.account_for_both.pk),
@@ -148,6 +180,22 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
         "instrument": world.instrument.key,
         "quantity": "0.5",
     },
+    ("taxonomy-list", "post"): lambda world: {"name": world.new_symbol()},
+    ("taxonomy-detail", "patch"): lambda world: {"name": world.new_symbol()},
+    ("classification-list", "post"): lambda world: {
+        "taxonomy": str(world.taxonomy.pk),
+        "instrument": make_instrument().key,
+        "category": "Asia",
+    },
+    ("classification-detail", "patch"): lambda world: {"weight": "0.5"},
+    ("target-list", "post"): lambda world: {
+        "name": world.new_symbol(),
+        "targets": [{"instrument": world.instrument.key, "weight": "0.25"}],
+    },
+    ("target-detail", "patch"): lambda world: {"in_force": True},
+    ("policy-list", "post"): lambda world: {"kind": next(kinds), "threshold": "0.25"},
+    ("policy-detail", "patch"): lambda world: {"threshold": "0.8"},
+    ("rebalance", "post"): lambda world: {},
     ("import-list", "post"): lambda world: {"file": SimpleUploadedFile("log.csv", LOG)},
     ("instrument-list", "post"): lambda world: {
         "symbol": world.new_symbol(),
@@ -213,6 +261,10 @@ OBJECTS: dict[str, Callable[[World], dict[str, Any]]] = {
     "action-proposal-apply": lambda world: {"pk": world.corporate_action.pk},
     "action-proposal-dismiss": lambda world: {"pk": world.corporate_action.pk},
     "import-detail": lambda world: {"pk": world.batch.pk},
+    "taxonomy-detail": lambda world: {"pk": world.taxonomy.pk},
+    "classification-detail": lambda world: {"pk": world.classification.pk},
+    "target-detail": lambda world: {"pk": world.allocation.pk},
+    "policy-detail": lambda world: {"pk": world.policy.pk},
     "instrument-detail": lambda world: {"key": world.instrument.key},
     "corporate-action-detail": lambda world: {"pk": world.corporate_action.pk},
     "quality-issue-detail": lambda world: {"pk": world.issue.pk},

@@ -23,9 +23,12 @@ MAY_NAME_IT = {
     "portfolio/selectors/market.py": "names it for the app",
     "portfolio/selectors/projections.py": "finds what lags, in all accounts",
     "portfolio/services/checks.py": "derives again to compare, and tells the owner",
+    "portfolio/services/alerts.py": "notes what is broken, and tells the members",
+    "portfolio/services/policies.py": "finds the accounts that have bounds",
     "portfolio/services/projections.py": "derives",
     "portfolio/services/rebuilding.py": "derives again",
     "portfolio/services/performance.py": "writes what was derived",
+    "portfolio/services/trade_alerts.py": "notes what bounds the last trades break, and tells the members",
 }
 
 DERIVED = sorted(model._meta.db_table for model in apps.get_app_config("portfolio").get_models())

@@ -1,0 +1,148 @@
+"""The last closed trades of an account, in its own currency."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.db import connections
+from django.db.models import Max, QuerySet, Sum
+
+from accounts.models import Account, TradeThresholds
+from marketdata.models import Instrument
+from marketdata.selectors.prices import fx_rates
+from portfolio.domain.exact import EXACT, money
+from portfolio.domain.numbers import number_in
+from portfolio.domain.pricing import Points
+from portfolio.domain.trades import Bounds, Trade, TradeStatistics, statistics_of
+from portfolio.models import Closure, Snapshot
+from portfolio.selectors.figures import Figures
+
+BOUNDS = ("min_win_rate", "min_profit_factor", "min_expectancy", "max_drawdown_pct", "max_consecutive_losses")
+RATES_SAID = """
+    SELECT sequence, data->>'fx_rate', currency FROM accounts_ledgerentry
+    WHERE account_id = %s AND sequence = ANY (%s) AND data ? 'fx_rate'
+"""
+
+
+class Closed(NamedTuple):
+    """What one entry closed of one instrument, in the instrument's currency."""
+
+    closing: int
+    instrument: Any
+    closed_at: Any
+    number: int
+    gain: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class TradeWindow:
+    """The last closed trades and what they say; `missing` names rates without which a trade could not be counted."""
+
+    trades: Sequence[Trade]
+    statistics: TradeStatistics
+    missing: Sequence[str] = ()
+
+
+def last_trades(
+    closures: QuerySet[Closure] | Sequence[Closure],
+    *,
+    account: Account,
+    window: int,
+    figures: Figures | None = None,
+    using: str = "default",
+) -> TradeWindow:
+    """Return the last `window` closed trades; where `figures` are given, they know what there was before the first."""
+    closed = _grouped(closures, window)
+    gains, missing = _in_base(closed, account, using)
+    trades = [Trade(one.closed_at, gain) for one, gain in zip(closed, gains, strict=True) if gain is not None]
+    capital = None
+    if trades:
+        day = trades[0].closed_at.astimezone(UTC).date()
+        capital = _capital(account, day, using) if figures is None else _capital_in(figures, day)
+    return TradeWindow(trades, statistics_of(trades, capital=capital), sorted(missing))
+
+
+def bounds_of(thresholds: TradeThresholds | None) -> Bounds:
+    """Return the bounds that an account's owner has set."""
+    return Bounds() if thresholds is None else Bounds(**{name: getattr(thresholds, name) for name in BOUNDS})
+
+
+def _grouped(closures: QuerySet[Closure] | Sequence[Closure], window: int) -> list[Closed]:
+    """Return the last trades, oldest first."""
+    if isinstance(closures, QuerySet):
+        rows = closures.order_by().exclude(quantity=0).values("closing", "instrument_id")
+        found = rows.annotate(at=Max("closed_at"), last=Max("number"), total=Sum("gain")).order_by("-last")[:window]
+        kept = [Closed(row["closing"], row["instrument_id"], row["at"], row["last"], row["total"]) for row in found]
+    else:
+        trades: dict[tuple[int, Any], Closed] = {}
+        for number, one in enumerate(closures):
+            if one.quantity:
+                key = (one.closing, one.instrument_id)
+                gain = one.gain + (trades[key].gain if key in trades else 0)
+                trades[key] = Closed(*key, one.closed_at, number, gain)
+        kept = sorted(trades.values(), key=lambda one: one.number, reverse=True)[:window]
+    return kept[::-1]
+
+
+def _in_base(closed: Sequence[Closed], account: Account, using: str) -> tuple[list[Decimal | None], set[str]]:
+    """Return the gains in the account's currency, none where no rate is known, and the pairs that lack one."""
+    base = account.base_currency
+    currencies = dict(
+        Instrument.objects.using(using).filter(pk__in={one.instrument for one in closed}).values_list("pk", "currency")
+    )
+    foreign = [one for one in closed if currencies[one.instrument] != base]
+    if not foreign:
+        return [one.gain for one in closed], set()
+    said = _rates_said(account, {one.closing for one in foreign}, using)
+    pairs = {(currencies[one.instrument], base) for one in foreign}
+    days = [_day(one) for one in foreign]
+    series = fx_rates(pairs=pairs, start=min(days), end=max(days) + timedelta(days=1))
+    points = {
+        pair: Points.of({day.toordinal(): rate for day, rate in zip(found.days, found.values, strict=True)})
+        for pair, found in series.items()
+    }
+    gains: list[Decimal | None] = []
+    missing: set[str] = set()
+    for one in closed:
+        currency = currencies[one.instrument]
+        rate = Decimal(1) if currency == base else said.get((one.closing, currency))
+        if rate is None and (currency, base) in points:
+            rate = points[currency, base].value_at(_day(one).toordinal())
+        if rate is None:
+            missing.add(f"{currency}/{base}")
+        gains.append(None if rate is None else money(EXACT.multiply(one.gain, rate)))
+    return gains, missing
+
+
+def _rates_said(account: Account, sequences: Collection[int], using: str) -> dict[tuple[int, str], Decimal]:
+    """Return the rates that entries state themselves, by sequence and currency."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(RATES_SAID, [account.pk, list(sequences)])
+        rows: Iterable[tuple[int, str, str]] = cursor.fetchall()
+    found = {(sequence, currency): number_in({"rate": rate}, "rate") for sequence, rate, currency in rows}
+    return {key: rate for key, rate in found.items() if rate}
+
+
+def _day(one: Closed) -> date:
+    """Return the day a trade was closed on, in UTC."""
+    day: date = one.closed_at.astimezone(UTC).date()
+    return day
+
+
+def _capital(account: Account, day: date, using: str) -> Decimal | None:
+    """Return what there was at the end of the day before, and what came or went on the day itself."""
+    kept = Snapshot.objects.using(using).filter(account=account, date=day).values_list("total_value", "day_gain").first()
+    return None if kept is None else kept[0] - kept[1]
+
+
+def _capital_in(figures: Figures, day: date) -> Decimal | None:
+    """Return the same from figures of a past."""
+    found = figures.points(start=day, end=day + timedelta(days=1))
+    if not found or found[-1].date != day:
+        return None
+    before = found[0].total_value if len(found) > 1 else Decimal(0)
+    return before + found[-1].net_flow
