@@ -125,7 +125,7 @@ def _take_over(book: Book, entry: Entry, holding: Holding, parked: list[Parked],
             source = book.holding(one.instrument)
             won = book.into(source.currency, in_currency(entry, holding.currency), gain)
             received = book.into(source.currency, in_currency(entry, holding.currency), boot)
-            book.settle(entry, source, one.lot, ZERO, received - won, received)
+            book.settle(entry, source, one.lot, received - won, received)
         lots.append(one.lot._replace(cost=cost - boot + gain))
     for lot in arrived(lots, entry.quantity, entry.sequence):
         holding.open(lot)

@@ -143,29 +143,27 @@ class Book:
         parts = holding.take(quantity, self.method, self.named_by(entry))
         shares = spread(cash, [part.quantity for part in parts])
         first = len(self.closures)
+        key, closed_at, closing, days = holding.key, entry.occurred_at, entry.sequence, self.rules.long_term_days
         for (lot, units_, cost), brought in zip(parts, shares, strict=True):
             paid, received = (cost, brought) if units_ > 0 else (-brought, -cost)
-            self.settle(entry, holding, lot, units_, paid, received)
+            self.closures.append(
+                Closure(
+                    *(key, lot.opened_at, closed_at, lot.sequence, closing, units_, paid, received),
+                    *(lot.missing, lot.tacked or 0, days),
+                )
+            )
+            holding.realized += brought - cost
         if self.rules.wash_sales:
             losses = wash.losses_in(self.closures[first:], self.closed + first + 1)
             if losses:
                 self.put_off(holding, wash.after_sale(self.losses.get(holding.key, ()), holding, losses, self.today))
 
-    def settle(self, entry: Entry, holding: Holding, lot: Lot, quantity: Decimal, paid: Decimal, received: Decimal) -> None:
-        """Leave a closure behind: what was realized against a lot."""
+    def settle(self, entry: Entry, holding: Holding, lot: Lot, paid: Decimal, received: Decimal) -> None:
+        """Leave a closure of no units behind: what cash without any going made of a lot."""
         self.closures.append(
             Closure(
-                holding.key,
-                lot.opened_at,
-                entry.occurred_at,
-                lot.sequence,
-                entry.sequence,
-                quantity,
-                paid,
-                received,
-                lot.missing,
-                lot.tacked or 0,
-                self.rules.long_term_days,
+                *(holding.key, lot.opened_at, entry.occurred_at, lot.sequence, entry.sequence, ZERO, paid, received),
+                *(lot.missing, lot.tacked or 0, self.rules.long_term_days),
             )
         )
         holding.realized += received - paid
@@ -192,7 +190,7 @@ class Book:
             holding.lots[index] = lot._replace(cost=lot.cost - borne)
             holding.cost -= borne
             if own != borne:
-                self.settle(entry, holding, lot, ZERO, ZERO, own - borne)
+                self.settle(entry, holding, lot, ZERO, own - borne)
 
     def named_by(self, entry: Entry) -> Sequence[Choice]:
         """Return the lots that an entry names to be closed, if the method lets it choose.

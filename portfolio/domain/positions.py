@@ -99,12 +99,13 @@ def _post_liability(book: Book, entry: Entry) -> None:
 
 def _trade(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post a purchase or a short sale."""
-    book.trade(entry, holding, options.with_premium(book, entry, holding, cash))
+    book.trade(entry, holding, cash if entry.group is None else options.with_premium(book, entry, holding, cash))
 
 
 def _close(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post a trade that closes: what it closes beyond the holdings is kept and marked as missing."""
-    book.trade(entry, holding, options.with_premium(book, entry, holding, cash), missing=True)
+    own = cash if entry.group is None else options.with_premium(book, entry, holding, cash)
+    book.trade(entry, holding, own, missing=True)
 
 
 def _earn(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:

@@ -8,6 +8,7 @@ nothing, nor does the rest of the lot that was sold from (Rev. Rul. 56-602). Opt
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
@@ -71,13 +72,18 @@ def recent(pending: Sequence[Loss], today: int) -> list[Loss]:
 
 def _match(holding: Holding, loss: Loss, sequence: int | None) -> Loss:
     """Match a loss with the lots of one entry, or of the days before; return what is left of it."""
-    index = 0
+    index = bisect_left(holding.lots, loss.day - WINDOW, key=_opened)  # what is older is out of reach
     while index < len(holding.lots) and loss.quantity:
         lot = holding.lots[index]
         if (lot.quantity < 0) is loss.short and _replaces(lot, loss, sequence):
             loss = _put_off(holding, loss, index)
         index += 1
     return loss
+
+
+def _opened(lot: Lot) -> int:
+    """Return the day on which a lot was opened."""
+    return lot.opened_at.toordinal()
 
 
 def _replaces(lot: Lot, loss: Loss, sequence: int | None) -> bool:
