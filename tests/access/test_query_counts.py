@@ -9,7 +9,16 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from accounts.domain.roles import Role
-from accounts.models import ImportBatch, JobRun
+from accounts.models import (
+    Classification,
+    ImportBatch,
+    JobRun,
+    Policy,
+    PolicyKind,
+    Target,
+    TargetAllocation,
+    Taxonomy,
+)
 from accounts.models.tenancy import acting_as
 from accounts.services.memberships import invite_member
 from accounts.services.notifications import notify
@@ -67,6 +76,14 @@ def import_file(world: World) -> None:
     ImportBatch.objects.create(account=world.account, actor=world.alice, **fields)
 
 
+def allocate(world: World, n: int) -> None:
+    allocation = TargetAllocation.objects.create(
+        account=world.account, name=f"More {n}", in_force=False, created_at=NOW, updated_at=NOW
+    )
+    for instrument in (make_instrument(), make_instrument()):
+        Target.objects.create(account=world.account, allocation=allocation, instrument=instrument, weight="0.1")
+
+
 GROW: dict[str, Callable[[World, int], object]] = {
     "account-list": lambda world, n: make_account(owner=world.alice, name=f"More {n}"),
     "member-list": lambda world, n: invite(world, world.account, f"more-{n}@example.com"),
@@ -81,6 +98,22 @@ GROW: dict[str, Callable[[World, int], object]] = {
     ),
     "import-list": lambda world, n: acting(world, lambda: import_file(world)),
     "entry-list": lambda world, n: post(world.account, "BUY", instrument=make_instrument(), quantity="1", price="1"),
+    "taxonomy-list": lambda world, n: acting(
+        world, lambda: Taxonomy.objects.create(account=world.account, name=f"More {n}", created_at=NOW)
+    ),
+    "classification-list": lambda world, n: acting(
+        world,
+        lambda: Classification.objects.create(
+            account=world.account, taxonomy=world.taxonomy, instrument=make_instrument(), category="Asia"
+        ),
+    ),
+    "target-list": lambda world, n: acting(world, lambda: allocate(world, n)),
+    "policy-list": lambda world, n: acting(
+        world,
+        lambda: Policy.objects.get_or_create(
+            account=world.account, kind=PolicyKind.values[n % 5], defaults={"threshold": 1, "created_at": NOW}
+        ),
+    ),
     "position-list": trade,
     "lot-list": trade,
     "closure-list": trade,
