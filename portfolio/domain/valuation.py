@@ -181,6 +181,16 @@ def _before(moves: Mapping[int, Decimal], first: int) -> Decimal:
     return next((amount for day, amount in reversed(moves.items()) if day < first), ZERO)
 
 
+def drift_of_units(instrument: str, moves: Mapping[int, Decimal], quoted: Quoted, first: int, last: int) -> Decimal:
+    """Return what rates made of the units of an instrument from the first day to the last, in the account's currency."""
+    currency, drifts = quoted.listings[instrument].currency, list[Fixed]()
+    value = None if currency == quoted.base else _value_of_units(instrument, moves, quoted, first, last - first + 1, {})
+    if value is None:
+        return ZERO
+    _in_base(value, currency, quoted, first, {}, drifts, _position_before(instrument, moves, quoted, first))
+    return sum(drifts[0].decimals(), ZERO)
+
+
 def _multiplied(value: Fixed, listing: Listing) -> Fixed:
     """Return values times what a unit stands for."""
     factor = Fixed.of([listing.multiplier])

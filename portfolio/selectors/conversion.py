@@ -11,12 +11,15 @@ from functools import cached_property
 from django.db.models import QuerySet
 
 from portfolio.domain.bridge import Daily, converted
+from portfolio.domain.daybook import Day
 from portfolio.domain.derivation import Gap
 from portfolio.domain.performance import Performance, Point
 from portfolio.domain.pricing import NOTHING, Points
+from portfolio.domain.valuation import Quoted
 from portfolio.models import Closure, Lot, Position, Snapshot
 from portfolio.selectors.figures import Figures, Summary
 from portfolio.selectors.market import load_market
+from portfolio.selectors.pages import restated
 
 EARLIEST = date(1970, 1, 1)
 MONEY = ("total_value", "positions_value", "net_deposits", "gain", "day_gain")
@@ -63,6 +66,14 @@ class InCurrency(Figures):
     def days(self, *, start: date | None = None, end: date | None = None) -> list[Daily]:
         """Return the days that have a rate."""
         return self._converted(start, end)[0]
+
+    def pages(self, *, start: date | None = None, end: date | None = None) -> dict[int, Day]:
+        """Return what moved, with recorded rates as rates into the currency."""
+        return restated(self.inner.pages(start=start, end=end), self.rates)
+
+    def quoted(self, pages: Iterable[Day], *, currency: str, start: date, until: date | None = None) -> Quoted:
+        """Return the market by which moves are valued in a currency."""
+        return self.inner.quoted(pages, currency=currency, start=start, until=until)
 
     def gap(self, *, start: date | None = None, end: date | None = None) -> str:
         """Return why there is no performance: a day has no rate; empty, if all have one."""

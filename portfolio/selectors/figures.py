@@ -15,13 +15,16 @@ from django.db.models import QuerySet
 from accounts.models import Account
 from marketdata.models import Instrument
 from portfolio.domain.bridge import Bridge, Daily, bridge_of
+from portfolio.domain.daybook import Day
 from portfolio.domain.derivation import Gap
 from portfolio.domain.performance import Performance, Point
+from portfolio.domain.valuation import Quoted
 from portfolio.models import Closure, Lot, Position, Projection, Snapshot
 from portfolio.models import Performance as KeptPerformance
 from portfolio.selectors import performance as daily
 from portfolio.selectors import projections as state
 from portfolio.selectors.days import days_of, since
+from portfolio.selectors.pages import pages_in, quoted_for
 
 ZERO = Decimal(0)
 NO_DAY = "No day has been valued yet."
@@ -71,6 +74,14 @@ class Figures(ABC):
     def bridge(self, *, start: date | None = None, end: date | None = None) -> Bridge:
         """Return what each cause made of the gain over [start, end)."""
         return bridge_of(since(self.days(start=start, end=end), start))
+
+    @abstractmethod
+    def pages(self, *, start: date | None = None, end: date | None = None) -> dict[int, Day]:
+        """Return what moved in [start, end), and what was held before it."""
+
+    @abstractmethod
+    def quoted(self, pages: Iterable[Day], *, currency: str, start: date, until: date | None = None) -> Quoted:
+        """Return the market by which moves are valued in a currency."""
 
     def gap(self, *, start: date | None = None, end: date | None = None) -> str:
         """Return why no figure of [start, end) can be told, empty if they can."""
@@ -197,6 +208,14 @@ class KeptFigures(Figures):
     def days(self, *, start: date | None = None, end: date | None = None) -> list[Daily]:
         """Return the days in [start, end) with their causes, after the day before them."""
         return days_of(account_id=self.account.pk, start=start, end=end)
+
+    def pages(self, *, start: date | None = None, end: date | None = None) -> dict[int, Day]:
+        """Return what moved in [start, end), and what was held before it."""
+        return pages_in(account_id=self.account.pk, start=start, end=end)
+
+    def quoted(self, pages: Iterable[Day], *, currency: str, start: date, until: date | None = None) -> Quoted:
+        """Return the market by which moves are valued in a currency."""
+        return quoted_for(self.projection, pages, currency=currency, start=start, until=until)
 
     def balances(self) -> Mapping[str, Decimal]:
         """Return the cash in each currency."""

@@ -5,7 +5,7 @@ They are derived in memory by the same pure code that derives the tables, from t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal, DecimalException
 from functools import cached_property
@@ -14,16 +14,19 @@ from accounts.models import Account, AccountKind
 from marketdata.models import Instrument
 from portfolio.domain.book import Book
 from portfolio.domain.bridge import Daily
-from portfolio.domain.derivation import Derivation, Gap, derive
+from portfolio.domain.daybook import Day
+from portfolio.domain.derivation import Derivation, Gap, derive, quote
 from portfolio.domain.entries import in_order
 from portfolio.domain.lots import Method
 from portfolio.domain.performance import Performance, Point
 from portfolio.domain.pricing import Market
+from portfolio.domain.valuation import Quoted
 from portfolio.models import Closure, Lot, Position, Projection, Snapshot
 from portfolio.selectors import projections as state
 from portfolio.selectors.days import day_before
 from portfolio.selectors.figures import Figures, FiguresBeyondLimits, KeptFigures
 from portfolio.selectors.market import listings_of, load_market, reach_of_prices
+from portfolio.selectors.pages import currencies_on
 
 MARKET_FIGURES = ("market_price", "priced_on", "market_value", "value_in_base", "unrealized_gain", "day_gain")
 CLOSURE_FIGURES = (
@@ -150,6 +153,22 @@ class PastFigures(Figures):
         last = date.max.toordinal() if end is None else end.toordinal()
         rows = (figure._asdict() for figure in self.derivation.figures if first <= figure.day < last)
         return [Daily._make(row[name] for name in Daily._fields) for row in rows]
+
+    def pages(self, *, start: date | None = None, end: date | None = None) -> dict[int, Day]:
+        """Return what moved until the end, and so what was held before."""
+        last = date.max.toordinal() if end is None else end.toordinal()
+        return {day: page for day, page in self.derivation.pages.items() if day < last}
+
+    def quoted(self, pages: Iterable[Day], *, currency: str, start: date, until: date | None = None) -> Quoted:
+        """Return the market by which moves are valued in a currency."""
+        own = quote(self.derivation.book)
+        if currency == own.base:
+            return own
+        found = list(pages)
+        sources = {one for page in found for one in currencies_on(page)} | {one.currency for one in own.listings.values()}
+        pairs = {(one, currency) for one in sources if one != currency}
+        rates = load_market(instruments=(), pairs=pairs, start=start, until=until).rates if pairs else {}
+        return Quoted(currency, own.listings, own.prices, {one: points for (one, _), points in rates.items()})
 
     def balances(self) -> Mapping[str, Decimal]:
         """Return the cash in each currency."""
