@@ -37,7 +37,7 @@ class TransferDialog(Dialog):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         mine = Account.objects.visible_to(user_of(self.request), role=Role.TRADER).open()
-        self.fields["to"].queryset = mine.order_by("name")  # type: ignore[attr-defined]  # a choice of rows has one
+        self.fields["to"].queryset = mine.order_by("name")
 
     def clean_occurred_at(self) -> Any:
         """Refuse what has not happened yet."""
