@@ -1,10 +1,12 @@
 """Units go from one account to another with lots, dates and cost, once, and come back together."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connections
 
 from accounts.domain.roles import Role
 from accounts.models import Account, LedgerEntry
@@ -117,6 +119,21 @@ class TestTransfer:
         assert (again.group, again.outgoing.pk, again.incoming.pk) == (first.group, first.outgoing.pk, first.incoming.pk)
         with pytest.raises(ConflictingEntry):
             move(source, target, alice, stock, 13, external_id="t-1")
+
+    def test_units_go_once_where_two_ask_for_them(self, source, target, alice, stock):
+        """Each thread finds the twenty held, or what the other left: one of two transfers of fourteen is refused."""
+
+        def work(_number: int) -> bool:
+            try:
+                return move(source, target, alice, stock, 14).created
+            except ValidationError:
+                return False
+            finally:
+                connections["default"].close()
+
+        with ThreadPoolExecutor(2) as pool:
+            assert sorted(pool.map(work, range(2))) == [False, True]
+        assert lots(source) == [("2024-01-03", 6, 720)]
 
     def test_comes_back_together(self, source, target, alice, stock):
         done = move(source, target, alice, stock, 14, external_id="t-1")
