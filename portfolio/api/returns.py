@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketdata.api.fields import DayField
-from portfolio.api.base import PAST, FigureField, FiguresViewSet
+from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
 from portfolio.api.performance import PERIOD, RATIO, FallSerializer, PeriodQuery
+from portfolio.domain.benchmark import NO_DAY
 from portfolio.domain.performance import Year, falls_of, years_of
 from portfolio.selectors.performance import opened
 
@@ -69,7 +70,7 @@ class DrawdownViewSet(FiguresViewSet):
     pagination_class = None
 
     @extend_schema(
-        parameters=[*DAYS, OpenApiParameter("top", OpenApiTypes.INT, description="How many, 10 if not said."), *PAST],
+        parameters=[*DAYS, OpenApiParameter("top", OpenApiTypes.INT, description="How many, 10 if not said."), CURRENCY, *PAST],
         responses=FallsSerializer,
     )
     def retrieve(self, request: Request, account_id: str) -> Response:
@@ -89,7 +90,7 @@ class MonthlyReturnsViewSet(FiguresViewSet):
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(parameters=[*DAYS, *PAST], responses=TableSerializer)
+    @extend_schema(parameters=[*DAYS, CURRENCY, *PAST], responses=TableSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return the returns of the months and years of [start, end)."""
         query = PeriodQuery(data=request.query_params)
@@ -98,10 +99,10 @@ class MonthlyReturnsViewSet(FiguresViewSet):
         found = self.figures.performance(start=start, end=end)
         years = years_of(found.monthly) if found else []
         row = {
-            "currency": self.account.base_currency,
+            "currency": self.currency,
             "years": list(map(_row, years)),
             "total": found.twr if found else None,
-            "reasons": _reasons(years) | ({} if found else {"total": "No day of the period was valued."}),
+            "reasons": _reasons(years) | ({} if found else {"total": self.figures.gap(start=start, end=end) or NO_DAY}),
         }
         return Response(TableSerializer(row).data)
 

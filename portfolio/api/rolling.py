@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketdata.api.fields import DayField
-from portfolio.api.base import PAST, FigureField, FiguresViewSet
+from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
 from portfolio.api.performance import BENCHMARK, PERIOD, RATIO, PeriodQuery
 from portfolio.domain.rolling import BESIDE, OWN
 from portfolio.selectors.rolling import rolling
@@ -91,6 +91,7 @@ class RollingViewSet(FiguresViewSet):
             OpenApiParameter("figures", str, description=f"With commas between, of {', '.join(FIGURES)}; else {USUAL}."),
             *PERIOD,
             *BENCHMARK,
+            CURRENCY,
             *PAST,
         ],
         responses=RollingSerializer,
@@ -117,7 +118,7 @@ class RollingViewSet(FiguresViewSet):
         found = rolling(
             self.figures.points(start=asked["start"], end=asked["end"]),
             account=self.account,
-            currency=self.account.base_currency,
+            currency=self.currency,
             window=asked["window"],
             figures=asked["figures"],
             start=asked["start"],
@@ -126,7 +127,7 @@ class RollingViewSet(FiguresViewSet):
             risk_free=float(asked["risk_free"]),
         )
         row = {
-            "currency": self.account.base_currency,
+            "currency": self.currency,
             "window": asked["window"],
             "figures": asked["figures"],
             "benchmark": asked["benchmark"] and asked["benchmark"].key,

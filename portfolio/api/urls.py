@@ -6,6 +6,8 @@ from rest_framework.routers import SimpleRouter
 from portfolio.api.contributions import ContributionViewSet
 from portfolio.api.corporate_actions import ActionProposalViewSet
 from portfolio.api.cost_basis import CostBasisViewSet
+from portfolio.api.household import HouseholdViewSet
+from portfolio.api.income import IncomeViewSet
 from portfolio.api.lot_choices import LotChoiceViewSet
 from portfolio.api.missing import MissingAcquisitionViewSet
 from portfolio.api.performance import PerformanceViewSet
@@ -78,6 +80,7 @@ urlpatterns = [
         TradeThresholdsViewSet.as_view({"get": "retrieve", "put": "update", "patch": "partial_update"}),
         name="trade-thresholds",
     ),
+    path("accounts/<uuid:account_id>/income/", IncomeViewSet.as_view({"get": "retrieve"}), name="income"),
     path("accounts/<uuid:account_id>/rolling/", RollingViewSet.as_view({"get": "retrieve"}), name="rolling"),
     path("accounts/<uuid:account_id>/drawdowns/", DrawdownViewSet.as_view({"get": "retrieve"}), name="drawdowns"),
     path(
@@ -87,6 +90,10 @@ urlpatterns = [
         "accounts/<uuid:account_id>/contributions/",
         ContributionViewSet.as_view({"get": "retrieve"}),
         name="contributions",
+    ),
+    *(
+        path(f"household/{name}/", HouseholdViewSet.as_view({"get": name}), name=f"household-{name}")
+        for name in ("summary", "positions", "performance", "snapshots")
     ),
     path("stream/quotes/", QuoteStreamView.as_view(), name="stream-quotes"),
     *router.urls,

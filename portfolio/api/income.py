@@ -1,0 +1,193 @@
+"""Dividends and interest of an account: received, beside what was paid for it, and to be expected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from marketdata.api.fields import DayField, InstrumentField
+from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
+from portfolio.api.performance import PERIOD, RATIO, PeriodQuery
+from portfolio.domain.exact import ZERO
+from portfolio.domain.income import Basis
+from portfolio.selectors.income import NO_COST, Income, income_of
+
+UNITS = 12
+NO_RATE = "A rate into the currency is missing."
+
+
+class TallySerializer(serializers.Serializer):
+    """What payments add up to: `gross` before taxes and fees held back, `net` what arrived."""
+
+    gross = FigureField()
+    tax = FigureField()
+    fee = FigureField()
+    net = FigureField()
+    dividends = FigureField(help_text="Gross.")
+    interest = FigureField(help_text="Gross; below zero where it was paid.")
+    payments = serializers.IntegerField()
+
+
+class IncomeMonthSerializer(TallySerializer):
+    """The payments of a month."""
+
+    month = serializers.CharField(help_text="YYYY-MM")
+
+
+class IncomeInstrumentSerializer(TallySerializer):
+    """The payments of an instrument, and the gross ones of the last twelve months as a share of the cost of what is held."""
+
+    instrument = InstrumentField(read_only=True)
+    last_year = FigureField()
+    yield_on_cost = FigureField(places=RATIO, allow_null=True)
+
+
+class ExpectedSerializer(serializers.Serializer):
+    """A payment to be expected, before taxes, on what is held now.
+
+    `basis`: `declared` by the company; `last_year`, a dividend that it declared for the last year, once more; or `received`, one
+    of the account's own where nothing is known of what was declared.
+    """
+
+    date = DayField(source="day")
+    instrument = InstrumentField(read_only=True)
+    per_unit = FigureField()
+    quantity = FigureField(places=UNITS)
+    currency = serializers.CharField()
+    gross = FigureField()
+    gross_in_currency = FigureField(allow_null=True, help_text="In the currency of the answer, at the last rate.")
+    basis = serializers.ChoiceField([one.value for one in Basis])
+
+
+class ForecastSerializer(serializers.Serializer):
+    """What the twelve months after `as_of` can bring in dividends; interest is not foretold."""
+
+    gross = FigureField()
+    declared = FigureField(help_text="The part of it that has been declared.")
+    months = serializers.DictField(child=FigureField())
+    payments = ExpectedSerializer(many=True)
+
+
+class IncomeSerializer(serializers.Serializer):
+    """Dividends and interest over [start, end), each at the rate on its entry or of its day. Staking rewards are no payments.
+
+    `yield_on_cost` is the gross income of the last twelve months from what is held now over what that cost.
+    """
+
+    currency = serializers.CharField()
+    as_of = DayField()
+    start = DayField(allow_null=True)
+    end = DayField(allow_null=True)
+    total = TallySerializer()
+    months = IncomeMonthSerializer(many=True)
+    instruments = IncomeInstrumentSerializer(many=True)
+    last_year = FigureField()
+    cost = FigureField()
+    yield_on_cost = FigureField(places=RATIO, allow_null=True)
+    forecast = ForecastSerializer()
+    missing = serializers.ListField(child=serializers.CharField(), help_text="Pairs without which payments are left out.")
+    reasons = serializers.DictField(child=serializers.CharField())
+
+
+class IncomeViewSet(FiguresViewSet):
+    """The dividends and interest of an account."""
+
+    serializer_class = IncomeSerializer
+    filter_backends = ()
+    pagination_class = None
+
+    @extend_schema(
+        parameters=[*PERIOD[:2], CURRENCY, *PAST],
+        responses=IncomeSerializer,
+        examples=[
+            OpenApiExample(
+                "One dividend of 100, 15 of it held back",
+                value={
+                    "currency": "USD",
+                    "as_of": "2024-06-30",
+                    "start": None,
+                    "end": None,
+                    "total": {
+                        "gross": "100", "tax": "15", "fee": "0", "net": "85", "dividends": "100", "interest": "0", "payments": 1,
+                    },
+                    "months": [],
+                    "instruments": [],
+                    "last_year": "100",
+                    "cost": "2000",
+                    "yield_on_cost": "0.05",
+                    "forecast": {"gross": "0", "declared": "0", "months": {}, "payments": []},
+                    "missing": [],
+                    "reasons": {},
+                },
+                response_only=True,
+            )
+        ],
+    )  # fmt: skip
+    def retrieve(self, request: Request, account_id: str) -> Response:
+        """Return what was received in [start, end), and what can be expected."""
+        query = PeriodQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        start, end = query.validated_data["start"], query.validated_data["end"]
+        as_of = self.past.get("as_of")
+        found = income_of(
+            self.figures,
+            start=start,
+            end=end,
+            today=as_of or timezone.now().date(),
+            known_at=self.past.get("known_at"),
+            past=as_of is not None,
+        )
+        return Response(IncomeSerializer(_row(found) | {"start": start, "end": end}).data)
+
+
+def _row(found: Income) -> dict[str, Any]:
+    """Return the income as clients are told it."""
+    months: dict[str, Any] = {}
+    for one, _, gross in found.forecast:
+        month = f"{one.day.year:04}-{one.day.month:02}"
+        months[month] = months.get(month, ZERO) + (gross or ZERO)
+    reasons = dict(found.reasons)
+    for each in found.instruments:
+        if each.yield_on_cost is None:
+            reasons[f"yield_on_cost {each.instrument.key}"] = NO_COST
+    if any(gross is None for _, _, gross in found.forecast):
+        reasons["gross_in_currency"] = NO_RATE
+    return {
+        "currency": found.currency,
+        "as_of": found.as_of,
+        "total": found.whole,
+        "months": [{"month": month, **_tally(tally)} for month, tally in found.months.items()],
+        "instruments": [
+            {
+                "instrument": each.instrument,
+                "last_year": each.trailing,
+                "yield_on_cost": each.yield_on_cost,
+                **_tally(each.tally),
+            }
+            for each in found.instruments
+        ],
+        "last_year": found.trailing,
+        "cost": found.cost,
+        "yield_on_cost": found.yield_on_cost,
+        "forecast": {
+            "gross": sum(months.values(), ZERO),
+            "declared": sum((gross or ZERO for one, _, gross in found.forecast if one.basis is Basis.DECLARED), ZERO),
+            "months": months,
+            "payments": [
+                one._asdict() | {"instrument": instrument, "gross_in_currency": gross}
+                for one, instrument, gross in found.forecast
+            ],
+        },
+        "missing": found.missing,
+        "reasons": reasons,
+    }
+
+
+def _tally(tally: Any) -> dict[str, Any]:
+    """Return what payments add up to by name."""
+    return {name: getattr(tally, name) for name in TallySerializer().fields}

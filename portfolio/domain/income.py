@@ -1,0 +1,191 @@
+"""Dividends and interest: what came in, what it comes to beside the cost, and what can be expected within a year.
+
+Gross is what was paid before taxes and fees were held back, net what arrived. What is expected is gross, of what is held now, and
+says what it rests on: a payment that was declared, the declared payments of the last year once more, or the received ones.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from portfolio.domain.entry import Entry
+from portfolio.domain.exact import EXACT, ZERO, money
+
+KINDS = ("DIVIDEND", "INTEREST")
+YEAR = timedelta(days=365)
+NEAR = timedelta(days=45)  # a declared payment takes the place of last year's that is as near as this
+Units = Callable[[str, date], Decimal]  # what was held of an instrument at the end of a day
+
+
+class Received(NamedTuple):
+    """One payment, in the currency it came in; `rate` if its entry says what that is worth in the account's."""
+
+    day: date
+    kind: str
+    instrument: str | None
+    currency: str
+    gross: Decimal
+    tax: Decimal
+    fee: Decimal
+    net: Decimal
+    rate: Decimal | None = None
+
+
+class Declared(NamedTuple):
+    """A dividend on one unit that a company has declared; `regular` unless it is a special one."""
+
+    instrument: str
+    ex_day: date
+    pay_day: date
+    cash: Decimal
+    currency: str
+    regular: bool = True
+
+
+class Basis(enum.StrEnum):
+    """What an expected payment rests on."""
+
+    DECLARED = "declared"
+    LAST_YEAR = "last_year"
+    RECEIVED = "received"
+
+
+class Expected(NamedTuple):
+    """A payment that can be expected, before taxes."""
+
+    day: date
+    instrument: str
+    currency: str
+    per_unit: Decimal
+    quantity: Decimal
+    gross: Decimal
+    basis: Basis
+
+
+@dataclass(slots=True)
+class Tally:
+    """What payments add up to."""
+
+    gross: Decimal = ZERO
+    tax: Decimal = ZERO
+    fee: Decimal = ZERO
+    net: Decimal = ZERO
+    dividends: Decimal = ZERO  # gross
+    interest: Decimal = ZERO  # gross
+    payments: int = 0
+
+    def add(self, payment: Received) -> None:
+        """Add a payment."""
+        self.gross += payment.gross
+        self.tax += payment.tax
+        self.fee += payment.fee
+        self.net += payment.net
+        self.payments += 1
+        if payment.kind == "INTEREST":
+            self.interest += payment.gross
+        else:
+            self.dividends += payment.gross
+
+
+def received(entries: Iterable[Entry], rate_on: Callable[[Entry], Decimal | None]) -> list[Received]:
+    """Return the payments of entries that count, in their order."""
+    return [
+        Received(
+            date.fromordinal(entry.day),
+            str(entry.kind),
+            entry.instrument,
+            entry.currency,
+            entry.cash + entry.tax + entry.fee,
+            entry.tax,
+            entry.fee,
+            entry.cash,
+            rate_on(entry),
+        )
+        for entry in entries
+        if entry.kind in KINDS
+    ]
+
+
+def in_currency(payment: Received, currency: str, rate: Decimal) -> Received:
+    """Return a payment in another currency; what is left of rounding is the fee's, so that net is gross less tax and fee."""
+    gross, tax, net = (money(EXACT.multiply(amount, rate)) for amount in (payment.gross, payment.tax, payment.net))
+    return payment._replace(currency=currency, gross=gross, tax=tax, fee=gross - tax - net, net=net, rate=None)
+
+
+def expected(
+    today: date,
+    *,
+    declared: Sequence[Declared],
+    payments: Sequence[Received],
+    units: Units,
+    grown: Callable[[str, date], Decimal],
+) -> list[Expected]:
+    """Return what can be expected after a day and within a year from it, by day.
+
+    `grown` tells by what splits have multiplied the units of an instrument after a day. Last year's payments are repeated a year
+    later on what is held now, but for special ones, those that a declared one takes the place of, and what is no longer held.
+    """
+    until = today + YEAR
+    found = []
+    coming: dict[str, list[date]] = {}
+    for one in declared:
+        if today < one.pay_day <= until:
+            quantity = units(one.instrument, min(today, one.ex_day - timedelta(days=1)))
+            quantity = EXACT.multiply(quantity, grown(one.instrument, one.ex_day)) if one.ex_day <= today else quantity
+            coming.setdefault(one.instrument, []).append(one.ex_day)
+            found.append(_expect(one.pay_day, one.instrument, one.currency, one.cash, quantity, Basis.DECLARED))
+    known = {one.instrument for one in declared if today - YEAR < one.pay_day <= today}
+    past = [(one, Basis.LAST_YEAR) for one in declared if one.regular and today - YEAR < one.pay_day <= today]
+    past += [(one, Basis.RECEIVED) for one in _per_unit(today, payments, units) if one.instrument not in known]
+    for one, basis in sorted(past, key=lambda pair: pair[0].ex_day):
+        if _replaced(coming.get(one.instrument, []), one.ex_day + YEAR):
+            continue
+        cash = EXACT.divide(one.cash, grown(one.instrument, one.ex_day))
+        found.append(_expect(one.pay_day + YEAR, one.instrument, one.currency, cash, units(one.instrument, today), basis))
+    return sorted((one for one in found if one.gross > 0), key=lambda one: (one.day, one.instrument))
+
+
+def _per_unit(today: date, payments: Sequence[Received], units: Units) -> list[Declared]:
+    """Return the dividends received within the last year for each unit held when they came."""
+    found = []
+    for payment in payments:
+        if payment.kind == "DIVIDEND" and payment.instrument and today - YEAR < payment.day <= today:
+            held = units(payment.instrument, payment.day - timedelta(days=1)) or units(payment.instrument, payment.day)
+            if held > 0:
+                cash = EXACT.divide(payment.gross, held)
+                found.append(Declared(payment.instrument, payment.day, payment.day, cash, payment.currency))
+    return found
+
+
+def _replaced(coming: list[date], day: date) -> bool:
+    """Say whether a declared payment takes the place of one expected on a day; each does so once."""
+    near = [one for one in coming if abs(one - day) <= NEAR]
+    if near:
+        coming.remove(min(near, key=lambda one: abs(one - day)))
+    return bool(near)
+
+
+def _expect(day: date, instrument: str, currency: str, cash: Decimal, quantity: Decimal, basis: Basis) -> Expected:
+    """Return an expected payment."""
+    return Expected(day, instrument, currency, money(cash), quantity, money(EXACT.multiply(cash, quantity)), basis)
+
+
+def by_month(payments: Iterable[Received]) -> Mapping[str, Tally]:
+    """Return what payments add up to in each month that has any, in order."""
+    found: dict[str, Tally] = {}
+    for payment in sorted(payments, key=lambda one: one.day):
+        found.setdefault(f"{payment.day.year:04}-{payment.day.month:02}", Tally()).add(payment)
+    return found
+
+
+def total(payments: Iterable[Received]) -> Tally:
+    """Return what payments add up to."""
+    found = Tally()
+    for payment in payments:
+        found.add(payment)
+    return found

@@ -1,0 +1,232 @@
+"""The income of an account: from its ledger what was paid, from declared dividends what can be expected."""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import connections
+
+from marketdata.domain.actions import ActionKind
+from marketdata.models import Instrument
+from marketdata.selectors.actions import actions, splits
+from portfolio.domain.book import rate_on
+from portfolio.domain.entries import Entry, in_order
+from portfolio.domain.exact import EXACT, ONE, ZERO, money
+from portfolio.domain.income import (
+    KINDS,
+    YEAR,
+    Declared,
+    Expected,
+    Received,
+    Tally,
+    by_month,
+    expected,
+    in_currency,
+    received,
+    total,
+)
+from portfolio.domain.performance import exact_ratio
+from portfolio.domain.pricing import NOTHING, Points
+from portfolio.selectors.figures import Figures
+from portfolio.selectors.market import load_market
+
+PAYMENTS = """
+    SELECT id::text, sequence, kind, occurred_at, instrument_id::text, quantity, price, cash, currency, fee, tax,
+           data::text, group_id::text, reverses_id::text
+    FROM accounts_ledgerentry
+    WHERE account_id = %(account)s AND kind = ANY (%(kinds)s)
+      AND (%(until)s::timestamptz IS NULL OR occurred_at < %(until)s)
+      AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
+    ORDER BY sequence
+"""
+NO_COST = "Nothing is held that cost anything."
+SPECIAL = "special"
+
+
+@dataclass(frozen=True, slots=True)
+class OfInstrument:
+    """What an instrument paid, in the currency asked for; the yield compares the last year with the cost of what is held."""
+
+    instrument: Instrument
+    tally: Tally
+    trailing: Decimal  # gross, within the last year
+    yield_on_cost: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Income:
+    """The income of a period, in one currency; `missing` names pairs without which a payment is left out."""
+
+    currency: str
+    as_of: date
+    whole: Tally
+    months: Mapping[str, Tally]
+    instruments: Sequence[OfInstrument]
+    trailing: Decimal
+    cost: Decimal
+    yield_on_cost: Decimal | None
+    forecast: Sequence[tuple[Expected, Instrument, Decimal | None]]  # the last is the gross in the currency asked for
+    missing: Sequence[str] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def income_of(
+    figures: Figures, *, start: date | None, end: date | None, today: date, known_at: datetime | None = None, past: bool = False
+) -> Income:
+    """Return the income over [start, end), and what the year after `today` can bring; `past` leaves out what came later."""
+    payments = _payments(figures.account.pk, today if past else None, known_at)
+    units = Held(figures)
+    listed = {payment.instrument for payment in payments if payment.instrument} | units.instruments
+    instruments = {str(one.pk): one for one in Instrument.objects.filter(pk__in=listed)}
+    declared = _declared(units.instruments, today)
+    rates = _Rates(figures, today, {one.currency for one in (*payments, *declared, *instruments.values())})
+    told = [one for one in (rates.convert(payment) for payment in payments) if one is not None]
+    inside = [one for one in told if (start is None or one.day >= start) and (end is None or one.day < end)]
+    trailing = [one for one in told if today - YEAR < one.day <= today]
+    costs = {
+        str(position.instrument_id): rates.worth(position.cost_basis, position.instrument.currency, today)
+        for position in figures.positions()
+        if position.quantity > 0
+    }
+    rows = [_of_instrument(instruments[key], key, inside, trailing, costs) for key in _names(inside, instruments)]
+    growth = _Growth(units.instruments)
+    coming = expected(today, declared=declared, payments=payments, units=units.at, grown=growth.since)
+    cost = sum((one for one in costs.values() if one is not None), ZERO)
+    earned = sum((one.gross for one in trailing if one.instrument in costs), ZERO)
+    return Income(
+        figures.currency,
+        today,
+        total(inside),
+        by_month(inside),
+        rows,
+        earned,
+        cost,
+        _share(earned, cost),
+        [(one, instruments[one.instrument], rates.worth(one.gross, one.currency, today)) for one in coming],
+        sorted(rates.missing),
+        {} if cost > 0 else {"yield_on_cost": NO_COST},
+    )
+
+
+def _payments(account_id: UUID, as_of: date | None, known_at: datetime | None) -> list[Received]:
+    """Return the payments that an account's ledger tells of, those taken back left out."""
+    until = None if as_of is None else datetime.combine(as_of + timedelta(days=1), time(), UTC)
+    asked: dict[str, Any] = {"account": account_id, "kinds": list(KINDS), "until": until, "known_at": known_at}
+    with connections["default"].cursor() as cursor:
+        cursor.execute(PAYMENTS, asked)
+        entries = [Entry._make((*row[:11], json.loads(row[11]), *row[12:])) for row in cursor.fetchall()]
+    return received(in_order(entries), rate_on)
+
+
+def _declared(instruments: set[str], today: date) -> list[Declared]:
+    """Return the cash dividends declared for instruments that are paid from a year before a day on."""
+    first = today - YEAR - timedelta(days=180)  # some are paid months after their ex-date
+    found = actions(instruments=map(UUID, instruments), start=first, kinds=(ActionKind.CASH_DIVIDEND,))
+    return [
+        Declared(
+            str(action.instrument_id),
+            action.ex_date,
+            action.pay_date or action.ex_date,
+            action.cash or ZERO,
+            action.currency,
+            SPECIAL not in action.label.lower(),
+        )
+        for action in found
+    ]
+
+
+class Held:
+    """What was held of each instrument at the end of days, from what moved on them."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._moves: dict[str, tuple[list[int], list[Decimal]]] = {}
+        pages = figures.pages()
+        for day in sorted(pages):
+            for instrument, quantity in pages[day].units.items():
+                days, quantities = self._moves.setdefault(instrument, ([], []))
+                days.append(day)
+                quantities.append(quantity)
+
+    @property
+    def instruments(self) -> set[str]:
+        """The instruments that were ever held."""
+        return set(self._moves)
+
+    def at(self, instrument: str, day: date) -> Decimal:
+        """Return what was held at the end of a day."""
+        days, quantities = self._moves.get(instrument, ([], []))
+        place = bisect_right(days, day.toordinal()) - 1
+        return quantities[place] if place >= 0 else ZERO
+
+
+class _Growth:
+    """By what splits have multiplied the units of instruments since a day."""
+
+    def __init__(self, instruments: set[str]) -> None:
+        self._splits = splits(instrument_ids=map(UUID, instruments))
+
+    def since(self, instrument: str, day: date) -> Decimal:
+        """Return the product of the ratios of splits after a day."""
+        ratio = ONE
+        for split in self._splits.get(UUID(instrument), ()):
+            if split.ex_date > day:
+                ratio = EXACT.multiply(ratio, split.ratio)
+        return ratio
+
+
+class _Rates:
+    """The rates into the currency asked for, and which there are none of."""
+
+    def __init__(self, figures: Figures, today: date, currencies: set[str]) -> None:
+        self.currency, self.own = figures.currency, figures.account.base_currency
+        self.missing: set[str] = set()
+        pairs = {(one, self.currency) for one in currencies if one != self.currency}
+        self._rates = load_market(instruments=(), pairs=pairs, start=date(1970, 1, 1), until=today).rates if pairs else {}
+
+    def convert(self, payment: Received) -> Received | None:
+        """Return a payment in the currency asked for, none where no rate is known: its own rate beats that of its day."""
+        said = payment.rate if self.currency == self.own else None
+        rate = ONE if payment.currency == self.currency else said or self._at(payment.currency, payment.day)
+        return None if rate is None else in_currency(payment, self.currency, rate)
+
+    def worth(self, amount: Decimal, currency: str, day: date) -> Decimal | None:
+        """Return an amount at the rate of a day, none where none is known."""
+        rate = ONE if currency == self.currency else self._at(currency, day)
+        return None if rate is None else money(EXACT.multiply(amount, rate))
+
+    def _at(self, currency: str, day: date) -> Decimal | None:
+        points: Points = self._rates.get((currency, self.currency), NOTHING)
+        rate = points.value_at(day.toordinal())
+        if rate is None:
+            self.missing.add(f"{currency}/{self.currency}")
+        return rate
+
+
+def _names(payments: Sequence[Received], instruments: Mapping[str, Instrument]) -> list[str]:
+    """Return the instruments that paid, by their names."""
+    return sorted({one.instrument for one in payments if one.instrument}, key=lambda key: instruments[key].key)
+
+
+def _of_instrument(
+    instrument: Instrument,
+    key: str,
+    inside: Sequence[Received],
+    trailing: Sequence[Received],
+    costs: Mapping[str, Decimal | None],
+) -> OfInstrument:
+    """Return what one instrument paid."""
+    earned = sum((one.gross for one in trailing if one.instrument == key), ZERO)
+    tally = total(one for one in inside if one.instrument == key)
+    return OfInstrument(instrument, tally, earned, _share(earned, costs.get(key) or ZERO))
+
+
+def _share(earned: Decimal, cost: Decimal) -> Decimal | None:
+    """Return income as a share of cost."""
+    return exact_ratio(EXACT.divide(earned, cost)) if cost > 0 else None
