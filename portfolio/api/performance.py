@@ -22,6 +22,7 @@ from portfolio.domain.benchmark import NO_BENCHMARK, NO_DAY, Comparison
 from portfolio.domain.performance import Performance
 from portfolio.selectors.benchmark import compared
 from portfolio.selectors.figures import Figures, names_of
+from portfolio.selectors.household import Household
 
 RATIO = 12
 RATIOS = (
@@ -200,7 +201,7 @@ def beside(row: dict[str, Any], comparison: Comparison, benchmark: Instrument) -
     return row | told | {"benchmark": benchmark.key, "reasons": kept | comparison.reasons}
 
 
-def told(figures: Figures, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:
+def told(figures: Figures | Household, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:
     """Return the performance of figures as clients are told it, instruments in `missing` by their ids."""
     found = figures.performance(start=start, end=end, risk_free=float(risk_free))
     row = {"currency": figures.currency, "missing": figures.lacking(start=start, end=end)}

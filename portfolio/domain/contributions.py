@@ -11,15 +11,17 @@ were worth by the prices of their day.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
 from portfolio.domain.bridge import Bridge, Daily, bridge_of
-from portfolio.domain.daybook import Day
+from portfolio.domain.daybook import Cause, Day
 from portfolio.domain.exact import EXACT, ZERO
 from portfolio.domain.performance import exact_ratio
-from portfolio.domain.valuation import Causes, Course, Quoted, causes_of, drift_of_units, position_value, transfer_value
+from portfolio.domain.valuation import CHARGES, Course, Quoted, counted, drift_of_units, position_value, transfer_value
 
 
 class Contribution(NamedTuple):
@@ -61,41 +63,54 @@ def contributions(
 def of_instruments(pages: Mapping[int, Day], quoted: Quoted, first: int, last: int) -> list[Contribution]:
     """Return what each instrument made from the start of the first day to the end of the last."""
     course = Course.of(pages)
-    period = {day: pages[day] for day in sorted(pages) if first <= day <= last}
-    touched = {key: None for key in course.units}
-    touched |= {key: None for page in period.values() for key in (*page.paid, *(item.instrument for item in page.items)) if key}
-    rows = (_of_instrument(key, course.units.get(key, {}), period, quoted, first, last) for key in touched)
+    sums: dict[str, Sums] = defaultdict(Sums)
+    for day in sorted(pages):
+        if first <= day <= last:
+            _add(sums, pages[day], quoted, day)
+    keys = [*course.units, *(key for key in sums if key not in course.units)]
+    rows = (_row(key, course.units.get(key, {}), sums[key], quoted, first, last) for key in keys)
     return [row for row in rows if any(row[1:11])]
 
 
-def _of_instrument(
-    instrument: str, moves: Mapping[int, Decimal], period: Mapping[int, Day], quoted: Quoted, first: int, last: int
-) -> Contribution:
+@dataclass(slots=True)
+class Sums:
+    """What was put into an instrument and taken out, and what its entries made, over some days."""
+
+    paid_in: Decimal = ZERO
+    paid_out: Decimal = ZERO
+    causes: dict[Cause, Decimal] = field(default_factory=lambda: dict.fromkeys(Cause, ZERO))
+    by_rates: Decimal = ZERO
+
+
+def _add(sums: dict[str, Sums], page: Day, quoted: Quoted, day: int) -> None:
+    """Add what a page says of each instrument."""
+    put: dict[str, Decimal] = defaultdict(Decimal)
+    for key, paid in page.paid.items():
+        put[key] += quoted.worth(quoted.listings[key].currency, paid, day) or ZERO
+    for move in page.transfers:
+        put[move.instrument] += transfer_value(move, quoted, day, {})
+    for item, amount in page.items.items():
+        if item.instrument:
+            value = counted(item.currency, amount, item.rate, quoted, day, {})
+            own, charge = sums[item.instrument], item.cause in CHARGES
+            own.causes[item.cause] += value
+            put[item.instrument] += -value if charge else value
+            if item.rate is not None and item.currency != quoted.base:
+                gain = (quoted.worth(item.currency, amount, day) or ZERO) - value
+                own.by_rates += -gain if charge else gain
+    for key, amount in put.items():
+        sums[key].paid_in += max(amount, ZERO)
+        sums[key].paid_out += max(-amount, ZERO)
+
+
+def _row(key: str, moves: Mapping[int, Decimal], sums: Sums, quoted: Quoted, first: int, last: int) -> Contribution:
     """Return what one instrument made."""
     held = [next((units for day, units in reversed(moves.items()) if day <= end), ZERO) for end in (first - 1, last)]
-    values = [position_value(instrument, units, quoted, day) for units, day in zip(held, (first - 1, last), strict=True)]
+    values = [position_value(key, units, quoted, day) for units, day in zip(held, (first - 1, last), strict=True)]
     start, end = (ZERO if value is None else value.in_base for value in values)
-    currency = drift_of_units(instrument, moves, quoted, first, last)
-    sums = [ZERO] * 4
-    paid_in = paid_out = ZERO
-    for day, page in period.items():
-        causes = causes_of(page, quoted, day, {}, instrument) or Causes()
-        moved = _paid(instrument, page, quoted, day)
-        put = moved + causes.income + causes.interest - causes.fees - causes.taxes
-        paid_in, paid_out = paid_in + max(put, ZERO), paid_out + max(-put, ZERO)
-        sums = [total + own for total, own in zip(sums, causes[:4], strict=True)]
-        currency += causes.currency
-    income, interest, fees, taxes = sums
-    price = end - start - paid_in + paid_out - currency
-    return Contribution(instrument, start, end, paid_in, paid_out, price, currency, income, interest, fees, taxes)
-
-
-def _paid(instrument: str, page: Day, quoted: Quoted, day: int) -> Decimal:
-    """Return what was put into an instrument on a day less what was taken out, in cash and in units, at the day's rates."""
-    paid = page.paid.get(instrument, ZERO)
-    cash = quoted.worth(quoted.listings[instrument].currency, paid, day) if paid else ZERO
-    units = (transfer_value(move, quoted, day, {}) for move in page.transfers if move.instrument == instrument)
-    return (cash or ZERO) + sum(units, ZERO)
+    currency = drift_of_units(key, moves, quoted, first, last) + sums.by_rates
+    price = end - start - sums.paid_in + sums.paid_out - currency
+    return Contribution(key, start, end, sums.paid_in, sums.paid_out, price, currency, *sums.causes.values())
 
 
 def _rest(whole: Bridge, rows: Sequence[Contribution], start: Decimal, end: Decimal) -> Contribution:

@@ -19,6 +19,8 @@ from portfolio.domain.entries import Listing
 from portfolio.domain.exact import EXACT, MONEY_PLACES, ZERO, Fixed, money
 from portfolio.domain.pricing import NOTHING, Points
 
+CHARGES = frozenset({Cause.FEE, Cause.TAX})
+
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
@@ -283,27 +285,24 @@ def counted(
     return value or ZERO
 
 
-def causes_of(page: Day, quoted: Quoted, day: int, missing: dict[str, int], instrument: str | None = None) -> Causes | None:
-    """Return what entries of a day earned and cost, none where that is nothing; of one instrument alone, if it is named."""
+def causes_of(page: Day, quoted: Quoted, day: int, missing: dict[str, int]) -> Causes | None:
+    """Return what entries of a day earned and cost, none where that is nothing."""
     sums = dict.fromkeys(Cause, ZERO)
     by_rates, foreign = ZERO, False
     for item, amount in page.items.items():
-        if instrument not in {None, item.instrument}:
-            continue
         value = counted(item.currency, amount, item.rate, quoted, day, missing)
         sums[item.cause] += value
         if item.currency != quoted.base:
             foreign = True
             gain = (quoted.worth(item.currency, amount, day) or ZERO) - value if item.rate is not None else ZERO
-            by_rates += -gain if item.cause in {Cause.FEE, Cause.TAX} else gain
-    if instrument is None:
-        for currency, amount, recorded, _ in page.flows:
-            foreign = foreign or currency != quoted.base
-            if recorded is not None and currency != quoted.base:
-                at_rate = quoted.worth(currency, amount, day) or ZERO
-                by_rates += at_rate - counted(currency, amount, recorded, quoted, day, missing)
-        by_rates += sum((quoted.worth(currency, amount, day) or ZERO for currency, amount in page.turned.items()), ZERO)
-        foreign = foreign or bool(page.turned)
+            by_rates += -gain if item.cause in CHARGES else gain
+    for currency, amount, recorded, _ in page.flows:
+        foreign = foreign or currency != quoted.base
+        if recorded is not None and currency != quoted.base:
+            at_rate = quoted.worth(currency, amount, day) or ZERO
+            by_rates += at_rate - counted(currency, amount, recorded, quoted, day, missing)
+    by_rates += sum((quoted.worth(currency, amount, day) or ZERO for currency, amount in page.turned.items()), ZERO)
+    foreign = foreign or bool(page.turned)
     if not (foreign or by_rates or any(sums.values())):
         return None
     return Causes(*sums.values(), by_rates, foreign)

@@ -71,6 +71,10 @@ class InCurrency(Figures):
         """Return what moved, with recorded rates as rates into the currency."""
         return restated(self.inner.pages(start=start, end=end), self.rates)
 
+    def transfers(self) -> dict[int, Day]:
+        """Return the days on which something came from an account of one's own, or went to one."""
+        return self.inner.transfers()
+
     def quoted(self, pages: Iterable[Day], *, currency: str, start: date, until: date | None = None) -> Quoted:
         """Return the market by which moves are valued in a currency."""
         return self.inner.quoted(pages, currency=currency, start=start, until=until)

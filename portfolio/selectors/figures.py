@@ -24,7 +24,7 @@ from portfolio.models import Performance as KeptPerformance
 from portfolio.selectors import performance as daily
 from portfolio.selectors import projections as state
 from portfolio.selectors.days import days_of, since
-from portfolio.selectors.pages import pages_in, quoted_for
+from portfolio.selectors.pages import pages_in, quoted_for, transfers_in
 
 ZERO = Decimal(0)
 NO_DAY = "No day has been valued yet."
@@ -78,6 +78,10 @@ class Figures(ABC):
     @abstractmethod
     def pages(self, *, start: date | None = None, end: date | None = None) -> dict[int, Day]:
         """Return what moved in [start, end), and what was held before it."""
+
+    @abstractmethod
+    def transfers(self) -> dict[int, Day]:
+        """Return the days on which something came from an account of one's own, or went to one."""
 
     @abstractmethod
     def quoted(self, pages: Iterable[Day], *, currency: str, start: date, until: date | None = None) -> Quoted:
@@ -212,6 +216,10 @@ class KeptFigures(Figures):
     def pages(self, *, start: date | None = None, end: date | None = None) -> dict[int, Day]:
         """Return what moved in [start, end), and what was held before it."""
         return pages_in(account_id=self.account.pk, start=start, end=end)
+
+    def transfers(self) -> dict[int, Day]:
+        """Return the days on which something came from an account of one's own, or went to one."""
+        return transfers_in(account_id=self.account.pk)
 
     def quoted(self, pages: Iterable[Day], *, currency: str, start: date, until: date | None = None) -> Quoted:
         """Return the market by which moves are valued in a currency."""

@@ -159,6 +159,10 @@ class PastFigures(Figures):
         last = date.max.toordinal() if end is None else end.toordinal()
         return {day: page for day, page in self.derivation.pages.items() if day < last}
 
+    def transfers(self) -> dict[int, Day]:
+        """Return the days of that time; most have no transfers."""
+        return self.derivation.pages
+
     def quoted(self, pages: Iterable[Day], *, currency: str, start: date, until: date | None = None) -> Quoted:
         """Return the market by which moves are valued in a currency."""
         own = quote(self.derivation.book)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portfolio.domain.daybook import Day
-from tests.portfolio.domain.values import FOREIGN, LISTINGS, OTHER, SHARE, derived, entry
+from tests.portfolio.domain.values import FOREIGN, OTHER, SHARE, derived, entry
 from tests.portfolio.fixtures import published
 
 D = Decimal
@@ -33,7 +33,7 @@ def day(offset):
     return date.fromordinal(FIRST + offset).isoformat()
 
 
-def entry_of(kind, offset, instrument, currency, amount, fee, tax, rate):
+def entry_of(kind, offset, instrument, currency, amount, fee, tax, rate):  # noqa: PLR0911
     """Return an entry of a kind from random parts."""
     data = {"fx_rate": str(rate)} if rate is not None else {}
     common = {"currency": currency, "data": data}

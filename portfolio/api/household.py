@@ -1,0 +1,180 @@
+"""Several accounts as one: all that the caller may see, or some of them, in one currency."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+from django.http import Http404
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from accounts.api.scoping import caller, token_of
+from accounts.models import Account
+from accounts.selectors.accounts import accounts_of
+from marketdata.api.fields import DayField, InstrumentField
+from portfolio.api.base import PAST, FigureField, PastQuery, currency_asked
+from portfolio.api.performance import PERIOD, RATIO, PerformanceSerializer, PeriodQuery, told
+from portfolio.api.positions import UNITS
+from portfolio.api.snapshots import SnapshotSerializer
+from portfolio.api.summary import SummarySerializer
+from portfolio.domain.bridge import Daily
+from portfolio.models import Snapshot
+from portfolio.selectors.figures import names_of
+from portfolio.selectors.household import Household
+from portfolio.selectors.past import figures_of
+from portfolio.services import projections
+
+MOST_ACCOUNTS = 100
+OF = [
+    OpenApiParameter("accounts", str, description="Ids with commas between; without them, all accounts the caller may see."),
+    OpenApiParameter("currency", str, description="A code such as EUR; without it (or `user`), the caller's base currency."),
+]
+
+
+class AccountsQuery(serializers.Serializer):
+    """Which accounts are asked for."""
+
+    accounts = serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=MOST_ACCOUNTS, required=False)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        """Return the ids of a list with commas."""
+        asked = data.get("accounts")
+        fields: dict[str, Any] = super().to_internal_value({} if asked is None else {"accounts": asked.split(",")})
+        return fields
+
+
+class GainsSerializer(serializers.Serializer):
+    """What an instrument made since the beginning: price + income + currency + interest - fees - taxes = total."""
+
+    price = FigureField(source="price_gain")
+    income = FigureField()
+    currency = FigureField(source="currency_gain")
+    interest = FigureField()
+    fees = FigureField()
+    taxes = FigureField()
+    total = FigureField(source="gain")
+
+
+class JointSerializer(serializers.Serializer):
+    """What the accounts hold of one instrument: its price in its own currency, all else in that of the household."""
+
+    instrument = InstrumentField(read_only=True)
+    quantity = FigureField(places=UNITS)
+    market_price = FigureField(allow_null=True)
+    priced_at = DayField(source="priced_on", allow_null=True)
+    market_value = FigureField(allow_null=True)
+    weight = FigureField(places=RATIO, allow_null=True)
+    gains = GainsSerializer(allow_null=True)
+    accounts = serializers.ListField(child=serializers.CharField())
+
+
+class HouseholdPositionsSerializer(serializers.Serializer):
+    """The positions of the accounts together, by symbol."""
+
+    currency = serializers.CharField()
+    results = JointSerializer(many=True)
+    missing = serializers.ListField(child=serializers.CharField(), help_text="What lacks a price or rate.")
+    reasons = serializers.DictField(child=serializers.CharField())
+
+
+class HouseholdSnapshotsSerializer(serializers.Serializer):
+    """The daily values of the accounts together, oldest first; what went from one to another is no flow."""
+
+    currency = serializers.CharField()
+    results = SnapshotSerializer(many=True)
+    missing = serializers.ListField(child=serializers.CharField())
+    reasons = serializers.DictField(child=serializers.CharField())
+
+
+class HouseholdViewSet(GenericViewSet):
+    """Several accounts of the caller as one. Nothing here is stored, and nothing is written."""
+
+    serializer_class = SummarySerializer
+    filter_backends = ()
+    pagination_class = None
+    accounts: list[Account]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Let the caller in, and bring the figures of the accounts up to date."""
+        super().initial(request, *args, **kwargs)
+        self.accounts = self.load_accounts()
+        for account in self.accounts:
+            projections.catch_up(account_id=account.pk, at=timezone.now())
+
+    def load_accounts(self) -> list[Account]:
+        """Return the accounts asked for, all of which the caller may see, through this token too.
+
+        :raises Http404: if one of them is not there, or not for this caller
+        """
+        query = AccountsQuery(data=self.request.query_params)
+        query.is_valid(raise_exception=True)
+        asked, token = query.validated_data.get("accounts"), token_of(self.request)
+        found = {account.pk: account for account in accounts_of(caller(self.request)).order_by("pk")}
+        if token is not None and token.accounts is not None:
+            found = {pk: account for pk, account in found.items() if pk in token.accounts}
+        if asked is None:
+            return list(found.values())
+        if any(pk not in found for pk in asked):
+            raise Http404
+        return [found[pk] for pk in dict.fromkeys(asked)]
+
+    @cached_property
+    def household(self) -> Household:
+        """The figures asked for."""
+        query = PastQuery(data=self.request.query_params)
+        query.is_valid(raise_exception=True)
+        own = caller(self.request).base_currency
+        past: dict[str, date | datetime] = dict(query.validated_data)
+        members = [figures_of(account, **past) for account in self.accounts]  # type: ignore[arg-type]
+        return Household(members, currency_asked(self.request, own))
+
+    @extend_schema(parameters=[*OF, *PAST], responses=SummarySerializer)
+    def summary(self, request: Request) -> Response:
+        """Return the accounts at a glance."""
+        return Response(SummarySerializer(self.household.summary()).data)
+
+    @extend_schema(parameters=[*OF, *PERIOD, *PAST], responses=PerformanceSerializer)
+    def performance(self, request: Request) -> Response:
+        """Return how the accounts did together from `start` up to, and without, `end`."""
+        query = PeriodQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = {name: query.validated_data[name] for name in ("start", "end", "risk_free")}
+        row = told(self.household, **asked)
+        return Response(row | {"missing": names_of(row["missing"])})
+
+    @extend_schema(parameters=[*OF, *PAST], responses=HouseholdPositionsSerializer)
+    def positions(self, request: Request) -> Response:
+        """Return what the accounts hold together."""
+        return self.answer(HouseholdPositionsSerializer, self.household.positions())
+
+    @extend_schema(parameters=[*OF, *PERIOD[:2], *PAST], responses=HouseholdSnapshotsSerializer)
+    def snapshots(self, request: Request) -> Response:
+        """Return the daily values in [start, end)."""
+        query = PeriodQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        first, end = query.validated_data["start"], query.validated_data["end"]
+        days = [day for day in self.household.days(start=first, end=end) if first is None or day.date >= first]
+        return self.answer(HouseholdSnapshotsSerializer, [snapshot_of(day) for day in days])
+
+    def answer(self, serializer: type[serializers.Serializer], rows: list[Any]) -> Response:
+        """Return rows with what is missing, and why."""
+        gap = self.household.gap()
+        told_ = {
+            "currency": self.household.currency,
+            "results": rows,
+            "missing": names_of(self.household.lacking()),
+            "reasons": {"total_value": gap} if gap else {},
+        }
+        return Response(serializer(told_).data)
+
+
+def snapshot_of(day: Daily) -> Snapshot:
+    """Return a day as snapshots are shown."""
+    fields = {name: getattr(day, name) for name in Daily._fields if name != "day"}
+    return Snapshot(date=day.date, net_flow=day.inflow - day.outflow, **fields)
