@@ -5,12 +5,16 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
+from unfold.decorators import action
+from unfold.enums import ActionVariant
 
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin
+from accounts.domain.roles import Role
 from accounts.models import LedgerEntry
-from marketdata.admin.base import figure, link, link_to_list
+from marketdata.admin.base import figure, leave, link, link_to_list, page_of
+from portfolio.admin.action_forms import ActionDialog
 from portfolio.models import Closure, Lot, Position
 
 OWN = "instrument__currency"
@@ -65,6 +69,7 @@ class PositionAdmin(MemberAdmin):
     search_fields = ("instrument__symbol__istartswith", "instrument__name__icontains")
     ordering = ("-account_id", "-instrument_id")
     list_select_related = ("account", "instrument")
+    actions_detail = ("post_action",)
     fieldsets = (
         (None, {"fields": (("instrument", "account"), (QUANTITY, "since"))}),
         ("Cost and value", {"fields": ((AVERAGE, COST), (PRICE, "priced_on"), (VALUE, BASE_VALUE))}),
@@ -83,3 +88,23 @@ class PositionAdmin(MemberAdmin):
     def symbol(self, position: Position) -> str:
         """Return the instrument's symbol, which leads to the position's own page."""
         return position.instrument.symbol
+
+    def has_post_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let those post who may write in the account."""
+        return self.reaches(request, obj, Role.TRADER)
+
+    @action(
+        description="Corporate actions",
+        permissions=["post"],
+        icon="domain",
+        variant=ActionVariant.DEFAULT,
+        dialog={
+            "title": "Post what the company did?",
+            "description": "The entries follow from the units held on the day; they are posted once.",
+            "form_class": ActionDialog,
+            "form_submit_text": "Post",
+        },
+    )
+    def post_action(self, request: HttpRequest, form: ActionDialog, object_id: str) -> HttpResponse:
+        """Come back from the dialog."""
+        return leave(request, "It is in the ledger.", page_of(form.done[-1]))

@@ -6,7 +6,8 @@ import pytest
 
 from accounts.domain.roles import Role
 from accounts.models import LedgerEntry
-from portfolio.models import Closure, Lot
+from marketdata.models import CorporateAction
+from portfolio.models import Closure, Lot, Position
 from portfolio.services.projections import catch_up
 from tests.admin.world import looks, to
 from tests.factories import make_account, make_instrument, post, share
@@ -26,8 +27,8 @@ def account(alice):
     return account
 
 
-def send(client, row, action, **form):
-    page = to(type(row), "change", row.pk).replace("/change/", f"/{action}/")
+def send(client, row, asked, **form):
+    page = to(type(row), "change", row.pk).replace("/change/", f"/{asked}/")
     return client.post(page, {"_form_submitted": "True"} | form, headers={"HX-Request": "true"})
 
 
@@ -85,3 +86,30 @@ class TestChoosing:
         assert send(looks(bob), closure, "choose_lots", lots="2").status_code == 403
         share(account, charlie, Role.TRADER)
         assert "HX-Redirect" in send(looks(charlie), closure, "choose_lots", lots="2")
+
+
+class TestCorporateActions:
+    @pytest.fixture
+    def position(self, account):
+        return Position.objects.using("system").select_related("instrument").get(account=account)
+
+    @pytest.fixture
+    def split(self, position):
+        return CorporateAction.objects.create(
+            instrument=position.instrument, kind="SPLIT", ex_date="2024-06-03", ratio="0.1", recorded_at=NOW
+        )
+
+    def test_are_posted_from_the_position(self, alice, account, position, split):
+        answer = send(looks(alice), position, "post_action", action=str(split.pk), cash_in_lieu="12")
+        assert "HX-Redirect" in answer, answer.content
+        catch_up(account_id=account.pk, at=NOW)
+        assert Position.objects.using("system").get(account=account).quantity == 1
+        assert b"Select a valid choice" in send(looks(alice), position, "post_action", action=str(split.pk)).content
+
+    def test_are_dismissed(self, alice, account, position, split):
+        answer = send(looks(alice), position, "post_action", action=str(split.pk), dismiss="on")
+        assert "HX-Redirect" in answer, answer.content
+        assert LedgerEntry.objects.using("system").filter(account=account, kind="NOTE").count() == 1
+
+    def test_are_not_for_who_only_looks(self, position, split, bob):
+        assert send(looks(bob), position, "post_action", action=str(split.pk)).status_code == 403
