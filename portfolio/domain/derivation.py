@@ -57,13 +57,17 @@ class Derivation:
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """What was kept of an earlier run: the day to value from, the figures before it, pages, gaps, and the last day that moved."""
+    """What was kept of an earlier run: the day to value from, the figures before it, pages, gaps, and the last day that moved.
+
+    `whole`: the entries are those since the beginning; days before the first are posted, but not valued again.
+    """
 
     first: int | None = None
     opening: Opening = field(default_factory=Opening)
     pages: Mapping[int, Day] = field(default_factory=dict)
     missing: Mapping[str, Gap] = field(default_factory=dict)
     last_moved: int = 0
+    whole: bool = False
 
 
 FROM_NOTHING = Resumption()
@@ -84,6 +88,8 @@ def derive(
     fold(book, entries)
     result = Derivation(book)
     pages = dict(resumption.pages)
+    if resumption.whole and resumption.first is not None:
+        pages |= _closed_before(book, resumption.first)
     for day, page in book.days.items():
         if day in pages:
             pages[day].merge(page)
@@ -106,6 +112,13 @@ def derive(
     result.missing = _gaps(book, quoted, {**valuation.missing}, _before(first, resumption.missing))
     _stand(result, course, pages.get(last, Day()), quoted, last)
     return result
+
+
+def _closed_before(book: Book, first: int) -> dict[int, Day]:
+    """Take the pages before a day out of a book, and return one in their place: what was held at the end of the last."""
+    frame = keyframes({day: page for day, page in book.days.items() if day < first}, [first - 1])
+    book.days = {day: page for day, page in book.days.items() if day >= first}
+    return frame
 
 
 def quote(book: Book) -> Quoted:

@@ -19,12 +19,14 @@ from uuid import UUID
 from django.db import DataError, connections, transaction
 
 from accounts.models import Account, AccountKind
+from portfolio.domain import wash
 from portfolio.domain.book import Book
 from portfolio.domain.derivation import Derivation, Resumption, derive
 from portfolio.domain.entries import Entry, in_order, place_of, takes_back_others
 from portfolio.domain.lots import Method
 from portfolio.domain.memory import as_json, recall
 from portfolio.domain.pricing import Market
+from portfolio.domain.reach import asks_nothing, day_of, first_reached
 from portfolio.models import Projection
 from portfolio.selectors import projections as state
 from portfolio.selectors.figures import FiguresBeyondLimits
@@ -39,8 +41,9 @@ log = logging.getLogger(__name__)
 def catch_up(*, account_id: UUID, at: datetime) -> Projection:
     """Bring an account's figures up to date with its ledger and the prices, and return how far they reach.
 
-    Nothing new costs one query. New entries and prices at the end are read from where the last run stopped; an entry that
-    happened earlier, a reversal, another cost basis method or a change in the past of a price start the account over.
+    Nothing new costs one query. New entries and prices at the end are read from where the last run stopped. An entry that
+    happened earlier, a reversal or a choice of lots is posted in its place, and figures are valued and written from its day on;
+    another cost basis method or a change in the past of a price starts the account over.
 
     :raises Account.DoesNotExist: if there is no such account
     :raises FiguresBeyondLimits: if the entries are too large to be computed with
@@ -113,6 +116,7 @@ class Reading:
     series: dict[str, Any]
     pairs: set[tuple[str, str]]
     rates: dict[str, Any]
+    all: list[Entry]  # those that don't count, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +127,20 @@ class Run:
     reading: Reading
     resumption: Resumption
     fresh: bool
+    again: int | None = None  # the day from which closures are written again
 
 
 def _plan(account: Account, projection: Projection) -> Run:
     """Load what a run takes: what is new, or everything where the past has changed."""
     reading = _read(account, projection)
-    if projection.read_up_to and not _starts_over(account, projection, reading):
-        return _resumed(account, projection, reading)
     if projection.read_up_to:
+        rests = not _rests_on_else(account, projection, reading)
+        if rests and not _goes_back(projection, reading):
+            return _resumed(account, projection, reading)
         reading = _read(account, Projection(account=account))
+        first = first_reached(reading.all, projection.read_up_to) if rests else None
+        if first is not None and (run := _posted_in_place(account, projection, reading, first)) is not None:
+            return run
     book = _book(account, reading, min((entry.day for entry in reading.entries), default=None))
     return Run(book, reading, Resumption(), fresh=True)
 
@@ -153,17 +162,24 @@ def _read(account: Account, projection: Projection) -> Reading:
         series,
         pairs,
         reach_of_rates(pairs, legs=projection.rates, using=SYSTEM),
+        entries,
     )
 
 
-def _starts_over(account: Account, projection: Projection, reading: Reading) -> bool:
-    """Say whether something has changed before the point where the last run stopped."""
-    if projection.basis != state.basis_of(account) or reading.takes_back:
+def _goes_back(projection: Projection, reading: Reading) -> bool:
+    """Say whether something was posted, or taken back, before the point where the last run stopped."""
+    if reading.takes_back:
         return True
-    if reading.entries and projection.read_until is not None:
-        first = place_of(reading.entries[0])
-        if (first.at, first.rank) < (projection.read_until, projection.read_rank):
-            return True
+    if not reading.entries or projection.read_until is None:
+        return False
+    first = place_of(reading.entries[0])
+    return (first.at, first.rank) < (projection.read_until, projection.read_rank)
+
+
+def _rests_on_else(account: Account, projection: Projection, reading: Reading) -> bool:
+    """Say whether the figures rest on something else now: another method, or prices or rates with another past."""
+    if projection.basis != state.basis_of(account):
+        return True
     moved = {key for key, now in reading.series.items() if now != projection.series.get(key, now)}
     if any(_rewritten(projection.series[key], reading.series[key]) for key in moved) or moved & set(projection.awaited):
         return True
@@ -199,6 +215,28 @@ def _resumed(account: Account, projection: Projection, reading: Reading) -> Run:
     return Run(book, reading, resumption, fresh=False)
 
 
+def _posted_in_place(account: Account, projection: Projection, reading: Reading, reached: int) -> Run | None:
+    """Return a run that posts all entries, and values and writes from the first day on that something reached.
+
+    None where that is the beginning, or nothing is left from there on.
+    """
+    kept, now = {**projection.series, **projection.rates}, {**reading.series, **reading.rates}
+    days = [_changed_from(reach, now[name]) for name, reach in kept.items() if name in now and reach != now[name]]
+    if projection.first_date is None or projection.valued_until is None or not reading.entries:
+        return None
+    first = min([reached, *days, projection.valued_until.toordinal() + 1])
+    last = max(entry.day for entry in reading.entries)
+    if first <= projection.first_date.toordinal() or last < first:
+        return None
+    listings = listings_of(reading.series)
+    quiet = all(asks_nothing(entry, listings) for entry in reading.entries if entry.day < first)
+    book = _book(account, reading, first if quiet else min(entry.day for entry in reading.entries))
+    day = date.fromordinal(first)
+    opening = state.opening_before(account_id=account.pk, day=day)
+    resumption = Resumption(first, opening, {}, state.gaps_of(projection.missing), last, whole=True)
+    return Run(book, reading, resumption, fresh=False, again=first - wash.WINDOW if account.wash_sales else first)
+
+
 def _first_changed(projection: Projection, reading: Reading) -> int | None:
     """Return the first day whose figures may be other than those kept, or none."""
     days = [entry.day for entry in reading.entries]
@@ -230,7 +268,9 @@ def _book(account: Account, reading: Reading, first: int | None) -> Book:
 
 def _write(account: Account, projection: Projection, run: Run, result: Derivation, at: datetime) -> None:
     """Write what a run found, and how far it has read."""
-    closures = 0 if run.fresh else projection.memory.get("closures", 0)
+    closures = result.book.closures
+    known = 0 if run.fresh or run.again is not None else projection.memory.get("closures", 0)
+    kept = 0 if run.again is None else next((n for n, one in enumerate(closures) if day_of(one) >= run.again), len(closures))
     with connections[SYSTEM].cursor() as cursor:
         if run.fresh:
             store.forget(cursor, account.pk)
@@ -238,12 +278,15 @@ def _write(account: Account, projection: Projection, run: Run, result: Derivatio
             store.write_snapshots(cursor, account.pk, result)
             store.write_positions(cursor, account.pk, result)
             store.write_lots(cursor, account.pk, result.book)
-            store.write_closures(cursor, account.pk, result.book.closures, closures)
+            if run.again is not None:
+                store.drop_vanished(cursor, account.pk, result.book)
+                store.drop_closures(cursor, account.pk, kept)
+            store.write_closures(cursor, account.pk, closures[kept:], known + kept)
             store.amend_closures(cursor, account.pk, result.book.amended)
     if result.figures:
         write_performance(account=account)
     _note(account, projection, run, result, at)
-    projection.memory["closures"] = closures + len(result.book.closures)
+    projection.memory["closures"] = known + len(closures)
     projection.save(using=SYSTEM)
     if run.fresh or result.book.closures:
         watch_trades(account_id=account.pk, at=at)

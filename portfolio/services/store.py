@@ -79,6 +79,20 @@ def write_lots(cursor: CursorWrapper, account_id: UUID, book: Book) -> None:
     _insert(cursor, "lot", LOT, account_id, _columns(rows, LOT))
 
 
+def drop_vanished(cursor: CursorWrapper, account_id: UUID, book: Book) -> None:
+    """Drop positions and lots of instruments that no entry names any more: it was taken back."""
+    for table in ("position", "lot"):
+        cursor.execute(
+            f"DELETE FROM portfolio_{table} WHERE account_id = %s AND NOT instrument_id = ANY (%s::uuid[])",  # noqa: S608
+            [account_id, list(book.holdings)],
+        )
+
+
+def drop_closures(cursor: CursorWrapper, account_id: UUID, known: int) -> None:
+    """Drop the closures after those known."""
+    cursor.execute("DELETE FROM portfolio_closure WHERE account_id = %s AND number > %s", [account_id, known])
+
+
 def write_closures(cursor: CursorWrapper, account_id: UUID, closures: Sequence[Closure], known: int) -> None:
     """Add closures after those known."""
     rows = [
