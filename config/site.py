@@ -18,6 +18,7 @@ from unfold.sites import UnfoldAdminSite
 from config.cachepage import cache_page
 from config.dashboard import start_page
 from config.health import health
+from config.planpage import plan_page
 from config.throttles import ThrottledLoginForm
 
 
@@ -55,8 +56,9 @@ class Site(UnfoldAdminSite):
         return super().admin_view(at_home, cacheable)
 
     def extra_urls(self) -> list[URLPattern]:
-        """Add the pages of the system's health and of the cache."""
+        """Add the pages of targets, of the system's health and of the cache."""
         return [
+            path("targets/", self.admin_view(self.targets), name="targets"),
             path("health/", self.admin_view(self.health), name="health"),
             path("cache/", self.admin_view(self.cache), name="cache"),
         ]
@@ -76,6 +78,10 @@ class Site(UnfoldAdminSite):
     def cache(self, request: HttpRequest) -> HttpResponse:
         """Show operators how the cache does."""
         return cache_page(request, self.each_context(request))
+
+    def targets(self, request: HttpRequest) -> HttpResponse:
+        """Show how far one of the user's accounts is from its targets."""
+        return plan_page(request, self.each_context(request))
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Answer nothing: the navigation is short, and results kept in a cache would outlive a membership."""

@@ -37,7 +37,20 @@ NAVIGATION = [
             to_list("portfolio_closure", "Closed lots", "task_alt"),
             to_list("portfolio_snapshot", "Daily values", "calendar_month"),
             to_list("portfolio_performance", "Returns", "trending_up"),
+            {"title": "Targets", "icon": "target", "link": reverse_lazy("admin:targets")},
             to_list("accounts_importbatch", "Imports", "upload_file"),
+        ],
+    },
+    {
+        "title": "Plans",
+        "collapsible": True,
+        "items": [
+            to_list("accounts_targetallocation", "Allocations", "donut_small"),
+            to_list("accounts_taxonomy", "Taxonomies", "category"),
+            to_list("accounts_classification", "Classifications", "label"),
+            to_list("accounts_policy", "Bounds", "gavel"),
+            to_list("accounts_tradethresholds", "Bounds of trades", "notification_important"),
+            to_list("portfolio_alert", "Alerts", "warning"),
         ],
     },
     {

@@ -11,10 +11,15 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import (
     Account,
     ApiToken,
+    Classification,
     ImportBatch,
     Job,
     LedgerEntry,
     Membership,
+    Policy,
+    TargetAllocation,
+    Taxonomy,
+    TradeThresholds,
     User,
     Watchlist,
 )
@@ -28,6 +33,7 @@ PRIVATE = [model for model in MODELS if model not in SHARED]
 MOST_QUERIES = 14
 EVERYBODY = {"alice", "tom", "bob", "charlie", "operator"}
 OPERATORS_ALONE = {ProviderHealth, ProviderState, StreamState}
+PLANS = (TargetAllocation, Taxonomy, Classification)
 # who may add, who may change Alice's record; everybody else may not
 ADDS = {
     Account: EVERYBODY,
@@ -36,6 +42,9 @@ ADDS = {
     ImportBatch: {"alice", "tom", "charlie"},  # Charlie, in the account of his own
     LedgerEntry: {"alice", "tom", "charlie"},
     Membership: {"alice", "charlie"},
+    **dict.fromkeys(PLANS, frozenset({"alice", "tom", "charlie"})),
+    Policy: {"alice", "charlie"},
+    TradeThresholds: {"alice", "charlie"},
     CorporateAction: {"operator"},
     Instrument: {"operator"},
     User: {"operator"},
@@ -44,6 +53,9 @@ CHANGES = {
     Account: {"alice"},
     Job: {"alice"},
     Membership: {"alice"},
+    **dict.fromkeys(PLANS, frozenset({"alice", "tom"})),
+    Policy: {"alice"},
+    TradeThresholds: {"alice"},
     Watchlist: {"alice"},
     CorporateAction: {"operator"},
     Instrument: {"operator"},
@@ -129,6 +141,7 @@ class TestEveryRecord:
             answer = client.get(to(model, "delete", world.records[model].pk))
             deletable = model._meta.model_name in {"watchlist", "notification"} and name == "alice"
             deletable |= model is CorporateAction and name == "operator"
+            deletable |= model in {*PLANS, Policy} and name in CHANGES[model]
             assert answer.status_code == (
                 200 if deletable else 302 if name not in own(world, model) and not refused(answer) else 403
             ), name

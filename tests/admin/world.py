@@ -13,12 +13,17 @@ from django.urls import reverse
 from accounts.models import (
     Account,
     ApiToken,
+    Classification,
     ImportBatch,
     Job,
     JobRun,
     LedgerEntry,
     Membership,
     Notification,
+    Policy,
+    TargetAllocation,
+    Taxonomy,
+    TradeThresholds,
     User,
     Watchlist,
 )
@@ -38,7 +43,7 @@ from marketdata.models import (
     StreamState,
     Tick,
 )
-from portfolio.models import Closure, Lot, Performance, Position, Projection, Snapshot
+from portfolio.models import Alert, Closure, Lot, Performance, Position, Projection, Snapshot
 from portfolio.services.projections import catch_up
 from tests.access.world import NOW, World
 from tests.factories import make_quotes, make_segment, make_ticks, post
@@ -83,6 +88,9 @@ class AdminWorld(World):
             Watchlist.objects.filter(pk=self.watchlist.pk).update(name=SHORT_EVIL)
             Notification.objects.filter(pk=self.notification.pk).update(title=EVIL[:200], body=EVIL, link="javascript:alert(7)")
             ApiToken.objects.filter(pk=self.token.pk).update(name=SHORT_EVIL)
+            TargetAllocation.objects.filter(pk=self.allocation.pk).update(name=SHORT_EVIL)
+            Taxonomy.objects.filter(pk=self.taxonomy.pk).update(name=SHORT_EVIL)
+            Classification.objects.filter(pk=self.classification.pk).update(category=SHORT_EVIL)
         User.objects.filter(pk=self.alice.pk).update(display_name=SHORT_EVIL)
         Instrument.objects.filter(pk=self.instrument.pk).update(name=EVIL)
         JobRun.objects.using("system").filter(pk=self.run.pk).update(detail=EVIL)
@@ -105,6 +113,10 @@ class AdminWorld(World):
             LedgerEntry: self.evil,
             Membership: self.membership(self.bob),
             Notification: self.notification,
+            Policy: self.policy,
+            TargetAllocation: self.allocation,
+            Taxonomy: self.taxonomy,
+            Classification: self.classification,
             User: self.alice,
             Watchlist: self.watchlist,
             Instrument: self.instrument,
@@ -112,6 +124,10 @@ class AdminWorld(World):
         }
         found |= {model: self.shared(model) for model in SHARED if model not in found}
         with acting_as(self.alice.pk):
+            thresholds = {"min_win_rate": "0.5", "min_expectancy": "1", "max_drawdown_pct": "0.1", "max_consecutive_losses": 3}
+            found[TradeThresholds] = TradeThresholds.objects.get_or_create(account=self.account, defaults=thresholds)[0]
+            alert = {"since": NOW, "message": EVIL}
+            found[Alert] = Alert.objects.using("system").get_or_create(account=self.account, subject="x", defaults=alert)[0]
             for model in (Position, Lot, Closure, Snapshot, Performance, Projection):
                 found[model] = model.objects.filter(account=self.account).order_by("pk").first()
         return found
