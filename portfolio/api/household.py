@@ -20,7 +20,7 @@ from accounts.selectors.accounts import accounts_of
 from marketdata.api.fields import DayField, InstrumentField
 from portfolio.api.base import PAST, FigureField, PastQuery, currency_asked
 from portfolio.api.performance import PERIOD, RATIO, PerformanceSerializer, PeriodQuery, told
-from portfolio.api.positions import UNITS
+from portfolio.api.positions import UNITS, GainsSerializer
 from portfolio.api.snapshots import SnapshotSerializer
 from portfolio.api.summary import SummarySerializer
 from portfolio.domain.bridge import Daily
@@ -47,18 +47,6 @@ class AccountsQuery(serializers.Serializer):
         asked = data.get("accounts")
         fields: dict[str, Any] = super().to_internal_value({} if asked is None else {"accounts": asked.split(",")})
         return fields
-
-
-class GainsSerializer(serializers.Serializer):
-    """What an instrument made since the beginning: price + income + currency + interest - fees - taxes = total."""
-
-    price = FigureField(source="price_gain")
-    income = FigureField()
-    currency = FigureField(source="currency_gain")
-    interest = FigureField()
-    fees = FigureField()
-    taxes = FigureField()
-    total = FigureField(source="gain")
 
 
 class JointSerializer(serializers.Serializer):

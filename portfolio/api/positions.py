@@ -3,33 +3,54 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketdata.api.fields import DayField, InstrumentField, UtcDateTimeField
-from portfolio.api.base import PAST, FigureField, FiguresViewSet
+from portfolio.api.base import PAST, FigureField, FiguresViewSet, currency_asked
 from portfolio.models import Closure, Lot, Position
+from portfolio.selectors.valued import Valued, gains_of, positions_in
 
 RATIO, UNITS = 12, 12
 STATES = ("open", "closed", "all")
 STATE = OpenApiParameter("state", str, enum=STATES, default="open", description="Positions held now, no longer held, or both.")
 
+SHOWN = OpenApiParameter(
+    "currency",
+    str,
+    description="`instrument` (the default: each in its own), `account`, `user` or a code: costs at the rates of their days.",
+)
+
+
+class GainsSerializer(serializers.Serializer):
+    """What an instrument made since the beginning: price + income + currency + interest - fees - taxes = total."""
+
+    price = FigureField(source="price_gain")
+    income = FigureField()
+    currency = FigureField(source="currency_gain")
+    interest = FigureField()
+    fees = FigureField()
+    taxes = FigureField()
+    total = FigureField(source="gain")
+
 
 class PositionSerializer(serializers.Serializer):
-    """A position, in the instrument's currency; `weight` is its share of the account's total value.
+    """A position, in `currency`: the instrument's, unless another is asked for. `weight` is its share of the account's value.
 
     Cost includes the fees and taxes of purchases; gains are after those of sales. `income` is before fees and taxes, and
-    `fees` and `taxes` count those inside trades, too. Market figures are null where no price or rate is known.
+    `fees` and `taxes` count those inside trades, too. Figures are null where a price or rate they need is not known. `gains`
+    tells what prices, income and currencies made since the beginning, in `gains_currency`: the account's, or the one asked for.
     """
 
     instrument = InstrumentField(read_only=True)
     quantity = FigureField(places=UNITS)
     average_price = FigureField(allow_null=True)
-    cost_basis = FigureField()
+    cost_basis = FigureField(allow_null=True)
     market_price = FigureField(allow_null=True)
     priced_at = DayField(source="priced_on", allow_null=True)
     market_value = FigureField(allow_null=True)
@@ -37,13 +58,29 @@ class PositionSerializer(serializers.Serializer):
     unrealized_gain = FigureField(allow_null=True)
     unrealized_gain_pct = FigureField(places=RATIO, allow_null=True)
     day_gain = FigureField(allow_null=True)
-    realized_gain = FigureField()
-    income = FigureField()
-    fees = FigureField()
-    taxes = FigureField()
-    currency = serializers.CharField(source="instrument.currency")
+    realized_gain = FigureField(allow_null=True)
+    income = FigureField(allow_null=True)
+    fees = FigureField(allow_null=True)
+    taxes = FigureField(allow_null=True)
+    currency = serializers.SerializerMethodField()
+    gains = serializers.SerializerMethodField()
+    gains_currency = serializers.SerializerMethodField()
 
-    def get_weight(self, position: Position) -> str | None:
+    def get_currency(self, position: Position | Valued) -> str:
+        """Return the currency of the amounts."""
+        return str(self.context.get("currency") or position.instrument.currency)
+
+    @extend_schema_field(GainsSerializer(allow_null=True))
+    def get_gains(self, position: Position | Valued) -> dict[str, Any] | None:
+        """Return what made the position's gain; none where a rate is missing."""
+        found: dict[str, Any] = self.context.get("gains", {})
+        return found.get(str(position.instrument_id))
+
+    def get_gains_currency(self, position: Position | Valued) -> str:
+        """Return the currency of the gains."""
+        return str(self.context.get("gains_currency", ""))
+
+    def get_weight(self, position: Position | Valued) -> str | None:
         """Return the share of the account's total value, if there is one."""
         whole: Decimal = self.context.get("total_value", Decimal(0))
         if position.value_in_base is None or not whole:
@@ -64,20 +101,40 @@ class PositionViewSet(FiguresViewSet):
     serializer_class = PositionSerializer
     filterset_fields = {"instrument": ["exact"]}
 
-    def get_serializer_context(self) -> dict[str, Any]:
-        """Add the value that weights are shares of."""
-        last = None if getattr(self, "swagger_fake_view", False) else self.figures.last_snapshot()
-        return {**super().get_serializer_context(), "total_value": last.total_value if last else Decimal(0)}
+    @cached_property
+    def shown(self) -> str:
+        """The currency that was asked for; empty: each instrument's own."""
+        own = self.account.base_currency
+        return currency_asked(self.request, "", account=own, instrument="")
 
-    @extend_schema(parameters=[*PAST, STATE])
+    @cached_property
+    def currency(self) -> str:
+        """The currency that the figures are read in; they are converted one by one."""
+        return self.account.base_currency
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Add the value that weights are shares of, and what each position made."""
+        context = super().get_serializer_context()
+        if getattr(self, "swagger_fake_view", False):
+            return context
+        last, told = self.figures.last_snapshot(), self.shown or self.currency
+        gains = self.remembered("gains", self.gains) if told == self.currency else self.gains()
+        shown = {"currency": self.shown, "gains": gains, "gains_currency": told}
+        return {**context, **shown, "total_value": last.total_value if last else Decimal(0)}
+
+    def gains(self) -> dict[str, Any]:
+        """Return what each position made, by the id of its instrument."""
+        found = gains_of(self.figures, self.shown or self.currency)
+        return {key: dict(GainsSerializer(row).data) for key, row in found.items()}
+
+    @extend_schema(parameters=[*PAST, STATE, SHOWN])
     def list(self, request: Request, account_id: str) -> Response:
         """Return the positions held, or those no longer held."""
         query = StateQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         state = query.validated_data["state"]
-        return self.page_of(
-            [one for one in self.figures.positions() if state == "all" or bool(one.quantity) is (state == "open")]
-        )
+        found: list[Any] = positions_in(self.figures, self.shown) if self.shown else [*self.figures.positions()]
+        return self.page_of([one for one in found if state == "all" or bool(one.quantity) is (state == "open")])
 
 
 class LotSerializer(serializers.Serializer):

@@ -12,7 +12,7 @@ from functools import cached_property
 from accounts.models import AccountKind
 from marketdata.models import Instrument
 from portfolio.domain.bridge import Bridge, Daily, Leg, bridge_of, converted, prolonged, together
-from portfolio.domain.contributions import Contribution, of_instruments
+from portfolio.domain.contributions import Contribution
 from portfolio.domain.daybook import Day
 from portfolio.domain.exact import EXACT, ZERO, money
 from portfolio.domain.performance import Performance, exact_ratio
@@ -20,9 +20,10 @@ from portfolio.domain.pricing import Points
 from portfolio.domain.valuation import flows_of
 from portfolio.models import Position
 from portfolio.selectors import performance as daily
-from portfolio.selectors.conversion import EARLIEST, InCurrency, no_rate, rates_into
+from portfolio.selectors.conversion import no_rate, rates_into
 from portfolio.selectors.days import since
 from portfolio.selectors.figures import NO_DAY, Figures, Summary, names_of
+from portfolio.selectors.valued import gains_of
 
 RETURNS = ("twr", "xirr", "max_drawdown")
 Rated = Points | None  # the rates into the currency, none for an account that is in it
@@ -193,17 +194,6 @@ class Household:
                 sums = row if known is None else [mine + other for mine, other in zip(known[1:11], row[1:11], strict=True)]
                 found[key] = row if known is None else Contribution(key, *sums)  # type: ignore[arg-type]
         return found
-
-
-def gains_of(figures: Figures, currency: str) -> dict[str, Contribution]:
-    """Return what each instrument made in an account since its beginning, by its id, in a currency."""
-    told = figures if figures.currency == currency else InCurrency(figures, currency)
-    days = told.days()
-    if not days or told.gap():
-        return {}
-    pages = told.pages()
-    quoted = told.quoted(pages.values(), currency=currency, start=EARLIEST, until=days[-1].date)
-    return {row.instrument: row for row in of_instruments(pages, quoted, days[0].day, days[-1].day) if row.instrument}
 
 
 def transfers_between(members: Sequence[Figures]) -> list[dict[int, Leg]]:

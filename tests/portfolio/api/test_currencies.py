@@ -182,3 +182,51 @@ class TestContributions:
         empty = make_account(owner=alice)
         answer = browser(alice).get(f"/api/v1/accounts/{empty.pk}/contributions/").json()
         assert (answer["results"], answer["gain"], answer["reasons"]) == ([], None, {"gain": "No day of the period was valued."})
+
+
+class TestPositions:
+    def row(self, world, **query):
+        return next(row for row in world.get("positions", **query)["results"] if row["instrument"] == world.foreign.key)
+
+    def test_are_in_the_instruments_currency_unless_asked_for_in_another(self, world):
+        own = self.row(world)
+        assert own == self.row(world, currency="instrument")
+        assert (own["currency"], own["market_value"], own["cost_basis"], own["income"]) == (world.abroad, "540", "501", "20")
+        assert own["gains_currency"] == world.home
+
+    def test_tell_what_prices_income_and_currencies_made(self, world):
+        gains = self.row(world)["gains"]
+        assert gains == {
+            "price": "52.5",
+            "income": "26",
+            "currency": "22.5",
+            "interest": "0",
+            "fees": "1.2",
+            "taxes": "3.9",
+            "total": "95.9",
+        }
+
+    def test_in_the_accounts_currency_cost_what_the_day_said(self, world):
+        row = self.row(world, currency="account")
+        assert (row["currency"], row["market_price"], row["market_value"]) == (world.home, "67.5", "675")
+        assert (row["cost_basis"], row["unrealized_gain"], row["income"]) == ("601.2", "73.8", "26")
+        assert D(row["unrealized_gain"]) + D(row["income"]) - D(row["taxes"]) == D(row["gains"]["total"])
+
+    def test_cost_what_the_entry_says_where_it_states_a_rate(self, world):
+        post(
+            world.account, "BUY", instrument=world.foreign, quantity="2", price="50", currency=world.abroad,
+            occurred_at=at("2024-01-04"), data={"fx_rate": "1.3"},
+        )  # fmt: skip
+        assert self.row(world, currency=world.home)["cost_basis"] == "731.2"
+
+    def test_realize_what_was_paid_and_received_at_the_rates_of_those_days(self, world):
+        sale = {"instrument": world.foreign, "quantity": "-10", "price": "54", "currency": world.abroad}
+        post(world.account, "SELL", occurred_at=at("2024-01-04"), **sale)
+        rows = world.get("positions", state="closed", currency=world.home)["results"]
+        assert rows[0]["realized_gain"] == "73.8"
+
+    def test_without_a_rate_are_null(self, world):
+        (unknown,) = fresh_currencies(1)
+        row = self.row(world, currency=unknown)
+        figures = ("market_value", "cost_basis", "income", "day_gain", "gains", "unrealized_gain", "average_price")
+        assert {row[name] for name in figures} == {None}

@@ -137,6 +137,16 @@ class TestPositions:
             "fees": "2",
             "taxes": "0",
             "currency": "USD",
+            "gains": {
+                "price": "38",
+                "income": "0",
+                "currency": "0",
+                "interest": "0",
+                "fees": "2",
+                "taxes": "0",
+                "total": "36",
+            },
+            "gains_currency": "USD",
         }
 
     def test_shows_what_was_held_where_asked_to(self, get, account, share):
