@@ -77,7 +77,7 @@ def _of_account(request: HttpRequest, account: Account) -> dict[str, Any]:
         figures = figures_of(account)
         checks = checks_of(figures)
         note_checks(account=account, checks=checks, at=timezone.now())
-        page = {"checks": [_check(check) for check in checks], "form": form} | _drift(request, figures)
+        page: dict[str, Any] = {"checks": [_check(check) for check in checks], "form": form} | _drift(request, figures)
     except ValidationError as refusal:
         return {"refusal": " ".join(refusal.messages)}
     if asked and form.is_valid() and "planned" in page:

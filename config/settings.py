@@ -227,6 +227,7 @@ SPECTACULAR_SETTINGS = {
         "CostBasisMethod": "accounts.models.CostBasisMethod",
         "EntryKind": "accounts.domain.ledger.EntryKind",
         "JobKind": "accounts.models.JobKind",
+        "PolicyKind": "accounts.models.PolicyKind",
         "RunOutcome": "accounts.models.RunOutcome",
     },
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest
 from django.urls import reverse
@@ -104,7 +104,7 @@ def at_lines(refusal: ValidationError) -> ValidationError:
         place = re.fullmatch(r"targets\.(\d+).*", name)
         texts = [text for error in errors for text in error.messages]
         told = [f"Target {int(place[1]) + 1}: {text}" for text in texts] if place else texts
-        named.setdefault("lines" if name.startswith("targets") else name or "__all__", []).extend(told)
+        named.setdefault("lines" if name.startswith("targets") else name or NON_FIELD_ERRORS, []).extend(told)
     return ValidationError(named)
 
 

@@ -39,7 +39,7 @@ class AllocationSerializer(StrictSerializer):
     basis = serializers.ChoiceField(TargetBasis.choices, default=TargetBasis.INSTRUMENT)
     taxonomy = TaxonomyField(required=False, allow_null=True)
     in_force = serializers.BooleanField(required=False)
-    targets = TargetSerializer(many=True, max_length=MOST_TARGETS)
+    targets = TargetSerializer(many=True, max_length=MOST_TARGETS)  # type: ignore[call-arg]  # of the list
     cash_weight = serializers.SerializerMethodField()
     created_at = UtcDateTimeField(read_only=True)
     updated_at = UtcDateTimeField(read_only=True)

@@ -58,7 +58,7 @@ class World:
         self.run_a_job()
         self.make_plans()
         self.alert = Alert.objects.using("system").create(
-            account_id=self.account.pk, subject="trades", since=NOW, message="Losses."
+            account_id=self.account.pk, subject="policy:CASH", since=NOW, message="Too much cash."
         )
         if derived:
             catch_up(account_id=self.account.pk, at=NOW)
