@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from marketdata.api.fields import DayField, DecimalStringField, InstrumentField, StrictSerializer, TextField
 from marketdata.api.permissions import StaffOrManagersWrite, StaffWritesMixin
 from marketdata.domain.instruments import AssetClass, OptionRight
+from marketdata.domain.money import MINOR_UNITS, quoting_code
 from marketdata.models.instruments import Instrument
 from marketdata.selectors.instruments import BadInstrument, UnknownInstrument, find_instrument
 from marketdata.selectors.providers import Choice
@@ -59,6 +60,8 @@ class InstrumentSerializer(StrictSerializer):
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Return the fields as the model names them; `"option": null` empties those of an option."""
         fields: dict[str, Any] = super().to_internal_value(data)
+        if fields.get("currency") in MINOR_UNITS:
+            fields["currency"] = quoting_code(fields["currency"])
         return fields | (fields.pop("option") or NO_OPTION) if "option" in fields else fields
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from marketdata.domain.money import cross, inverse, plain
+from marketdata.domain.money import MINOR_UNITS, cross, inverse, major_unit, plain
 
 Pair = tuple[str, str]
 Day = date  # where a field is called date
@@ -22,7 +22,9 @@ def legs_of(pairs: Iterable[Pair]) -> set[Pair]:
     [('EUR', 'USD'), ('USD', 'EUR')]
     """
     legs = set()
-    for base, quote in pairs:
+    for base, quote in (_majors(pair) for pair in pairs):
+        if base == quote:
+            continue
         ends = [(base, quote)] + [leg for hub in HUBS if hub not in {base, quote} for leg in ((base, hub), (hub, quote))]
         legs |= {leg for end in ends for leg in (end, end[::-1])}
     return legs
@@ -38,6 +40,8 @@ def rates_of(pair: Pair, stored: Mapping[Pair, Rates]) -> dict[date, Decimal]:
     >>> rates_of(("GBP", "USD"), {("EUR", "USD"): {monday: Decimal("1.2")}, ("EUR", "GBP"): {monday: Decimal("0.8")}})
     {datetime.date(2024, 1, 1): Decimal('1.500')}
     """
+    if pair[0] in MINOR_UNITS or pair[1] in MINOR_UNITS:
+        return _of_small_coins(pair, stored)
     found = _either_way(pair, stored)
     base, quote = pair
     for hub in HUBS:
@@ -46,6 +50,24 @@ def rates_of(pair: Pair, stored: Mapping[Pair, Rates]) -> dict[date, Decimal]:
         first, second = _either_way((base, hub), stored), _either_way((hub, quote), stored)
         found = {day: cross(rate, second[day]) for day, rate in first.items() if day in second}
     return dict(sorted(found.items()))
+
+
+def _majors(pair: Pair) -> Pair:
+    """Return the pair of the currencies that small coins are a part of."""
+    base, quote = (major_unit(code)[0] if code in MINOR_UNITS else code for code in pair)
+    return base, quote
+
+
+def _of_small_coins(pair: Pair, stored: Mapping[Pair, Rates]) -> dict[date, Decimal]:
+    """Return the rates of a pair in which pence or the like are: exactly a hundredth, or the hundredfold, of the currency's.
+
+    Between pence and pounds it holds from the first day of the calendar on.
+    """
+    majors = _majors(pair)
+    units, parts = (major_unit(code)[1] if code in MINOR_UNITS else Decimal(1) for code in pair)
+    factor = cross(units, inverse(parts))
+    found = {date.min: Decimal(1)} if majors[0] == majors[1] else rates_of(majors, stored)
+    return {day: cross(rate, factor) for day, rate in found.items()}
 
 
 def _either_way(pair: Pair, stored: Mapping[Pair, Rates]) -> dict[date, Decimal]:

@@ -31,6 +31,8 @@ MINOR_UNITS = {
     "EUX": ("EUR", 100),
 }
 
+_QUOTING = {"GBP": "GBX", "ZAR": "ZAC", "ILS": "ILA", "USD": "USX", "EUR": "EUX"}
+
 # Rates that follow from others keep all digits a decimal carries, whatever context the caller has set.
 _EXACT = Context(prec=28, rounding=ROUND_HALF_EVEN)
 
@@ -76,6 +78,17 @@ def in_major_units(amount: Decimal, code: str) -> tuple[str, Decimal]:
     """
     currency, factor = major_unit(code)
     return currency, Context(prec=60).multiply(amount, factor)
+
+
+def quoting_code(code: str) -> str:
+    """Return the three capital letters by which prices are known to be quoted in a currency, or in a part of one.
+
+    :raises UnknownCurrency: if the code is neither a currency nor such a part of one
+
+    >>> quoting_code("GBp"), quoting_code("ILA"), quoting_code("EUR")
+    ('GBX', 'ILA', 'EUR')
+    """
+    return _QUOTING.get(major_unit(code)[0], code) if code in MINOR_UNITS else major_unit(code)[0]
 
 
 def round_money(amount: Decimal, currency: str) -> Decimal:

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from marketdata.domain.instruments import EXCHANGE, FIGI, ISIN, SYMBOL, AssetClass, Listing, OptionRight, problems_of
-from marketdata.domain.money import CURRENCY, UnknownCurrency, check_currency
+from marketdata.domain.money import CURRENCY, UnknownCurrency, check_currency, major_unit, quoting_code
 from marketdata.models.fields import PriceField, QuantityField, UUIDv7Field
 
 ASSET_CLASSES = [(asset_class.value, asset_class.value) for asset_class in AssetClass]
@@ -23,6 +23,19 @@ def check_currency_code(code: str) -> None:
         check_currency(code)
     except UnknownCurrency as refusal:
         raise ValidationError(str(refusal), code="unknown_currency") from refusal
+
+
+def check_quoting_code(code: str) -> None:
+    """Refuse a text in which no price is quoted: neither an ISO 4217 code nor that of a small coin, such as GBX.
+
+    :raises ValidationError: if it is none
+    """
+    try:
+        known = quoting_code(code) == code
+    except UnknownCurrency as refusal:
+        raise ValidationError(str(refusal), code="unknown_currency") from refusal
+    if not known:
+        raise ValidationError(f"Write {quoting_code(code)} for {code}.", code="unknown_currency")
 
 
 class InstrumentQuerySet(models.QuerySet["Instrument"]):
@@ -43,7 +56,9 @@ class Instrument(models.Model):
     exchange = models.CharField(max_length=8, help_text="The market's MIC (ISO 10383), or CRYPTO.")
     name = models.CharField(max_length=200, blank=True)
     asset_class = models.CharField(max_length=9, choices=ASSET_CLASSES)
-    currency = models.CharField(max_length=3, validators=[check_currency_code])
+    currency = models.CharField(
+        max_length=3, validators=[check_quoting_code], help_text="What its prices are quoted in: ISO 4217, or GBX, ZAC, ILA."
+    )
     isin = models.CharField("ISIN", max_length=12, blank=True)
     figi = models.CharField("FIGI", max_length=12, blank=True)
     multiplier = QuantityField(default=1, help_text="Units of the underlying that one unit stands for.")
@@ -89,6 +104,11 @@ class Instrument(models.Model):
     def key(self) -> str:
         """The name that means this instrument alone: SYMBOL:MIC."""
         return f"{self.symbol}:{self.exchange}"
+
+    @property
+    def money(self) -> str:
+        """The currency that amounts of it are in: pounds, where prices are quoted in pence."""
+        return major_unit(self.currency)[0]
 
     @property
     def option(self) -> "Instrument | None":

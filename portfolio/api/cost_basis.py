@@ -38,7 +38,7 @@ class MoveSerializer(serializers.Serializer):
     """What changes for an instrument, in its currency."""
 
     instrument = InstrumentField(read_only=True)
-    currency = serializers.CharField(source="instrument.currency")
+    currency = serializers.CharField(source="instrument.money")
     before = BasisSerializer()
     after = BasisSerializer()
 

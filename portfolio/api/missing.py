@@ -32,7 +32,7 @@ class MissingSerializer(serializers.Serializer):
     open = FigureField(places=UNITS)
     made_up = FigureField(places=UNITS)
     proceeds = FigureField()
-    currency = serializers.CharField(source="instrument.currency")
+    currency = serializers.CharField(source="instrument.money")
     since = UtcDateTimeField()
     entries = serializers.ListField(child=serializers.IntegerField())
 

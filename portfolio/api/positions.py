@@ -68,7 +68,7 @@ class PositionSerializer(serializers.Serializer):
 
     def get_currency(self, position: Position | Valued) -> str:
         """Return the currency of the amounts."""
-        return str(self.context.get("currency") or position.instrument.currency)
+        return str(self.context.get("currency") or position.instrument.money)
 
     @extend_schema_field(GainsSerializer(allow_null=True))
     def get_gains(self, position: Position | Valued) -> dict[str, Any] | None:
@@ -150,7 +150,7 @@ class LotSerializer(serializers.Serializer):
     quantity = FigureField(places=UNITS)
     remaining = FigureField(places=UNITS)
     cost = FigureField()
-    currency = serializers.CharField(source="instrument.currency")
+    currency = serializers.CharField(source="instrument.money")
     missing = serializers.BooleanField()
     tacked_days = serializers.IntegerField(allow_null=True)
 
@@ -188,7 +188,7 @@ class ClosureSerializer(serializers.Serializer):
     wash_sale = serializers.BooleanField()
     disallowed_loss = FigureField()
     taxable_gain = FigureField()
-    currency = serializers.CharField(source="instrument.currency")
+    currency = serializers.CharField(source="instrument.money")
     holding_days = serializers.IntegerField()
     term = serializers.ChoiceField(["SHORT", "LONG"])
     missing = serializers.BooleanField()

@@ -16,7 +16,7 @@ from portfolio.domain.exact import EXACT, ZERO, money, share, spread
 from portfolio.domain.holding import Holding
 from portfolio.domain.lots import Choice, Closure, Lot, Method, Rules
 from portfolio.domain.numbers import number_in
-from portfolio.domain.pricing import NOTHING, Hand, Market, Points, Split
+from portfolio.domain.pricing import NOTHING, Hand, Market, Points, Split, in_currencies
 
 PURCHASES = frozenset({EntryKind.BUY, EntryKind.SHORT})  # what may replace units sold at a loss
 NO_RULES = Rules()
@@ -71,6 +71,10 @@ class Book:
     # where it is open
     today: int = 0
     page: Day = field(default_factory=Day)
+
+    def __post_init__(self) -> None:
+        """Read closes quoted in a small coin in its currency."""
+        self.market = in_currencies(self.market, self.listings)
 
     def turn_to(self, day: int) -> Day:
         """Open the book at the page of a day."""

@@ -10,6 +10,7 @@ from accounts.domain.ledger import EntryKind
 from portfolio.domain.choices import chooses_for_others, with_choices
 from portfolio.domain.entry import Entry, Listing
 from portfolio.domain.legs import ROLLED, joined
+from portfolio.domain.minor import in_major
 
 __all__ = ["Entry", "Listing", "Place", "in_order", "place_of", "taken_back", "takes_back_others"]
 
@@ -56,7 +57,7 @@ def in_order(entries: Iterable[Entry]) -> list[Entry]:
 
     The lots that notes choose are set into the entries that close them, and legs of one happening are told apart.
     """
-    found = list(entries)
+    found = in_major(entries)
     gone = taken_back(found)
     standing = [entry for entry in found if entry.reverses is None and entry.id not in gone]
     notes = [entry for entry in standing if entry.kind == EntryKind.NOTE]

@@ -36,7 +36,11 @@ class Entry(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What the fold knows of an instrument: the currency of its price, and the units of account a unit stands for."""
+    """What the fold knows of an instrument: the currency of its amounts, and the units of account a unit stands for.
+
+    `unit` is what one of its closes is worth in the currency: 0.01 where it is quoted in pence.
+    """
 
     currency: str
     multiplier: Decimal = Decimal(1)
+    unit: Decimal = Decimal(1)

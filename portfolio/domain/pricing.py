@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from portfolio.domain.entry import Listing
 from portfolio.domain.exact import EXACT, MONEY_PLACES, RATE_PLACES, Fixed, divided
 
 Days = NDArray[np.int64]
@@ -64,6 +65,11 @@ class Points:
         index = self.index_at(day)
         return None if index < 0 else int(self.seen[index])
 
+    def times(self, factor: Decimal) -> Points:
+        """Return the points with their values times a factor."""
+        values = (self.values * Fixed.of([factor])).upto(MONEY_PLACES)
+        return Points(self.days, values, self.seen, self.closed)
+
     def with_moves(self, hands: Sequence[Hand], splits: Sequence[Split]) -> Points:
         """Return the points with prices given by hand set in, and splits applied to closes from before them."""
         if not hands and not splits:
@@ -97,3 +103,11 @@ class Market:
 
     closes: Mapping[str, Points] = field(default_factory=dict)
     rates: Mapping[tuple[str, str], Points] = field(default_factory=dict)
+
+
+def in_currencies(market: Market, listings: Mapping[str, Listing]) -> Market:
+    """Return a market in which closes quoted in a small coin (pence) are in its currency (pounds)."""
+    small = {key: listings[key].unit for key in market.closes if key in listings and listings[key].unit != 1}
+    if not small:
+        return market
+    return Market({**market.closes, **{key: market.closes[key].times(unit) for key, unit in small.items()}}, market.rates)

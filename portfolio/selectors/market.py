@@ -15,6 +15,7 @@ from marketdata.domain.fx import legs_of
 from marketdata.selectors.prices import fx_rates, written_closes
 from portfolio.domain.entries import Listing
 from portfolio.domain.exact import MONEY_PLACES, Fixed
+from portfolio.domain.minor import unit_of
 from portfolio.domain.pricing import Market, Points
 
 SYSTEM = "system"
@@ -59,7 +60,11 @@ def _reach(query: str, names: list[Any], using: str) -> dict[str, Any]:
 
 def listings_of(series: dict[str, Any]) -> dict[str, Listing]:
     """Return what is known of the instruments whose series are given."""
-    return {key: Listing(currency, Decimal(multiplier)) for key, (_, _, _, multiplier, currency) in series.items()}
+    found = {}
+    for key, (_, _, _, multiplier, quoted_in) in series.items():
+        currency, unit = unit_of(quoted_in)
+        found[key] = Listing(currency, Decimal(multiplier), unit)
+    return found
 
 
 def load_market(

@@ -12,7 +12,7 @@ from django.db import connections
 
 from portfolio.domain.daybook import Day
 from portfolio.domain.exact import EXACT
-from portfolio.domain.pricing import NOTHING, Hand, Points, Split
+from portfolio.domain.pricing import NOTHING, Hand, Points, Split, in_currencies
 from portfolio.domain.valuation import Quoted
 from portfolio.models import Projection
 from portfolio.selectors.days import day_before
@@ -59,6 +59,7 @@ def quoted_for(projection: Projection, pages: Iterable[Day], *, currency: str, s
     currencies = {listings[key].currency for key in wanted} | {one for page in found for one in currencies_on(page)}
     pairs = {(one, currency) for one in currencies if one != currency}
     market = load_market(instruments=wanted, pairs=pairs, start=start, until=until)
+    market = in_currencies(market, listings)
     memory = projection.memory
     prices = {
         key: market.closes.get(key, NOTHING).with_moves(

@@ -86,7 +86,7 @@ class Rates:
     @cached_property
     def points(self) -> Mapping[str, Points]:
         """The rates of the days, by the currencies of the instruments."""
-        return rates_into(self.currency, {position.instrument.currency for position in self.figures.positions()})
+        return rates_into(self.currency, {position.instrument.money for position in self.figures.positions()})
 
     def on(self, currency: str, day: date, sequence: int = 0) -> Decimal | None:
         """Return the rate of a currency on a day, or that of the entry with a sequence."""
@@ -142,7 +142,7 @@ def _valued(
 ) -> Valued:
     """Return one position in the currency of the rates."""
     costs, realized = sums
-    pk, own = position.instrument_id, position.instrument.currency
+    pk, own = position.instrument_id, position.instrument.money
     nothing = ZERO if known else None  # where rates are known, what has no row made nothing
     return Valued(
         position.instrument,
@@ -164,7 +164,7 @@ def _costs(figures: Figures, rates: Rates) -> dict[UUID, Decimal | None]:
     """Return what is held cost, by instrument: each lot at the rate of its opening."""
     found: dict[UUID, Decimal | None] = {}
     for lot in figures.lots():
-        cost = rates.of(lot.cost, lot.instrument.currency, lot.opened_at, lot.sequence)
+        cost = rates.of(lot.cost, lot.instrument.money, lot.opened_at, lot.sequence)
         found[lot.instrument_id] = _sum(found.get(lot.instrument_id, ZERO), cost)
     return found
 
@@ -173,7 +173,7 @@ def _realized(figures: Figures, rates: Rates) -> dict[UUID, Decimal | None]:
     """Return what was realized, by instrument: what was paid and received at the rates of the days that was."""
     found: dict[UUID, Decimal | None] = {}
     for one in figures.closures():
-        own = one.instrument.currency
+        own = one.instrument.money
         opened, closed = (one.opened_at, one.opening), (one.closed_at, one.closing)
         bought, sold = (closed, opened) if one.quantity < 0 else (opened, closed)
         cost, proceeds = rates.of(one.cost, own, *bought), rates.of(one.proceeds, own, *sold)
