@@ -174,14 +174,14 @@ def _order(order: Order, currency: str) -> dict[str, Any]:
         "instrument": order.instrument,
         "side": order.side,
         "quantity": quantity_text(abs(trade.quantity)),
-        "price": f"{price_text(trade.asset.price)} {order.instrument.currency}",
+        "price": f"{price_text(trade.asset.price)} {order.instrument.money}",
         "value": money_text(abs(trade.value), currency),
-        "gain": money_text(order.gain(), order.instrument.currency, signed=True) if order.side == "SELL" else NOTHING,
+        "gain": money_text(order.gain(), order.instrument.money, signed=True) if order.side == "SELL" else NOTHING,
         "lots": [
             {
                 "opened": closure.opened_at.date(),
                 "quantity": quantity_text(closure.quantity),
-                "gain": money_text(closure.gain, order.instrument.currency, signed=True),
+                "gain": money_text(closure.gain, order.instrument.money, signed=True),
                 "term": "long" if closure.long_term else "short",
             }
             for closure in order.closures

@@ -290,7 +290,7 @@ def _order(order: Any) -> dict[str, Any]:
         "quantity": abs(trade.quantity),
         "price": trade.asset.price,
         "priced_at": order.priced_on,
-        "currency": order.instrument.currency,
+        "currency": order.instrument.money,
         "rate": trade.asset.rate,
         "value": abs(trade.own),
         "value_in_base": abs(trade.value),

@@ -73,7 +73,7 @@ class Stock:
     @cached_property
     def rates(self) -> Mapping[str, Decimal]:
         """The rates of the day into the account's currency, by the currency they are of."""
-        codes = {one.instrument.currency for one in self.positions} | set(self.balances)
+        codes = {one.instrument.money for one in self.positions} | set(self.balances)
         return rates_into(self.account.base_currency, codes, self.as_of)
 
     @cached_property
@@ -98,7 +98,7 @@ def rates_into(base: str, codes: Collection[str], day: date | None) -> dict[str,
 
 def held_of(instrument: Instrument, quantity: Decimal, value: Decimal) -> Held:
     """Return a holding as the domain reads it."""
-    return Held(str(instrument.pk), instrument.key, quantity, value, instrument.asset_class, instrument.currency)
+    return Held(str(instrument.pk), instrument.key, quantity, value, instrument.asset_class, instrument.money)
 
 
 def stock_of(figures: Figures) -> Stock:
@@ -109,10 +109,10 @@ def stock_of(figures: Figures) -> Stock:
     lacking = [key for key, gap in figures.gaps().items() if gap.known is None]
     unpriced = [one.instrument.key for one in positions if one.value_in_base is None]
     pairs = [
-        key for key in lacking if "/" in key and key.split("/")[0] in {*balances, *(one.instrument.currency for one in positions)}
+        key for key in lacking if "/" in key and key.split("/")[0] in {*balances, *(one.instrument.money for one in positions)}
     ]
     held = {str(one.instrument_id) for one in positions} | {f"{code}/{base}" for code in balances}
-    held |= {f"{one.instrument.currency}/{base}" for one in positions}
+    held |= {f"{one.instrument.money}/{base}" for one in positions}
     stale = names_of(key for key in figures.stale() if key in held)
     return Stock(figures.account, positions, figures.last_snapshot(), balances, sorted({*unpriced, *pairs}), stale)
 

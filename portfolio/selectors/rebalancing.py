@@ -14,6 +14,7 @@ from marketdata.models import Instrument
 from marketdata.selectors.prices import latest_closes
 from portfolio.domain.exact import EXACT, ZERO, money
 from portfolio.domain.lots import Closure, Lot, Method
+from portfolio.domain.minor import unit_of
 from portfolio.domain.rebalancing import Account, Asset, Proposal, Trade, Wishes, propose
 from portfolio.domain.sales import Sale, closures_of
 from portfolio.selectors.figures import Figures
@@ -78,7 +79,7 @@ class Rebalancing:
         """Return what the trades need of each currency (below zero), or bring."""
         flows: dict[str, Decimal] = {}
         for order in self.orders:
-            code = order.instrument.currency
+            code = order.instrument.money
             flows[code] = flows.get(code, ZERO) - order.trade.own
         return dict(sorted(flows.items()))
 
@@ -118,21 +119,22 @@ def _priced(stock: Stock, planned: Planned, today: date) -> _Priced:
     instruments = {str(one.instrument_id): one.instrument for one in stock.positions}
     assets, days = [], {}
     for one, held in zip(stock.positions, stock.holdings, strict=True):
-        rate = stock.rates[one.instrument.currency]
+        rate = stock.rates[one.instrument.money]
         assets.append(Asset(held, one.market_price or ZERO, one.instrument.multiplier, rate))
         days[held.key] = one.priced_on or today
     wanted = {key: one for key, one in _wanted(stock, planned).items() if key not in instruments}
     closes = latest_closes(instrument_ids=[one.pk for one in wanted.values()], day=today)
-    rates = rates_into(stock.account.base_currency, {one.currency for one in wanted.values()}, today)
+    rates = rates_into(stock.account.base_currency, {one.money for one in wanted.values()}, today)
     lacking = set()
     for key, instrument in wanted.items():
         close = closes.get(instrument.pk)
         if close is None or close.value <= 0:
             lacking.add(instrument.key)
-        elif instrument.currency not in rates:
-            lacking.add(f"{instrument.currency}/{stock.account.base_currency}")
+        elif instrument.money not in rates:
+            lacking.add(f"{instrument.money}/{stock.account.base_currency}")
         else:
-            assets.append(Asset(held_of(instrument, ZERO, ZERO), close.value, instrument.multiplier, rates[instrument.currency]))
+            price = EXACT.multiply(close.value, unit_of(instrument.currency)[1])
+            assets.append(Asset(held_of(instrument, ZERO, ZERO), price, instrument.multiplier, rates[instrument.money]))
             days[key] = close.day
     if lacking:
         raise Unpriced(lacking)

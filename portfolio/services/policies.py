@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
@@ -14,6 +15,8 @@ from portfolio.selectors.market import SYSTEM
 from portfolio.selectors.past import figures_of
 from portfolio.selectors.policies import checks_of
 from portfolio.services.alerts import Finding, settle
+
+log = logging.getLogger(__name__)
 
 FAMILY = "policy:"
 
@@ -38,9 +41,12 @@ def watch(*, account_ids: Collection[UUID], at: datetime) -> None:
     alerts = Alert.objects.using(SYSTEM).filter(account__in=account_ids, subject__startswith=FAMILY)
     bound |= set(alerts.values_list("account_id", flat=True))
     for account in Account.objects.using(SYSTEM).filter(pk__in=bound).order_by("pk"):
-        with acting_as(account.owner_id):
-            checks = checks_of(figures_of(account))
-        note_checks(account=account, checks=checks, at=at)
+        try:
+            with acting_as(account.owner_id):
+                checks = checks_of(figures_of(account))
+            note_checks(account=account, checks=checks, at=at)
+        except Exception:  # whatever it is, it must not stop the others
+            log.exception("The bounds of account %s could not be checked", account.pk)
 
 
 TITLES = {

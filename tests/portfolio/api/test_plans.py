@@ -9,7 +9,7 @@ from accounts.models import Account, LedgerEntry, Notification
 from accounts.models.tenancy import acting_as
 from portfolio.services.policies import watch
 from tests.clients import browser
-from tests.factories import make_instrument, post
+from tests.factories import make_account, make_instrument, post
 from tests.portfolio.market import bars, fresh_currencies, rates
 
 
@@ -165,6 +165,21 @@ class TestRebalancing:
         (order,) = call("post", "rebalance")["orders"]
         assert (order["quantity"], order["currency"], order["rate"]) == ("26", foreign, "0.5")
         assert (order["value"], order["value_in_base"], order["fee"]) == ("780", "390", None)
+
+    def test_counts_prices_in_pence_as_pounds(self, alice):
+        account = make_account(owner=alice, base_currency="GBP")
+        london, other = (make_instrument(currency="GBX") for _ in range(2))
+        bars(london, {"2024-01-03": 400})
+        bars(other, {"2024-01-03": 200})
+        post(account, "DEPOSIT", cash="1000", currency="GBP", occurred_at=at("2024-01-02"))
+        post(account, "BUY", instrument=london, quantity="20", price="4", currency="GBP", occurred_at=at("2024-01-03"))
+        client, url = browser(alice), f"/api/v1/accounts/{account.pk}"
+        client.post(f"{url}/targets/", {"name": "x", "targets": [target(other, "0.25")]}, format="json")
+        found = client.post(f"{url}/rebalance/", {}, format="json").json()
+        rows = [(row["instrument"], row["side"], row["quantity"], row["price"], row["value"]) for row in found["orders"]]
+        assert rows == [(london.key, "SELL", "20", "4", "80"), (other.key, "BUY", "125", "2", "250")]
+        assert {(row["currency"], row["rate"]) for row in found["orders"]} == {("GBP", "1")}
+        assert (found["currencies"], found["cash"]) == ({"GBP": "-170"}, "750")
 
     def test_refuses_what_has_no_price_by_its_name(self, call, account, one):
         nameless = make_instrument()
