@@ -14,7 +14,8 @@ from rest_framework.response import Response
 from marketdata.api.fields import DayField
 from marketdata.models import Instrument
 from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
-from portfolio.api.performance import NO_DAY, PERIOD, RATIO
+from portfolio.api.performance import PERIOD, RATIO
+from portfolio.domain.benchmark import NO_DAY
 from portfolio.selectors.contributions import contributions_of
 from portfolio.selectors.figures import names_of
 

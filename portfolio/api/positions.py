@@ -114,7 +114,7 @@ class PositionViewSet(FiguresViewSet):
 
     def get_serializer_context(self) -> dict[str, Any]:
         """Add the value that weights are shares of, and what each position made."""
-        context = super().get_serializer_context()
+        context: dict[str, Any] = {**super().get_serializer_context()}
         if getattr(self, "swagger_fake_view", False):
             return context
         last, told = self.figures.last_snapshot(), self.shown or self.currency

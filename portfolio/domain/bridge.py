@@ -76,7 +76,7 @@ def bridge_of(days: Iterable[Daily]) -> Bridge:
     return Bridge(*sums)
 
 
-NO_DAY = Daily(0, *[ZERO] * 14, ONE, priced=False)
+NO_DAY = Daily._make([0, *[ZERO] * 14, ONE, False])
 
 
 def converted(days: Sequence[Daily], rates: Points, *, opened: bool = False) -> tuple[list[Daily], int | None]:
@@ -151,7 +151,7 @@ def together(accounts: Sequence[Sequence[Daily]], internal: Sequence[Mapping[int
 def _stands(day: Daily, number: int) -> Daily:
     """Return a day on which nothing happened to an account."""
     values = (day.total_value, day.cash, day.positions_value, day.buying_power)
-    return Daily(number, *values, *[ZERO] * 9, day.total_gain, day.twr_index, priced=False)
+    return Daily._make([number, *values, *[ZERO] * 9, day.total_gain, day.twr_index, False])
 
 
 def _summed(number: int, rows: Sequence[Daily], legs: Sequence[Leg], before: Daily | None) -> Daily:

@@ -45,6 +45,11 @@ class Contribution(NamedTuple):
         """What all causes made together."""
         return self.price_gain + self.currency_gain + self.income + self.interest - self.fees - self.taxes
 
+    def plus(self, other: Contribution) -> Contribution:
+        """Return what it and another of the same instrument made together."""
+        sums = [mine + theirs for mine, theirs in zip(self[1:11], other[1:11], strict=True)]
+        return Contribution._make([self.instrument, *sums, None])
+
 
 def contributions(
     pages: Mapping[int, Day], quoted: Quoted, days: Sequence[Daily], opening: Daily | None = None
@@ -103,7 +108,7 @@ def _add(sums: dict[str, Sums], page: Day, quoted: Quoted, day: int) -> None:
         sums[key].paid_out += max(-amount, ZERO)
 
 
-def _row(key: str, moves: Mapping[int, Decimal], sums: Sums, quoted: Quoted, first: int, last: int) -> Contribution:
+def _row(key: str, moves: dict[int, Decimal], sums: Sums, quoted: Quoted, first: int, last: int) -> Contribution:
     """Return what one instrument made."""
     held = [next((units for day, units in reversed(moves.items()) if day <= end), ZERO) for end in (first - 1, last)]
     values = [position_value(key, units, quoted, day) for units, day in zip(held, (first - 1, last), strict=True)]

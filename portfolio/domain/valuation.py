@@ -155,7 +155,7 @@ def _stretch(days: np.ndarray[tuple[int], np.dtype[np.int64]], values: Fixed, fi
 
 
 def _value_of_units(
-    instrument: str, moves: Mapping[int, Decimal], quoted: Quoted, first: int, span: int, missing: dict[str, int]
+    instrument: str, moves: dict[int, Decimal], quoted: Quoted, first: int, span: int, missing: dict[str, int]
 ) -> Fixed | None:
     """Return what the units of an instrument were worth each day in its currency, or none if none were held.
 
@@ -170,7 +170,7 @@ def _value_of_units(
     return (units * prices).upto(MONEY_PLACES) if listing.multiplier == 1 else _multiplied(units * prices, listing)
 
 
-def _position_before(instrument: str, moves: Mapping[int, Decimal], quoted: Quoted, first: int) -> Decimal:
+def _position_before(instrument: str, moves: dict[int, Decimal], quoted: Quoted, first: int) -> Decimal:
     """Return what was held the day before the first was worth, in the instrument's currency; nothing without a price."""
     price = quoted.prices.get(instrument, NOTHING).value_at(first - 1)
     if price is None:
@@ -178,12 +178,12 @@ def _position_before(instrument: str, moves: Mapping[int, Decimal], quoted: Quot
     return money(EXACT.multiply(EXACT.multiply(_before(moves, first), price), quoted.listings[instrument].multiplier))
 
 
-def _before(moves: Mapping[int, Decimal], first: int) -> Decimal:
+def _before(moves: dict[int, Decimal], first: int) -> Decimal:
     """Return what there was on the day before the first."""
     return next((amount for day, amount in reversed(moves.items()) if day < first), ZERO)
 
 
-def drift_of_units(instrument: str, moves: Mapping[int, Decimal], quoted: Quoted, first: int, last: int) -> Decimal:
+def drift_of_units(instrument: str, moves: dict[int, Decimal], quoted: Quoted, first: int, last: int) -> Decimal:
     """Return what rates made of the units of an instrument from the first day to the last, in the account's currency."""
     currency, drifts = quoted.listings[instrument].currency, list[Fixed]()
     value = None if currency == quoted.base else _value_of_units(instrument, moves, quoted, first, last - first + 1, {})
@@ -200,7 +200,7 @@ def _multiplied(value: Fixed, listing: Listing) -> Fixed:
 
 
 def _value_of_money(
-    balances: Mapping[str, Mapping[int, Decimal]],
+    balances: Mapping[str, dict[int, Decimal]],
     quoted: Quoted,
     first: int,
     span: int,
@@ -305,7 +305,8 @@ def causes_of(page: Day, quoted: Quoted, day: int, missing: dict[str, int]) -> C
     foreign = foreign or bool(page.turned)
     if not (foreign or by_rates or any(sums.values())):
         return None
-    return Causes(*sums.values(), by_rates, foreign)
+    income, interest, fees, taxes = sums.values()
+    return Causes(income, interest, fees, taxes, by_rates, foreign)
 
 
 def transfer_value(transfer: Transfer, quoted: Quoted, day: int, missing: dict[str, int]) -> Decimal:

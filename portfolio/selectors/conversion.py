@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -112,13 +113,20 @@ class InCurrency(Figures):
         found, gap = self._converted(None, None)
         if not gap:
             last, measured = found[-1], self.performance()
-            amounts = (last.total_value, last.positions_value, last.total_value - last.total_gain, last.total_gain, last.day_gain)
+            amounts: tuple[Any, ...] = (
+                last.total_value,
+                last.positions_value,
+                last.total_value - last.total_gain,
+                last.total_gain,
+                last.day_gain,
+            )
             returns = {name: getattr(measured, name) for name in ("twr", "xirr", "max_drawdown")}
             reasons = measured.reasons if measured else {}
             told = {name: why for name, why in reasons.items() if name in {"twr", "xirr"}}
-            return replace(whole, **dict(zip(MONEY, amounts, strict=True)), **returns, reasons=told)
+            figures: dict[str, Any] = dict(zip(MONEY, amounts, strict=True)) | returns
+            return replace(whole, **figures, reasons=told)
         why = no_rate(self.pair, date.fromordinal(gap))
-        nothing = dict.fromkeys((*MONEY, *RETURNS))
+        nothing: dict[str, Any] = dict.fromkeys((*MONEY, *RETURNS))
         if found and found[-1].date == whole.as_of:
             last = found[-1]
             nothing |= {"total_value": last.total_value, "positions_value": last.positions_value}
@@ -160,11 +168,11 @@ class InCurrency(Figures):
 
     def _snapshot(self, number: int, day: Daily | None, gap: int | None) -> Snapshot:
         """Return the snapshot of a day; what chains over a day without a rate is null."""
-        values = dict.fromkeys(SHOWN) if day is None else {name: getattr(day, name) for name in SHOWN}
+        values: dict[str, Any] = dict.fromkeys(SHOWN) if day is None else {name: getattr(day, name) for name in SHOWN}
         if gap:
             values |= dict.fromkeys(("total_gain", "twr_index"))
-        net = None if day is None else day.inflow - day.outflow
-        return Snapshot(account=self.account, date=date.fromordinal(number), net_flow=net, **values)
+        values["net_flow"] = None if day is None else day.inflow - day.outflow
+        return Snapshot(account=self.account, date=date.fromordinal(number), **values)
 
 
 def in_currency(figures: Figures, currency: str) -> Figures:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 from accounts.models import AccountKind
 from marketdata.models import Instrument
@@ -83,10 +84,18 @@ class Household:
 
     def performance(self, *, start: date | None = None, end: date | None = None, risk_free: float = 0.0) -> Performance | None:
         """Return the performance over [start, end), or none where no day of it was valued."""
+        points = self.points(start=start, end=end)
+        return daily.performance_of(points, kind=self.kind, start=start, risk_free=risk_free)
+
+    @property
+    def kind(self) -> str:
+        """The kind of all accounts, if it is one: it says how many priced days make a year."""
         kinds = {member.account.kind for member in self.members}
-        kind = kinds.pop() if len(kinds) == 1 else AccountKind.CASH
-        points = [day.point for day in self.days(start=start, end=end)]
-        return daily.performance_of(points, kind=kind, start=start, risk_free=risk_free)
+        return kinds.pop() if len(kinds) == 1 else AccountKind.CASH
+
+    def points(self, *, start: date | None = None, end: date | None = None) -> list[Point]:
+        """Return the daily values in [start, end) that performance is measured from, after the day before them."""
+        return [day.point for day in self.days(start=start, end=end)]
 
     def bridge(self, *, start: date | None = None, end: date | None = None) -> Bridge:
         """Return what each cause made of the gain over [start, end)."""
@@ -108,11 +117,11 @@ class Household:
 
     def balances(self) -> Mapping[str, Decimal]:
         """Return the cash in each currency."""
-        found: Counter[str] = Counter()
+        found: dict[str, Decimal] = defaultdict(Decimal)
         for member in self.members:
             for currency, balance in member.balances().items():
-                found[currency] += balance  # type: ignore[assignment]
-        return found  # type: ignore[return-value]
+                found[currency] += balance
+        return found
 
     def summary(self) -> Summary:
         """Return all accounts at a glance."""
@@ -124,7 +133,8 @@ class Household:
         if whole is None:
             money_ = ("total_value", "positions_value", "net_deposits", "gain", "day_gain") if gap else ()
             reasons = dict.fromkeys((*money_, *RETURNS), gap or NO_DAY)
-            return Summary(None, self.currency, cash=cash, missing=names, reasons=reasons, **dict.fromkeys(money_))
+            nothing: dict[str, Any] = dict.fromkeys(money_)
+            return Summary(None, self.currency, cash=cash, missing=names, reasons=reasons, **nothing)
         last = found[-1]
         return Summary(
             as_of=last.date,
@@ -191,8 +201,7 @@ class Household:
         for member in self.members:
             for key, row in gains_of(member, self.currency).items():
                 known = found.get(key)
-                sums = row if known is None else [mine + other for mine, other in zip(known[1:11], row[1:11], strict=True)]
-                found[key] = row if known is None else Contribution(key, *sums)  # type: ignore[arg-type]
+                found[key] = row if known is None else known.plus(row)
         return found
 
 
