@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.services import jobs
 from portfolio.selectors.projections import lagging_accounts
-from portfolio.services import corporate_actions, policies, projections, trade_alerts
+from portfolio.services import corporate_actions, end_of_day, policies, projections, trade_alerts
 
 CHUNK = 500
 EXPIRES = 300  # seconds: by then the accounts that still lag have been found again
@@ -25,9 +25,16 @@ def catch_up_lagging(**_later: object) -> None:
 
 @shared_task(ignore_result=True)
 def catch_up_accounts(*, account_ids: list[str], **_later: object) -> None:
-    """Bring a chunk of accounts up to date, and see whether they keep to their bounds; the next look finds what is left."""
-    started, reached = timezone.now(), []
+    """Bring a chunk of accounts up to date, and see whether they keep to their bounds; the next look finds what is left.
+
+    Those in which nothing but prices is new are taken on together, the others one by one.
+    """
+    started = timezone.now()
+    taken_on = end_of_day.advance(account_ids=[UUID(account_id) for account_id in account_ids], at=started)
+    reached = sorted(taken_on)
     for account_id in account_ids:
+        if UUID(account_id) in taken_on:
+            continue
         if timezone.now() - started > BUDGET:
             break
         projections.catch_up_many(account_ids=[UUID(account_id)], at=timezone.now())

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import cached_property
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 
 from accounts.models import Account
 from marketdata.models import Instrument
@@ -201,9 +201,14 @@ class KeptFigures(Figures):
         """Return the values of the last day, if there is one."""
         return self.snapshots().last()
 
-    def since_inception(self) -> KeptPerformance | None:
-        """Return the performance from the first day on, or none where no day was valued."""
-        return KeptPerformance.objects.filter(account=self.account).first()
+    def since_inception(self) -> Performance | KeptPerformance | None:
+        """Return the performance from the first day on, or none where no day was valued.
+
+        What was kept may stop before the last day, as the end of a day writes the values alone: then it is measured from those.
+        """
+        last = Snapshot.objects.filter(account=self.account).order_by("-date").values("date")[:1]
+        kept = KeptPerformance.objects.filter(account=self.account).annotate(last=Subquery(last)).first()
+        return self.performance() if kept is not None and kept.as_of != kept.last else kept
 
     def points(self, *, start: date | None, end: date | None) -> list[Point]:
         """Return the daily values in [start, end) that performance is measured from, after the day before them."""

@@ -37,19 +37,21 @@ ENTRIES = """
 """
 NOTHING_STATED: dict[str, Any] = {}
 
+# What `basis_of` returns, of the account `a`.
+BASIS = f"""
+    concat_ws(':', {VERSION}, a.cost_basis_method, a.kind, a.base_currency, coalesce(a.long_term_days::text, '-'),
+              CASE WHEN a.wash_sales THEN 'W' ELSE '-' END)
+"""
 # An account is up to date if its ledger, what its figures rest on, its prices and its rates are those that were read.
 _CURRENT = """
     portfolio_projection.read_up_to = coalesce(
         (SELECT sequence FROM accounts_ledgerhead AS head WHERE head.account_id = portfolio_projection.account_id), 0)
-    AND portfolio_projection.basis = (
-        SELECT concat_ws(':', {version}, a.cost_basis_method, a.kind, a.base_currency, coalesce(a.long_term_days::text, '-'),
-                         CASE WHEN a.wash_sales THEN 'W' ELSE '-' END)
-        FROM accounts_account AS a WHERE a.id = portfolio_projection.account_id)
+    AND portfolio_projection.basis = (SELECT {basis} FROM accounts_account AS a WHERE a.id = portfolio_projection.account_id)
     AND portfolio_projection.series = ({series})
     AND portfolio_projection.rates = ({rates})
 """
 CURRENT = _CURRENT.format(
-    version=VERSION,
+    basis=BASIS,
     series=SERIES.format(ids="ARRAY(SELECT jsonb_object_keys(portfolio_projection.series)::uuid)"),
     rates=RATES.format(legs="ARRAY(SELECT jsonb_object_keys(portfolio_projection.rates))"),
 )

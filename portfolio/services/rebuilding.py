@@ -10,8 +10,10 @@ from uuid import UUID
 
 from django.db import connections, transaction
 
-from portfolio.models import Projection
+from accounts.models import Account
+from portfolio.models import Performance, Projection
 from portfolio.selectors.market import SYSTEM
+from portfolio.services.performance import write_performance
 from portfolio.services.projections import catch_up, forget
 
 # What tells the rows of one account apart, and what of a row is not a figure.
@@ -48,11 +50,19 @@ def rebuild(*, account_ids: Iterable[UUID], at: datetime) -> Iterator[Difference
         catch_up(account_id=account_id, at=at)
         with transaction.atomic(using=SYSTEM):
             Projection.objects.using(SYSTEM).select_for_update().filter(pk=account_id).first()
+            _measure_again(account_id)
             before = _rows(account_id)
             forget(account_id=account_id)
             catch_up(account_id=account_id, at=at)
             after = _rows(account_id)
         yield from _differences(account_id, before, after)
+
+
+def _measure_again(account_id: UUID) -> None:
+    """Measure the performance again if it stops before the last day: the end of a day leaves it where it was."""
+    valued_until = Projection.objects.using(SYSTEM).get(pk=account_id).valued_until
+    if valued_until is not None and Performance.objects.using(SYSTEM).filter(pk=account_id, as_of__lt=valued_until).exists():
+        write_performance(account=Account.objects.using(SYSTEM).get(pk=account_id))
 
 
 def _rows(account_id: UUID) -> Rows:

@@ -112,7 +112,7 @@ class TestBackdated:
         assert day(0) not in prices
 
     def test_drops_what_was_taken_back(self, traded, alice):
-        account, share = traded
+        account, _share = traded
         other = make_instrument()
         wrong = post(account, "BUY", instrument=other, quantity="1", price="5", occurred_at=at(70))
         catch_up(account_id=account.pk, at=NOW)
