@@ -19,15 +19,17 @@ from accounts.models import Account
 from accounts.selectors.accounts import accounts_of
 from marketdata.api.fields import DayField, InstrumentField
 from portfolio.api.base import PAST, FigureField, PastQuery, currency_asked
-from portfolio.api.performance import PERIOD, RATIO, PerformanceSerializer, PeriodQuery, told
+from portfolio.api.performance import BENCHMARK, PERIOD, RATIO, PerformanceSerializer, PeriodQuery, beside, told
 from portfolio.api.positions import UNITS, GainsSerializer
 from portfolio.api.snapshots import SnapshotSerializer
 from portfolio.api.summary import SummarySerializer
 from portfolio.domain.bridge import Daily
 from portfolio.models import Snapshot
+from portfolio.selectors.benchmark import compared
 from portfolio.selectors.figures import names_of
 from portfolio.selectors.household import Household
 from portfolio.selectors.past import figures_of
+from portfolio.selectors.performance import periods_of
 from portfolio.services import projections
 
 MOST_ACCOUNTS = 100
@@ -127,13 +129,25 @@ class HouseholdViewSet(GenericViewSet):
         """Return the accounts at a glance."""
         return Response(SummarySerializer(self.household.summary()).data)
 
-    @extend_schema(parameters=[*OF, *PERIOD, *PAST], responses=PerformanceSerializer)
+    @extend_schema(parameters=[*OF, *PERIOD, *BENCHMARK, *PAST], responses=PerformanceSerializer)
     def performance(self, request: Request) -> Response:
         """Return how the accounts did together from `start` up to, and without, `end`."""
         query = PeriodQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         asked = {name: query.validated_data[name] for name in ("start", "end", "risk_free")}
         row = told(self.household, **asked)
+        benchmark = query.validated_data["benchmark"]
+        if benchmark is not None:
+            found = compared(
+                self.household.points(start=asked["start"], end=asked["end"]),
+                benchmark,
+                periods=periods_of(self.household.kind),
+                currency=self.household.currency,
+                start=asked["start"],
+                dividends=query.validated_data["benchmark_return"] == "total",
+                risk_free=float(asked["risk_free"]),
+            )
+            row = beside(row, found, benchmark)
         return Response(row | {"missing": names_of(row["missing"])})
 
     @extend_schema(parameters=[*OF, *PAST], responses=HouseholdPositionsSerializer)

@@ -23,6 +23,7 @@ from portfolio.domain.performance import Performance
 from portfolio.selectors.benchmark import compared
 from portfolio.selectors.figures import Figures, names_of
 from portfolio.selectors.household import Household
+from portfolio.selectors.performance import periods_of
 
 RATIO = 12
 RATIOS = (
@@ -186,7 +187,7 @@ class PerformanceViewSet(FiguresViewSet):
         return compared(
             self.figures.points(start=start, end=end),
             benchmark,
-            account=self.account,
+            periods=periods_of(self.account.kind),
             currency=self.currency,
             start=start,
             dividends=total,

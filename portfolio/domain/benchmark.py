@@ -55,11 +55,14 @@ class Benchmark:
 def worth(
     closes: Points,
     *,
+    unit: Decimal = ONE,
     rates: Points | None = None,
     splits: Sequence[tuple[int, Decimal]] = (),
     dividends: Iterable[Payment] = (),
 ) -> tuple[tuple[int, ...], tuple[Decimal, ...]]:
     """Return the days with a price and what a unit bought before the first of them is worth on each.
+
+    `unit` is what one of its closes is worth in the currency that `rates` start from: 0.01 where it is quoted in pence.
 
     >>> closes = Points.of({1: Decimal(100), 2: Decimal(55)})
     >>> days, values = worth(closes, splits=[(2, Decimal(2))], dividends=[Payment(2, Decimal(5), None)])
@@ -79,7 +82,7 @@ def worth(
         rate = ONE if rates is None else rates.value_at(day)
         if rate is None:
             continue
-        local = EXACT.multiply(close, rate)
+        local = EXACT.multiply(EXACT.multiply(close, unit), rate)
         while at < len(happenings) and happenings[at][0] <= day:
             units = EXACT.multiply(units, _growth(happenings[at][2], local))
             at += 1

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
-from accounts.models import Account
 from marketdata.domain.actions import ActionKind
+from marketdata.domain.money import major_unit
 from marketdata.models import Instrument
 from marketdata.selectors.actions import actions, splits
 from portfolio.domain.benchmark import NO_DAY, Benchmark, Comparison, Payment, compare, without, worth
 from portfolio.domain.performance import Point
 from portfolio.domain.pricing import NOTHING, Market, Points
 from portfolio.selectors.market import load_market
-from portfolio.selectors.performance import opened, periods_of
+from portfolio.selectors.performance import opened
 
 
 def benchmark_of(
@@ -29,12 +29,13 @@ def benchmark_of(
     if dividends:
         kinds = (ActionKind.CASH_DIVIDEND,)
         paid = list(actions(instruments=[instrument], end=until, kinds=kinds).using(using))
-    pairs = {(one, currency) for one in (instrument.currency, *(action.currency for action in paid)) if one != currency}
+    pairs = {(one, currency) for one in (instrument.money, *(action.currency for action in paid)) if one != currency}
     market = load_market(instruments=[key], pairs=pairs, start=first, until=last, using=using)
     ratios = splits(instrument_ids=[instrument.pk], end=until, using=using).get(instrument.pk, ())
     days, values = worth(
         market.closes.get(key, NOTHING),
-        rates=_rates(market, instrument.currency, currency),
+        unit=major_unit(instrument.currency)[1],
+        rates=_rates(market, instrument.money, currency),
         splits=[(split.ex_date.toordinal(), split.ratio) for split in ratios],
         dividends=[
             Payment(action.ex_date.toordinal(), action.cash or Decimal(0), _rates(market, action.currency, currency))
@@ -48,7 +49,7 @@ def compared(
     points: list[Point],
     instrument: Instrument,
     *,
-    account: Account,
+    periods: int,
     currency: str,
     start: date | None = None,
     dividends: bool = True,
@@ -59,7 +60,7 @@ def compared(
     if not found:
         return without(NO_DAY)
     benchmark = beside(points, instrument, currency=currency, dividends=dividends)
-    return compare(found, benchmark, periods=periods_of(account.kind), opening=opening, risk_free=risk_free)
+    return compare(found, benchmark, periods=periods, opening=opening, risk_free=risk_free)
 
 
 def beside(points: Sequence[Point], instrument: Instrument, *, currency: str, dividends: bool = True) -> Benchmark:

@@ -16,7 +16,7 @@ from portfolio.domain.bridge import Bridge, Daily, Leg, bridge_of, converted, pr
 from portfolio.domain.contributions import Contribution
 from portfolio.domain.daybook import Day
 from portfolio.domain.exact import EXACT, ZERO, money
-from portfolio.domain.performance import Performance, exact_ratio
+from portfolio.domain.performance import Performance, Point, exact_ratio
 from portfolio.domain.pricing import Points
 from portfolio.domain.valuation import flows_of
 from portfolio.models import Position

@@ -86,12 +86,19 @@ def income_of(
     listed = {payment.instrument for payment in payments if payment.instrument} | units.instruments
     instruments = {str(one.pk): one for one in Instrument.objects.filter(pk__in=listed)}
     declared = _declared(units.instruments, today)
-    rates = _Rates(figures, today, {one.currency for one in (*payments, *declared, *instruments.values())})
+    rates = _Rates(
+        figures,
+        today,
+        {
+            *(one.currency for one in (*payments, *declared)),
+            *(one.money for one in instruments.values()),
+        },
+    )
     told = [one for one in (rates.convert(payment) for payment in payments) if one is not None]
     inside = [one for one in told if (start is None or one.day >= start) and (end is None or one.day < end)]
     trailing = [one for one in told if today - YEAR < one.day <= today]
     costs = {
-        str(position.instrument_id): rates.worth(position.cost_basis, position.instrument.currency, today)
+        str(position.instrument_id): rates.worth(position.cost_basis, position.instrument.money, today)
         for position in figures.positions()
         if position.quantity > 0
     }

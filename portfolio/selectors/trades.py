@@ -91,9 +91,8 @@ def _grouped(closures: QuerySet[Closure] | Sequence[Closure], window: int) -> li
 def _in_base(closed: Sequence[Closed], account: Account, using: str) -> tuple[list[Decimal | None], set[str]]:
     """Return the gains in the account's currency, none where no rate is known, and the pairs that lack one."""
     base = account.base_currency
-    currencies = dict(
-        Instrument.objects.using(using).filter(pk__in={one.instrument for one in closed}).values_list("pk", "currency")
-    )
+    traded = Instrument.objects.using(using).filter(pk__in={one.instrument for one in closed})
+    currencies = {instrument.pk: instrument.money for instrument in traded}
     foreign = [one for one in closed if currencies[one.instrument] != base]
     if not foreign:
         return [one.gain for one in closed], set()

@@ -145,6 +145,19 @@ class TestBenchmark:
         assert past["beta"] == until["beta"] != whole["beta"]
         assert past["benchmark_twr"] == until["benchmark_twr"]
 
+    def test_a_household_of_one_account_stands_beside_it_as_the_account_does(self, ask, alice, account):
+        other = benchmark().key
+        whole = ask("performance", benchmark=other)
+        found = browser(alice).get("/api/v1/household/performance/", {"accounts": str(account.pk), "benchmark": other}).json()
+        for name in ("beta", "alpha", "correlation", "benchmark_twr", "benchmark"):
+            assert found[name] == whole[name] is not None
+
+    def test_quoted_in_pence_it_earns_what_it_earns_in_pounds(self, ask, user_actions):
+        rates("GBP", "USD", {day.isoformat(): "1.25" for day in DAYS}, correct=True)
+        other = benchmark([100] * 60, currency="GBX")
+        user_actions(instrument=other, kind="CASH_DIVIDEND", ex_date=DAYS[40], cash=Decimal("0.05"), currency="GBP")
+        assert ask("performance", benchmark=other.key)["benchmark_twr"] == "0.05"
+
     @pytest.mark.parametrize("query", [{"benchmark": "NO SUCH"}, {"benchmark_return": "some"}, {"risk_free": "2%"}])
     def test_refuses_what_it_does_not_know(self, ask, query):
         (error, *_) = ask("performance", 400, **query)["errors"]
