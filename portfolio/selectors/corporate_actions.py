@@ -185,14 +185,14 @@ def terms_of(action: CorporateAction) -> Terms:
         kind=action.kind,
         instrument=action.instrument_id,
         key=action.instrument.key,
-        currency=action.instrument.currency,
+        currency=action.instrument.money,
         ex_date=action.ex_date,
         pay_date=action.pay_date,
         ratio=action.ratio,
         cash=action.cash,
         cash_currency=action.currency,
         other=action.other_id,
-        other_currency=action.other.currency if action.other else "",
+        other_currency=action.other.money if action.other else "",
         cost_fraction=action.cost_fraction,
         old_symbol=action.old_symbol or action.instrument.symbol,
         new_symbol=action.new_symbol,
@@ -207,7 +207,7 @@ def _priced(action: CorporateAction, terms: Terms) -> Terms:
     series = closes(instrument_ids=[terms.instrument, terms.other], start=start, end=end)
     first = {key: _first(one.days, one.values, start) for key, one in series.items()}
     parent, child = first.get(terms.instrument), first.get(terms.other)
-    if parent is None or child is None or terms.currency != terms.other_currency:
+    if parent is None or child is None or action.other is None or action.instrument.currency != action.other.currency:
         return terms
     worth = EXACT.multiply(child, terms.ratio or ZERO)
     whole = worth + parent

@@ -76,7 +76,7 @@ def dismiss_action(*, account: Account, action_id: UUID, actor: User, at: dateti
     draft = EntryDraft(
         kind=EntryKind.NOTE,
         occurred_at=min(datetime.combine(action.ex_date, time(), UTC), at),
-        currency=action.instrument.currency,
+        currency=action.instrument.money,
         instrument_id=action.instrument_id,
         notes=f"{action.kind} of {action.instrument.key} on {action.ex_date} is not to be posted.",
         reason_explanation=reason,

@@ -217,7 +217,7 @@ def _draft(order: Order, kind: EntryKind, group: UUID, sign: int, data: dict[str
     return EntryDraft(
         kind=kind,
         occurred_at=order.occurred_at,
-        currency=order.instrument.currency if order.instrument else order.currency,
+        currency=order.instrument.money if order.instrument else order.currency,
         instrument_id=order.instrument.pk if order.instrument else None,
         quantity=sign * order.quantity,
         cash=sign * order.cash,
