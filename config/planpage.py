@@ -21,7 +21,7 @@ from portfolio.domain.policies import Check, State
 from portfolio.domain.rebalancing import Wishes
 from portfolio.selectors.figures import Figures
 from portfolio.selectors.past import figures_of
-from portfolio.selectors.plans import NoAllocation, Planned, allocation_of, drift_of, labels_of, planned_of, stock_of
+from portfolio.selectors.plans import NoAllocation, Planned, Stock, allocation_of, drift_of, labels_of, planned_of, stock_of
 from portfolio.selectors.policies import checks_of
 from portfolio.selectors.rebalancing import Order, Rebalancing, chooses_lots, rebalancing_of
 from portfolio.services.policies import note_checks
@@ -105,13 +105,19 @@ def _drift(request: HttpRequest, figures: Figures) -> dict[str, Any]:
         "as_of": stock.as_of,
         "total": money_text(stock.total, account.base_currency),
         "drift": percent_text(drift.weight(drift.off)),
-        "rows": rows_of(drift, labels_of(stock, planned), account.base_currency),
+        "rows": rows_of(drift, labels_of(stock, planned), account.base_currency, names_of(stock, planned)),
         "missing": stock.missing,
         "stale": stock.stale,
     }
 
 
-def rows_of(drift: Drift, labels: dict[str, str], currency: str) -> list[dict[str, Any]]:
+def names_of(stock: Stock, planned: Planned) -> dict[str, str]:
+    """Return the names of the instruments that have rows of their own."""
+    held = {str(one.instrument_id): one.instrument.name for one in stock.positions}
+    return held | {key: one.name for key, one in planned.instruments.items()}
+
+
+def rows_of(drift: Drift, labels: dict[str, str], currency: str, names: dict[str, str]) -> list[dict[str, Any]]:
     """Return the rows of a drift as they are shown: with bars whose full width is the largest weight."""
     found = [row for row in drift.everything if row.value or row.target or row.planned]
     widest = max((max(row.value, row.target) for row in found), default=Decimal(0))
@@ -123,7 +129,7 @@ def rows_of(drift: Drift, labels: dict[str, str], currency: str) -> list[dict[st
         return {
             "name": labels.get(one.key) or NAMES.get(one.key, one.key),
             "planned": one.planned,
-            "about": ", ".join(one.instruments) if one.key not in labels else "",
+            "about": names.get(one.key, ", ".join(one.instruments)),
             "actual": percent_text(drift.weight(one.value)),
             "target": percent_text(drift.weight(one.target)),
             "difference": percent_text(drift.weight(one.difference), signed=True),
@@ -131,7 +137,7 @@ def rows_of(drift: Drift, labels: dict[str, str], currency: str) -> list[dict[st
             "value": money_text(one.value, currency),
             "bar": width(one.value),
             "mark": width(one.target),
-            "tone": "over" if one.difference > 0 else "under",
+            "tone": "" if one.difference > 0 else "lacking",
         }
 
     return [row(one) for one in found]
