@@ -190,4 +190,5 @@ def _row(found: Income) -> dict[str, Any]:
 
 def _tally(tally: Any) -> dict[str, Any]:
     """Return what payments add up to by name."""
-    return {name: getattr(tally, name) for name in TallySerializer().fields}
+    names: list[str] = list(TallySerializer().fields)
+    return {name: getattr(tally, name) for name in names}

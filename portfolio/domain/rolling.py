@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from portfolio.domain.ratios import FLAT, TAIL, Returns
 
 Windows = NDArray[np.float64]  # one window a row
+Column = Any  # one number a window, which numpy does not promise
 BLOCK = 1 << 20  # numbers looked at at once
 
 STILL = "The returns don't vary."
@@ -29,87 +31,87 @@ WHY = {
 }  # fmt: skip
 
 
-def _twr(growth: Windows, periods: int, free: float) -> Returns:
+def _twr(growth: Windows, periods: int, free: float) -> Column:
     return np.prod(growth, axis=1) - 1.0
 
 
-def _volatility(growth: Windows, periods: int, free: float) -> Returns:
+def _volatility(growth: Windows, periods: int, free: float) -> Column:
     return np.std(np.log(growth), axis=1, ddof=1) * math.sqrt(periods)
 
 
-def _semi_deviation(growth: Windows, periods: int, free: float) -> Returns:
+def _semi_deviation(growth: Windows, periods: int, free: float) -> Column:
     logs = np.log(growth)
     below = np.minimum(logs - logs.mean(axis=1, keepdims=True), 0.0)
     return np.sqrt(np.sum(below**2, axis=1) / (logs.shape[1] - 1)) * math.sqrt(periods)
 
 
-def _sharpe(growth: Windows, periods: int, free: float) -> Returns:
+def _sharpe(growth: Windows, periods: int, free: float) -> Column:
     beyond = growth - 1.0 - free
     return _over(beyond.mean(axis=1), np.std(beyond, axis=1, ddof=1)) * math.sqrt(periods)
 
 
-def _sortino(growth: Windows, periods: int, free: float) -> Returns:
+def _sortino(growth: Windows, periods: int, free: float) -> Column:
     beyond = growth - 1.0 - free
     return _over(beyond.mean(axis=1), np.sqrt(np.mean(np.minimum(beyond, 0.0) ** 2, axis=1))) * math.sqrt(periods)
 
 
-def _omega(growth: Windows, periods: int, free: float) -> Returns:
+def _omega(growth: Windows, periods: int, free: float) -> Column:
     beyond = growth - 1.0 - free
     return _over(np.maximum(beyond, 0.0).sum(axis=1), -np.minimum(beyond, 0.0).sum(axis=1))
 
 
-def _max_drawdown(growth: Windows, periods: int, free: float) -> Returns:
+def _max_drawdown(growth: Windows, periods: int, free: float) -> Column:
     index = np.cumprod(growth, axis=1)
     peak = np.maximum(np.maximum.accumulate(index, axis=1), 1.0)  # the day before the window counts as a peak
     return np.min(index / peak - 1.0, axis=1)
 
 
-def _var_95(growth: Windows, periods: int, free: float) -> Returns:
+def _var_95(growth: Windows, periods: int, free: float) -> Column:
     return np.percentile(growth - 1.0, TAIL * 100, axis=1)
 
 
-def _cvar_95(growth: Windows, periods: int, free: float) -> Returns:
+def _cvar_95(growth: Windows, periods: int, free: float) -> Column:
     returns = growth - 1.0
     tail = returns <= _var_95(growth, periods, free)[:, None]
     return np.where(tail, returns, 0.0).sum(axis=1) / tail.sum(axis=1)
 
 
-def _beta(growth: Windows, market: Windows, periods: int, free: float) -> Returns:
+def _beta(growth: Windows, market: Windows, periods: int, free: float) -> Column:
     beyond = market - market.mean(axis=1, keepdims=True)
     ours = growth - growth.mean(axis=1, keepdims=True)
     return _over((ours * beyond).sum(axis=1), (beyond**2).sum(axis=1), FLAT**2 * market.shape[1])
 
 
-def _alpha(growth: Windows, market: Windows, periods: int, free: float) -> Returns:
+def _alpha(growth: Windows, market: Windows, periods: int, free: float) -> Column:
     slope = _beta(growth, market, periods, free)
     rest = 1.0 + growth.mean(axis=1) - 1.0 - free - slope * (market.mean(axis=1) - 1.0 - free)
     return np.where(rest > 0, np.maximum(rest, 0.0) ** periods - 1.0, np.nan)
 
 
-def _tracking_error(growth: Windows, market: Windows, periods: int, free: float) -> Returns:
+def _tracking_error(growth: Windows, market: Windows, periods: int, free: float) -> Column:
     return np.std(growth - market, axis=1, ddof=1) * math.sqrt(periods)
 
 
-def _information_ratio(growth: Windows, market: Windows, periods: int, free: float) -> Returns:
+def _information_ratio(growth: Windows, market: Windows, periods: int, free: float) -> Column:
     active = growth - market
     return _over(active.mean(axis=1), np.std(active, axis=1, ddof=1)) * math.sqrt(periods)
 
 
-def _correlation(growth: Windows, market: Windows, periods: int, free: float) -> Returns:
+def _correlation(growth: Windows, market: Windows, periods: int, free: float) -> Column:
     ours, theirs = growth - growth.mean(axis=1, keepdims=True), market - market.mean(axis=1, keepdims=True)
     spread = np.sqrt((ours**2).sum(axis=1) * (theirs**2).sum(axis=1))
     return np.clip(_over((ours * theirs).sum(axis=1), spread, FLAT**2 * growth.shape[1]), -1.0, 1.0)
 
 
-def _benchmark_twr(growth: Windows, market: Windows, periods: int, free: float) -> Returns:
+def _benchmark_twr(growth: Windows, market: Windows, periods: int, free: float) -> Column:
     return np.prod(market, axis=1) - 1.0
 
 
-OWN: Mapping[str, Callable[[Windows, int, float], Returns]] = {
+OWN: Mapping[str, Callable[[Windows, int, float], Column]] = {
     "twr": _twr, "volatility": _volatility, "semi_deviation": _semi_deviation, "sharpe": _sharpe, "sortino": _sortino,
     "omega": _omega, "max_drawdown": _max_drawdown, "var_95": _var_95, "cvar_95": _cvar_95,
 }  # fmt: skip
-BESIDE: Mapping[str, Callable[[Windows, Windows, int, float], Returns]] = {
+BESIDE: Mapping[str, Callable[[Windows, Windows, int, float], Column]] = {
     "beta": _beta, "alpha": _alpha, "tracking_error": _tracking_error, "information_ratio": _information_ratio,
     "correlation": _correlation, "benchmark_twr": _benchmark_twr,
 }  # fmt: skip

@@ -90,7 +90,8 @@ def income_of(
         figures,
         today,
         {
-            *(one.currency for one in (*payments, *declared)),
+            *(one.currency for one in payments),
+            *(one.currency for one in declared),
             *(one.money for one in instruments.values()),
         },
     )
