@@ -20,7 +20,7 @@ from accounts.models import Account, LedgerEntry
 from marketdata.domain.actions import ActionKind
 from marketdata.models import CorporateAction, Instrument
 from marketdata.selectors.actions import actions
-from marketdata.selectors.prices import closes
+from marketdata.selectors.prices import Series, closes
 from portfolio.domain.exact import EXACT, ZERO
 from portfolio.domain.proposals import SOURCE, NotProposed, Said, Terms, days_by_hand, entries_for
 from portfolio.models import Position
@@ -70,6 +70,7 @@ class _Known:
     own: Mapping[str, list[LedgerEntry]]
     gone: frozenset[str]
     hand: Collection[_Entry]
+    closes: Mapping[UUID, Series]  # of what was spun off, and from what, where the action does not say its part of the cost
 
 
 def proposals(
@@ -150,7 +151,17 @@ def _known(account: Account, found: Sequence[CorporateAction], using: str) -> _K
             gone.add(name)
         else:
             own[name].append(entry)
-    return _Known(own, frozenset(gone), entries)
+    return _Known(own, frozenset(gone), entries, _closes_of_spin_offs([action for action in found if str(action.pk) not in own]))
+
+
+def _closes_of_spin_offs(found: Iterable[CorporateAction]) -> Mapping[UUID, Series]:
+    """Return the closes that tell how the cost is to be parted where actions do not say."""
+    untold = [one for one in found if one.kind == ActionKind.SPIN_OFF and one.cost_fraction is None]
+    if not untold:
+        return {}
+    instruments = {one.instrument_id for one in untold} | {one.other_id for one in untold if one.other_id}
+    start, end = min(one.ex_date for one in untold), max(one.ex_date for one in untold) + NEAR
+    return closes(instrument_ids=instruments, start=start, end=end)
 
 
 def _proposal(
@@ -166,7 +177,9 @@ def _proposal(
         return Proposal(action, held, Status.BY_HAND)
     status = Status.UPCOMING if terms.due_on > today else Status.PROPOSED
     try:
-        return Proposal(action, held, status, entries_for(_priced(action, terms), held, account=account.pk, said=said))
+        return Proposal(
+            action, held, status, entries_for(_priced(action, terms, known.closes), held, account=account.pk, said=said)
+        )
     except NotProposed as reason:
         return Proposal(action, held, status, problem=str(reason))
 
@@ -199,14 +212,11 @@ def terms_of(action: CorporateAction) -> Terms:
     )
 
 
-def _priced(action: CorporateAction, terms: Terms) -> Terms:
+def _priced(action: CorporateAction, terms: Terms, series: Mapping[UUID, Series]) -> Terms:
     """Return the terms of a spin-off with the part of the cost that its first prices tell, where nothing else does."""
     if terms.kind != ActionKind.SPIN_OFF or terms.cost_fraction is not None or terms.other is None:
         return terms
-    start, end = action.ex_date, action.ex_date + NEAR
-    series = closes(instrument_ids=[terms.instrument, terms.other], start=start, end=end)
-    first = {key: _first(one.days, one.values, start) for key, one in series.items()}
-    parent, child = first.get(terms.instrument), first.get(terms.other)
+    parent, child = (_first(series.get(key), action.ex_date) for key in (terms.instrument, terms.other))
     if parent is None or child is None or action.other is None or action.instrument.currency != action.other.currency:
         return terms
     worth = EXACT.multiply(child, terms.ratio or ZERO)
@@ -215,9 +225,12 @@ def _priced(action: CorporateAction, terms: Terms) -> Terms:
     return replace(terms, cost_fraction=fraction.quantize(FRACTION))
 
 
-def _first(days: Sequence[date], values: Sequence[Decimal], start: date) -> Decimal | None:
-    """Return the first value on a day or after it."""
-    return next((value for day, value in zip(days, values, strict=True) if day >= start), None)
+def _first(series: Series | None, start: date) -> Decimal | None:
+    """Return the first close on a day or soon after it."""
+    if series is None:
+        return None
+    found = zip(series.days, series.values, strict=True)
+    return next((value for day, value in found if start <= day < start + NEAR), None)
 
 
 def instruments_of(found: Iterable[Proposal]) -> dict[UUID, Instrument]:
