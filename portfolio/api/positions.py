@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from marketdata.api.fields import DayField, InstrumentField, UtcDateTimeField
 from portfolio.api.base import PAST, FigureField, FiguresViewSet, currency_asked
 from portfolio.models import Closure, Lot, Position
-from portfolio.selectors.valued import Valued, gains_of, positions_in
+from portfolio.selectors.valued import Rates, Valued, gains_of, positions_in
 
 RATIO, UNITS = 12, 12
 STATES = ("open", "closed", "all")
@@ -149,13 +149,44 @@ class LotSerializer(serializers.Serializer):
     sequence = serializers.IntegerField()
     quantity = FigureField(places=UNITS)
     remaining = FigureField(places=UNITS)
-    cost = FigureField()
+    cost = FigureField(allow_null=True)
     currency = serializers.CharField(source="instrument.money")
     missing = serializers.BooleanField()
     tacked_days = serializers.IntegerField(allow_null=True)
 
+    def to_representation(self, lot: Lot) -> dict[str, Any]:
+        """Return the lot, its cost in the currency asked for."""
+        row: dict[str, Any] = super().to_representation(lot)
+        rates: Rates | None = self.context.get("rates")
+        if rates is None:
+            return row
+        cost = rates.of(lot.cost, lot.instrument.money, lot.opened_at, lot.sequence)
+        return row | {"cost": shown(cost), "currency": rates.currency}
 
-class LotViewSet(FiguresViewSet):
+
+def shown(amount: Decimal | None) -> str | None:
+    """Return an amount as clients are told it, none where a rate is missing."""
+    return None if amount is None else FigureField().to_representation(amount)
+
+
+class ConvertedViewSet(FiguresViewSet):
+    """Rows in the currencies of their instruments, unless another is asked for: then each amount at the rate of its day."""
+
+    @cached_property
+    def currency(self) -> str:
+        """The currency that the figures are read in; they are converted one by one."""
+        return self.account.base_currency
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """Add the rates into the currency that was asked for."""
+        context: dict[str, Any] = {**super().get_serializer_context()}
+        if getattr(self, "swagger_fake_view", False):
+            return context
+        asked = currency_asked(self.request, "", account=self.account.base_currency, instrument="")
+        return {**context, "rates": Rates(self.figures, asked) if asked else None}
+
+
+class LotViewSet(ConvertedViewSet):
     """The open tax lots of an account, oldest first."""
 
     queryset = Lot.objects.all()
@@ -163,7 +194,7 @@ class LotViewSet(FiguresViewSet):
     ordering = "opened_at"
     filterset_fields = {"instrument": ["exact"], "missing": ["exact"], "opened_at": ["gte", "lt"]}
 
-    @extend_schema(parameters=PAST)
+    @extend_schema(parameters=[*PAST, SHOWN])
     def list(self, request: Request, account_id: str) -> Response:
         """Return a page of lots."""
         return self.page_of(self.figures.lots())
@@ -182,19 +213,32 @@ class ClosureSerializer(serializers.Serializer):
     opening = serializers.IntegerField(help_text="The sequence of the entry that opened the lot.")
     closing = serializers.IntegerField(help_text="The sequence of the entry that closed it.")
     quantity = FigureField(places=UNITS)
-    cost = FigureField()
-    proceeds = FigureField()
-    gain = FigureField()
+    cost = FigureField(allow_null=True)
+    proceeds = FigureField(allow_null=True)
+    gain = FigureField(allow_null=True)
     wash_sale = serializers.BooleanField()
-    disallowed_loss = FigureField()
-    taxable_gain = FigureField()
+    disallowed_loss = FigureField(allow_null=True)
+    taxable_gain = FigureField(allow_null=True)
     currency = serializers.CharField(source="instrument.money")
     holding_days = serializers.IntegerField()
     term = serializers.ChoiceField(["SHORT", "LONG"])
     missing = serializers.BooleanField()
 
+    def to_representation(self, closure: Closure) -> dict[str, Any]:
+        """Return the closure, what was paid and received in the currency asked for at the rates of those days."""
+        row: dict[str, Any] = super().to_representation(closure)
+        rates: Rates | None = self.context.get("rates")
+        if rates is None:
+            return row
+        cost, proceeds = rates.of_closure(closure)
+        disallowed = rates.of(closure.disallowed_loss, closure.instrument.money, closure.closed_at, closure.closing)
+        gain = None if cost is None or proceeds is None else proceeds - cost
+        taxable = None if gain is None or disallowed is None else gain + disallowed
+        amounts = {"cost": cost, "proceeds": proceeds, "gain": gain, "disallowed_loss": disallowed, "taxable_gain": taxable}
+        return row | {name: shown(amount) for name, amount in amounts.items()} | {"currency": rates.currency}
 
-class ClosureViewSet(FiguresViewSet):
+
+class ClosureViewSet(ConvertedViewSet):
     """What an account closed, oldest first."""
 
     queryset = Closure.objects.all()
@@ -209,7 +253,7 @@ class ClosureViewSet(FiguresViewSet):
         "long_term": ["exact"],
     }
 
-    @extend_schema(parameters=PAST)
+    @extend_schema(parameters=[*PAST, SHOWN])
     def list(self, request: Request, account_id: str) -> Response:
         """Return a page of closures."""
         return self.page_of(self.figures.closures())

@@ -17,7 +17,7 @@ from portfolio.domain.contributions import Contribution, of_instruments
 from portfolio.domain.exact import EXACT, ZERO, money
 from portfolio.domain.numbers import number_in
 from portfolio.domain.pricing import Points
-from portfolio.models import Position
+from portfolio.models import Closure, Position
 from portfolio.selectors.conversion import EARLIEST, in_currency, rates_into
 from portfolio.selectors.figures import Figures
 
@@ -101,6 +101,13 @@ class Rates:
         rate = self.on(currency, day, sequence)
         return None if rate is None or amount is None else money(EXACT.multiply(amount, rate))
 
+    def of_closure(self, closure: Closure) -> tuple[Decimal | None, Decimal | None]:
+        """Return what was paid and what was received, each at the rate of its day: of a short lot, that came first."""
+        opened, closed = (closure.opened_at, closure.opening), (closure.closed_at, closure.closing)
+        bought, sold = (closed, opened) if closure.quantity < 0 else (opened, closed)
+        own = closure.instrument.money
+        return self.of(closure.cost, own, *bought), self.of(closure.proceeds, own, *sold)
+
 
 def gains_of(figures: Figures, currency: str, *, last_day: bool = False) -> dict[str, Contribution]:
     """Return what each instrument made in an account by its id, in a currency: since the beginning, or on the last day."""
@@ -173,10 +180,7 @@ def _realized(figures: Figures, rates: Rates) -> dict[UUID, Decimal | None]:
     """Return what was realized, by instrument: what was paid and received at the rates of the days that was."""
     found: dict[UUID, Decimal | None] = {}
     for one in figures.closures():
-        own = one.instrument.money
-        opened, closed = (one.opened_at, one.opening), (one.closed_at, one.closing)
-        bought, sold = (closed, opened) if one.quantity < 0 else (opened, closed)
-        cost, proceeds = rates.of(one.cost, own, *bought), rates.of(one.proceeds, own, *sold)
+        cost, proceeds = rates.of_closure(one)
         gain = None if cost is None or proceeds is None else proceeds - cost
         found[one.instrument_id] = _sum(found.get(one.instrument_id, ZERO), gain)
     return found

@@ -230,3 +230,23 @@ class TestPositions:
         row = self.row(world, currency=unknown)
         figures = ("market_value", "cost_basis", "income", "day_gain", "gains", "unrealized_gain", "average_price")
         assert {row[name] for name in figures} == {None}
+
+
+class TestLots:
+    def test_cost_what_their_days_said(self, world):
+        query = {"instrument": world.foreign.key}
+        (own,), (home,) = (world.get("lots", **query, **more)["results"] for more in ({}, {"currency": "account"}))
+        assert (own["cost"], own["currency"]) == ("501", world.abroad)
+        assert (home["cost"], home["currency"]) == ("601.2", world.home)
+        assert own | {"cost": 0, "currency": 0} == home | {"cost": 0, "currency": 0}
+
+    def test_closed_were_paid_and_received_at_the_rates_of_their_days(self, world):
+        sale = {"instrument": world.foreign, "quantity": "-10", "price": "54", "currency": world.abroad}
+        post(world.account, "SELL", occurred_at=at("2024-01-04"), **sale)
+        (row,) = world.get("closures", instrument=world.foreign.key, currency=world.home)["results"]
+        shown = [row[name] for name in ("cost", "proceeds", "gain", "taxable_gain", "currency")]
+        assert shown == ["601.2", "675", "73.8", "73.8", world.home]
+
+    def test_without_a_rate_are_null(self, world):
+        (unknown,) = fresh_currencies(1)
+        assert {row["cost"] for row in world.get("lots", currency=unknown)["results"]} == {None}
