@@ -65,6 +65,7 @@ def run(harness: Harness) -> None:
             "objects": world.in_memory(),
             "database": world.from_the_database(),
             "one more": world.one_more(),
+            "a month back": world.one_more(days_back=21),
             "nothing": timed(world.catch_up, 20),
             "bare query": timed(world.bare_query, 100),
         }
@@ -78,6 +79,7 @@ def run(harness: Harness) -> None:
         ("from the database : in memory + 1.5 x psycopg", "analysis from the database", "may be", "<= 1"),
         ("entry by entry, tables to be : with FIFO lots", "objects", "analysis with lots", ">= 1"),
         ("one entry more : derived from nothing, tables written", "one more", "database", "<= 0.02"),
+        ("one entry a month back : derived from nothing, tables written", "a month back", "database", "<= 0.5"),
         ("nothing new : a bare query", "nothing", "bare query", "<= 20"),
     ):
         harness.compare("derive", case, ours=measured[ours], baseline=measured[baseline], unit="ms", goal=goal)
@@ -135,12 +137,12 @@ class World:
 
         return contestant
 
-    def one_more(self) -> Callable[[], float]:
-        """Return the derivation after one more deposit at the end."""
+    def one_more(self, *, days_back: int = 0) -> Callable[[], float]:
+        """Return the derivation after one more deposit at the end, or so many trading days before it."""
 
         def contestant() -> float:
             self.extra += 1
-            at = datetime.combine(self.days[-1], datetime.min.time(), UTC) + timedelta(hours=20, seconds=self.extra)
+            at = datetime.combine(self.days[-1 - days_back], datetime.min.time(), UTC) + timedelta(hours=20, seconds=self.extra)
             post(self.account, [EntryDraft(kind=EntryKind.DEPOSIT, occurred_at=at, currency="USD", cash=Decimal(1))])
             return timed(self.catch_up)()
 

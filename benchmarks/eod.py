@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import connections
@@ -125,7 +126,7 @@ class World:
 def store_closes(world: World) -> None:
     """Store a close of every instrument for the day the world is at."""
     prices = [f"{world.chance.randint(1000, 900000) / 10000:.4f}" for _ in world.instruments]
-    asked = {"ids": world.instruments, "day": f"{world.day}T00:00:00Z", "now": NOW, "prices": prices}
+    asked: dict[str, Any] = {"ids": world.instruments, "day": f"{world.day}T00:00:00Z", "now": NOW, "prices": prices}
     with connections["owner"].cursor() as cursor:
         cursor.execute(CLOSE, asked)
         cursor.execute(HISTORY, asked)
@@ -156,7 +157,7 @@ def make_world(number: int) -> World:
         deposit = EntryDraft(kind=EntryKind.DEPOSIT, occurred_at=at, currency="USD", cash=Decimal(1000))
         for one in world.accounts:
             LedgerEntry.objects.append(account_id=one, actor_id=owner.pk, drafts=[deposit])
-    asked = {"ids": world.accounts, "instruments": instruments, "held": POSITIONS, "day": FIRST, "now": NOW}
+    asked: dict[str, Any] = {"ids": world.accounts, "instruments": instruments, "held": POSITIONS, "day": FIRST, "now": NOW}
     with connections[SYSTEM].cursor() as cursor:
         for statement in POSITION, SNAPSHOT, PROJECTION:
             cursor.execute(statement, asked)
