@@ -219,19 +219,10 @@ def _risk(
 ) -> dict[str, Decimal | None]:
     """Return the figures of risk by name; the returns are those between successive priced days."""
     _, growth = growth_of(points, opening=opening)
-    returns, free = growth - 1.0, (1.0 + risk_free) ** (1.0 / periods) - 1.0
-    figures = {
-        "volatility": ratios.volatility(growth, periods),
-        "semi_deviation": ratios.semi_deviation(growth, periods),
-        "sharpe": ratios.sharpe(returns, periods, free),
-        "sortino": ratios.sortino(returns, periods, free),
-        "calmar": ratios.calmar(yearly, float(depth)),
-        "omega": ratios.omega(returns, free),
-        "var_95": ratios.value_at_risk(returns),
-        "cvar_95": ratios.expected_shortfall(returns),
-    }
+    figures = ratios.measures(growth, periods, (1.0 + risk_free) ** (1.0 / periods) - 1.0)
+    figures["calmar"] = ratios.calmar(yearly, float(depth))
     found = {name: as_ratio(value) for name, value in figures.items()}
-    few = FEW if len(returns) < ratios.FEWEST else ""
+    few = FEW if len(growth) < ratios.FEWEST else ""
     if few and any(not point.twr_index for point in points):
         few = "All was lost in the period."
     flat = {

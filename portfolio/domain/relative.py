@@ -37,11 +37,7 @@ def alpha(returns: Returns, market: Returns, periods: int, free: float = 0.0) ->
     slope = beta(returns, market)
     if slope is None:
         return None
-    rest = 1.0 + float(np.mean(returns - free - slope * (market - free)))
-    try:
-        return rest**periods - 1.0 if rest > 0 else None
-    except OverflowError:
-        return None
+    return _compounded(float(np.mean(returns - free - slope * (market - free))), periods)
 
 
 def tracking_error(returns: Returns, market: Returns, periods: int) -> float | None:
@@ -68,11 +64,29 @@ def correlation(returns: Returns, market: Returns) -> float | None:
 
 
 def against(returns: Returns, market: Returns, periods: int, free: float = 0.0) -> dict[str, float | None]:
-    """Return all figures that compare with a benchmark, by name."""
+    """Return all figures that compare with a benchmark, by name; what they share is computed once."""
+    count = len(returns)
+    if count < FEWEST:
+        return dict.fromkeys(AGAINST_BENCHMARK)
+    mean, level = float(returns.sum()) / count, float(market.sum()) / count
+    ours, theirs = returns - mean, market - level
+    own, steady, both = float(ours @ ours), float(theirs @ theirs), float(ours @ theirs)
+    active = ours - theirs
+    deviation = math.sqrt(float(active @ active) / (count - 1))
+    slope = None if steady < FLAT**2 * count else both / steady
+    joint = math.sqrt(own * steady)
     return {
-        "beta": beta(returns, market),
-        "alpha": alpha(returns, market, periods, free),
-        "tracking_error": tracking_error(returns, market, periods),
-        "information_ratio": information_ratio(returns, market, periods),
-        "correlation": correlation(returns, market),
+        "beta": slope,
+        "alpha": None if slope is None else _compounded(mean - free - slope * (level - free), periods),
+        "tracking_error": deviation * math.sqrt(periods),
+        "information_ratio": None if deviation < FLAT else (mean - level) / deviation * math.sqrt(periods),
+        "correlation": None if joint < FLAT**2 * count else max(-1.0, min(1.0, both / joint)),
     }
+
+
+def _compounded(rate: float, periods: int) -> float | None:
+    """Return a return of a day as one of a year, none where all is lost or no number holds it."""
+    try:
+        return (1.0 + rate) ** periods - 1.0 if rate > -1 else None
+    except OverflowError:
+        return None
