@@ -42,6 +42,39 @@ class TestDrawdowns:
         assert drawdowns([]) == [] == drawdowns(series[:1])
 
 
+class TestInOneGo:
+    @given(returns, st.floats(0, 0.001))
+    def test_figures_are_those_that_each_function_gives_alone(self, daily, free):
+        growth = 1 + np.array(daily)
+        found = ratios.measures(growth, 252, free)
+        alone = {
+            "volatility": ratios.volatility(growth, 252),
+            "semi_deviation": ratios.semi_deviation(growth, 252),
+            "sharpe": ratios.sharpe(growth - 1, 252, free),
+            "sortino": ratios.sortino(growth - 1, 252, free),
+            "omega": ratios.omega(growth - 1, free),
+            "var_95": ratios.value_at_risk(growth - 1),
+            "cvar_95": ratios.expected_shortfall(growth - 1),
+        }
+        assert set(found) == set(alone) == set(ratios.MEASURES)
+        for name, value in alone.items():
+            assert (found[name] is None) == (value is None), name
+            assert value is None or found[name] == pytest.approx(value, rel=1e-9, abs=1e-12), name
+
+    @given(returns)
+    def test_the_tail_is_that_of_empyrical_and_numpy(self, daily):
+        series = np.array(daily)
+        limit, worst = ratios.tail(series)
+        assert limit == pytest.approx(empyrical.value_at_risk(series), abs=1e-15)
+        assert worst == pytest.approx(series[series <= limit].mean() if (series <= limit).any() else limit, abs=1e-15)
+
+    @given(st.lists(st.integers(-2000, 2000), min_size=3, max_size=80, unique=True))
+    def test_of_days_that_differ_the_shortfall_is_empyricals(self, basis_points):
+        """Days as bad as the value at risk all count with us; it takes one twentieth of the days, and of equal ones only some."""
+        series = np.array(basis_points) / 10_000
+        assert ratios.expected_shortfall(series) == pytest.approx(empyrical.conditional_value_at_risk(series), abs=1e-12)
+
+
 class TestRelative:
     """Against empyrical, which compounds alpha as we do; its ratio of excess returns is of a day, ours of a year."""
 
