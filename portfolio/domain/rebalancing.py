@@ -6,7 +6,8 @@
 3. Quantities are rounded down, to whole units or to nine places. The units that still fit into the cash go one by one to those
    whose rounding lost the largest remainder of a unit, the first by name where two are alike; cash that is left over and buys a
    whole unit of what still lacks one is shared out again.
-4. Trades below the minimum fall away, the smallest buy first, and its cash is shared out anew.
+4. Trades below the minimum fall away: of buys those whose share of the cash is below it, the smallest first, and its cash is
+   shared out anew; then those that are below it once rounded.
 
 So never more is spent than there is, never more sold than held, and the drift never grows: a trade moves its category by no more
 than the cash. Only an instrument in several categories of a taxonomy can move one away from its target; where the drift would
@@ -231,15 +232,29 @@ class _Buys:
 
     def quantities(self) -> dict[str, Decimal]:
         """Return the units to buy; buys below the minimum fall away, the smallest first."""
-        wanted = sorted((key for key, need in self.needs.items() if need > 0 and self.assets[key].unit > 0), key=self._name)
+        wanted = self._worthwhile(sorted(key for key, need in self.needs.items() if need > 0 and self.assets[key].unit > 0))
         minimum = self.wishes.minimum_trade
         while wanted:
             found = self._shared_out(wanted)
             small = [key for key, quantity in found.items() if self.assets[key].base(quantity) < minimum]
             if not small:
                 return found
-            wanted.remove(min(small, key=lambda key: (self.assets[key].base(found[key]), self._name(key))))
+            small.sort(key=lambda key: (self.assets[key].base(found[key]), self._name(key)))
+            gone = set(small[: len(small) // 8 + 1])  # one by one, but of hundreds more at once
+            wanted = [key for key in wanted if key not in gone]
         return {}
+
+    def _worthwhile(self, wanted: Sequence[str]) -> list[str]:
+        """Return what is left when the smallest have fallen away whose share of the cash is below the minimum."""
+        order = sorted(wanted, key=lambda key: (self.needs[key], self._name(key)))
+        total, cash = sum((self.needs[key] for key in order), Fraction(0)), Fraction(self.spendable)
+        minimum = Fraction(self.wishes.minimum_trade)
+        for gone, key in enumerate(order):
+            need = self.needs[key]
+            if need * min(Fraction(1), cash / total) >= minimum:
+                return sorted(order[gone:], key=self._name)
+            total -= need
+        return []
 
     def _name(self, key: str) -> str:
         """Return what an asset is called."""

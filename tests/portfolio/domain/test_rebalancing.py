@@ -112,7 +112,7 @@ share = st.integers(0, 100)
 
 
 @st.composite
-def worlds(draw):
+def worlds(draw, *bases: Basis):
     """Return a plan and an account to which it may belong."""
     names = "abcdef"[: draw(st.integers(1, 6))]
     assets = [
@@ -127,7 +127,7 @@ def worlds(draw):
         )
         for name in names
     ]
-    basis = draw(st.sampled_from(list(Basis)))
+    basis = draw(st.sampled_from(bases or list(Basis)))
     keys = {Basis.INSTRUMENT: names, Basis.ASSET_CLASS: CLASSES, Basis.CURRENCY: ("USD", "EUR"), Basis.TAXONOMY: CATEGORIES}[
         basis
     ]
@@ -187,11 +187,10 @@ class TestLaws:
         assert sum(row.target for row in drift.everything) == held.total
         assert sum(row.difference for row in drift.everything) == 0
 
-    @given(worlds())
+    @given(worlds(Basis.INSTRUMENT))
     def test_an_account_that_was_rebalanced_by_fractions_needs_nothing_more(self, world):
         plan, held = world
-        assume(plan.basis is Basis.INSTRUMENT and held.total > 0 and held.cash >= 0)
-        assume(set(plan.weights) >= {one.key for one in held.assets} or all(one.held.quantity >= 0 for one in held.assets))
+        assume(held.total > 0 and held.cash >= 0)
         found = propose(plan, held, Wishes(whole_shares=False))
         traded = {trade.asset.key: trade for trade in found.trades}
         after = [
