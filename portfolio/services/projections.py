@@ -288,7 +288,7 @@ def _write(account: Account, projection: Projection, run: Run, result: Derivatio
     _note(account, projection, run, result, at)
     projection.memory["closures"] = known + len(closures)
     projection.save(using=SYSTEM)
-    if run.fresh or result.book.closures:
+    if run.fresh or run.again is not None or result.book.closures:
         watch_trades(account_id=account.pk, at=at)
 
 
