@@ -139,7 +139,7 @@ class Explanation:
         self.steps.append(Step(figure, formula, numbers, value, places))
         return value
 
-    def compute(self, formula: str, numbers: Mapping[str, Decimal], places: int) -> Decimal | None | Any:
+    def compute(self, formula: str, numbers: Mapping[str, Decimal], places: int) -> Decimal | Any | None:
         """Return the value of a formula, none where it has none."""
         try:
             return rounded(evaluate(formula, numbers, self.tables), places)

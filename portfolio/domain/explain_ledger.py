@@ -66,7 +66,8 @@ def traced(book: Book, entries: Iterable[Entry], *, wanted: frozenset[int] | Non
     for entry in entries:
         book.touched.clear()
         looked_at = wanted is not None and entry.sequence in wanted
-        before = {key: tuple(holding.lots) for key, holding in book.holdings.items()} if looked_at else {}
+        held = book.holdings.get(entry.instrument or "") if looked_at else None
+        before = {held.key: tuple(held.lots)} if held is not None else {}
         first = len(book.closures)
         with localcontext(EXACT):
             post(book, entry)
