@@ -16,7 +16,7 @@ from portfolio.domain.book import Book
 from portfolio.domain.bridge import Daily
 from portfolio.domain.daybook import Day
 from portfolio.domain.derivation import Derivation, Gap, derive, quote
-from portfolio.domain.entries import in_order
+from portfolio.domain.entries import Entry, in_order
 from portfolio.domain.lots import Method
 from portfolio.domain.performance import Performance, Point
 from portfolio.domain.pricing import Market
@@ -45,16 +45,7 @@ class PastFigures(Figures):
     @cached_property
     def derivation(self) -> Derivation:
         """Everything that follows from the entries of that time."""
-        entries = in_order(state.entries_after(account_id=self.account.pk, as_of=self.as_of, known_at=self.known_at))
-        named = state.instruments_named(entries)
-        series = reach_of_prices({entry.instrument for entry in entries if entry.instrument} | set(named.values()))
-        pairs = state.pairs_of(self.account.base_currency, series, (), entries)
-        first = min((entry.day for entry in entries), default=None)
-        market = Market()
-        if first is not None:
-            market = load_market(instruments=series, pairs=pairs, start=date.fromordinal(first), until=self.as_of)
-        method = Method(self.account.cost_basis_method)
-        book = Book(self.account.base_currency, method, listings_of(series), market, named, state.rules_of(self.account))
+        entries, book = history_of(self.account, as_of=self.as_of, known_at=self.known_at)
         until = self.as_of.toordinal() if self.as_of is not None else None
         try:
             return derive(book, entries, margin=self.account.kind == AccountKind.MARGIN, until=until)
@@ -185,6 +176,20 @@ class PastFigures(Figures):
     def stale(self) -> Collection[str]:
         """Return what is valued at a price or rate from before the last day, by instrument id or currency pair."""
         return list(self.derivation.stale)
+
+
+def history_of(account: Account, *, as_of: date | None = None, known_at: datetime | None = None) -> tuple[list[Entry], Book]:
+    """Return the entries that counted at the end of a day, as known at a time, and the empty book they are posted to."""
+    entries = in_order(state.entries_after(account_id=account.pk, as_of=as_of, known_at=known_at))
+    named = state.instruments_named(entries)
+    series = reach_of_prices({entry.instrument for entry in entries if entry.instrument} | set(named.values()))
+    pairs = state.pairs_of(account.base_currency, series, (), entries)
+    first = min((entry.day for entry in entries), default=None)
+    market = Market()
+    if first is not None:
+        market = load_market(instruments=series, pairs=pairs, start=date.fromordinal(first), until=as_of)
+    method = Method(account.cost_basis_method)
+    return entries, Book(account.base_currency, method, listings_of(series), market, named, state.rules_of(account))
 
 
 def figures_of(account: Account, *, as_of: date | None = None, known_at: datetime | None = None) -> Figures:

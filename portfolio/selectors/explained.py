@@ -1,0 +1,148 @@
+"""Why figures are what they are: from the entries, prices and rates that the person who asks may read, and no others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import DecimalException
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from accounts.models import AccountKind, LedgerEntry
+from marketdata.models import Instrument
+from portfolio.domain.bridge import Daily
+from portfolio.domain.daybook import Day
+from portfolio.domain.explain import Explanation, Table
+from portfolio.domain.explain_days import Around, explain_day
+from portfolio.domain.explain_ledger import CHANGES, Effect, table_of, traced
+from portfolio.domain.explain_positions import Standing, explain_closure, explain_position
+from portfolio.domain.valuation import Course
+from portfolio.models import Closure, Position
+from portfolio.selectors.conversion import InCurrency
+from portfolio.selectors.figures import Figures, FiguresBeyondLimits
+from portfolio.selectors.past import PastFigures, history_of
+
+ENTRY = ("id", "sequence", "kind", "quantity", "price", "cash", "currency", "fee", "tax")
+
+
+class Explained:
+    """The explanations of one account's figures, in its own currency."""
+
+    def __init__(self, figures: Figures) -> None:
+        self.figures = figures.inner if isinstance(figures, InCurrency) else figures
+        self.account = self.figures.account
+        past = self.figures if isinstance(self.figures, PastFigures) else None
+        self.as_of, self.known_at = (past.as_of, past.known_at) if past else (None, None)
+
+    def effects(self, *, closing: Iterable[int] = ()) -> list[Effect]:
+        """Return what each entry did to each holding, with what those of some sequences closed.
+
+        :raises FiguresBeyondLimits: if the entries are too large to be computed with
+        """
+        entries, book = history_of(self.account, as_of=self.as_of, known_at=self.known_at)
+        try:
+            return list(traced(book, entries, wanted=frozenset(closing)))
+        except DecimalException as error:
+            raise FiguresBeyondLimits from error
+
+    @cached_property
+    def last(self) -> Daily | None:
+        """The last valued day."""
+        snapshot = self.figures.last_snapshot()
+        days = self.figures.days(start=snapshot.date) if snapshot else []
+        return days[-1] if days else None
+
+    def around(self, pages: Mapping[int, Day], first: date, last: date) -> Around:
+        """Return what days are explained from."""
+        currency = self.figures.currency
+        quoted = self.figures.quoted(pages.values(), currency=currency, start=first, until=last)
+        rows = Instrument.objects.filter(pk__in=list(quoted.listings))
+        called = {str(one.pk): one.key for one in rows}
+        return Around(Course.of(pages), quoted, called, self.account.kind == AccountKind.MARGIN)
+
+    def positions(self, positions: Sequence[Position]) -> dict[str, Explanation]:
+        """Return why positions are what they are, by the ids of their instruments."""
+        if not positions or self.last is None:
+            return {}
+        wanted = {str(position.instrument_id): position for position in positions}
+        by_instrument: dict[str, list[Effect]] = defaultdict(list)
+        for effect in self.effects():
+            if effect.instrument in wanted:
+                by_instrument[effect.instrument].append(effect)
+        day = self.last.date
+        pages = self.figures.pages(start=day, end=day + timedelta(days=1))
+        around = self.around(pages, day - timedelta(days=1), day)
+        found = {}
+        for key, position in wanted.items():
+            explanation = Explanation()
+            table = explanation.table("entries", summed=CHANGES)
+            explanation.cite(rates=table_of(by_instrument[key], table))
+            standing = Standing(key, day.toordinal(), pages.get(day.toordinal(), Day()), around, self.last.total_value)
+            found[key] = explain_position(position, explanation, standing)
+        return found
+
+    def closures(self, closures: Sequence[Closure]) -> dict[int, Explanation]:
+        """Return why closures are what they are, by their numbers."""
+        if not closures:
+            return {}
+        sequences = {one.closing for one in closures}
+        wanted = sequences | {one.opening for one in closures}
+        by_place: dict[tuple[str, int], list[Effect]] = defaultdict(list)
+        for effect in self.effects(closing=sequences):
+            if effect.entry.sequence in wanted:
+                by_place[effect.instrument, effect.entry.sequence].append(effect)
+        found = {}
+        for one in closures:
+            key = str(one.instrument_id)
+            opening = next(iter(by_place[key, one.opening]), None)
+            found[one.number] = explain_closure(one, by_place[key, one.closing], opening)
+        return found
+
+    def days(self, dates: Iterable[date]) -> dict[date, Explanation]:
+        """Return why an account was worth what it was at the end of days."""
+        wanted = sorted(dates)
+        if not wanted:
+            return {}
+        first, last = wanted[0], wanted[-1]
+        rows = {day.day: day for day in self.figures.days(start=first, end=last + timedelta(days=1))}
+        pages = self.figures.pages(start=first, end=last + timedelta(days=1))
+        around = self.around(pages, max(first, date.min + timedelta(days=1)) - timedelta(days=1), last)
+        entries = self.entries_of(first, last)
+        found = {}
+        for day in wanted:
+            number = day.toordinal()
+            if number in rows:
+                found[day] = explain_day(rows[number], rows.get(number - 1), pages_of(pages, number), around)
+                found[day].tables["entries"] = entries.get(day, Table())
+        return found
+
+    def entries_of(self, first: date, last: date) -> dict[date, Table]:
+        """Return the entries of some days that count, by the day."""
+        found: dict[date, Table] = defaultdict(lambda: Table(("cash",)))
+        for row in self.standing().filter(occurred_at__gte=_start(first), occurred_at__lt=_start(last + timedelta(days=1))):
+            day = row["occurred_at"].astimezone(UTC).date()
+            cells: dict[str, Any] = {name: row[name] for name in ENTRY} | {"id": str(row["id"]), "day": day.isoformat()}
+            found[day].add(cells)
+        return found
+
+    def standing(self) -> QuerySet[LedgerEntry, dict[str, Any]]:
+        """Return the entries that count, as far as they were known."""
+        entries = LedgerEntry.objects.filter(account=self.account)
+        if self.known_at is not None:
+            entries = entries.filter(recorded_at__lte=self.known_at)
+        taken_back = entries.filter(reverses=OuterRef("pk"))
+        standing = entries.filter(~Exists(taken_back), reverses=None).exclude(kind="NOTE")
+        return standing.order_by("sequence").values(*ENTRY, "occurred_at")
+
+
+def pages_of(pages: Mapping[int, Day], number: int) -> Day:
+    """Return the page of a day, an empty one if nothing moved."""
+    return pages.get(number, Day())
+
+
+def _start(day: date) -> datetime:
+    """Return the instant at which a day begins."""
+    return datetime.combine(day, time(), UTC)
