@@ -10,6 +10,7 @@ from portfolio.domain.columns import Columns
 from portfolio.domain.daily import Grid, analyze, as_amount
 from portfolio.domain.derivation import derive
 from portfolio.domain.entries import in_order
+from portfolio.domain.exact import EXACT
 from portfolio.domain.performance import Point, as_ratio, exact_ratio, measure
 from portfolio.domain.pricing import NOTHING
 from portfolio.domain.swift import Holdings, by_fifo
@@ -53,7 +54,7 @@ def ledger(drawn):
 
 
 def whole(number, places):
-    return int(number.scaleb(places))
+    return int(number.scaleb(places, EXACT))
 
 
 class TestByFifo:
