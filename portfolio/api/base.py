@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from accounts.api.scoping import AccountScopedViewSet, caller
 from marketdata.api.fields import DayField, DecimalStringField, UtcDateTimeField
 from marketdata.domain.money import UnknownCurrency, check_currency, round_to
+from portfolio.api.explain import explains
 from portfolio.domain.exact import MONEY_PLACES
 from portfolio.models import Projection
 from portfolio.selectors.conversion import in_currency
@@ -120,7 +121,15 @@ class FiguresViewSet(AccountScopedViewSet):
         """Return a page of rows, after the filters that the view names."""
         kept = self.filter_queryset(found) if isinstance(found, QuerySet) else self._filtered(found)
         page = self.paginate_queryset(kept)
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+        rows = self.get_serializer(page, many=True).data
+        if page and explains(self.request):
+            for row, why in zip(rows, self.explained(page), strict=True):
+                row["explanation"] = why
+        return self.get_paginated_response(rows)
+
+    def explained(self, page: Sequence[Any]) -> Iterable[dict[str, Any] | None]:
+        """Return why the figures of each row of a page are what they are."""
+        return [None] * len(page)
 
     def _filtered(self, found: Iterable[Any]) -> list[Any]:
         """Return those of derived rows that the filters keep, as the database would have."""

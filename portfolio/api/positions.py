@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,9 @@ from rest_framework.response import Response
 
 from marketdata.api.fields import DayField, InstrumentField, UtcDateTimeField
 from portfolio.api.base import PAST, FigureField, FiguresViewSet, currency_asked
+from portfolio.api.explain import EXPLAIN, ExplanationField, as_told
 from portfolio.models import Closure, Lot, Position
+from portfolio.selectors.explained import Explained
 from portfolio.selectors.valued import Rates, Valued, gains_of, positions_in
 
 RATIO, UNITS = 12, 12
@@ -65,6 +68,7 @@ class PositionSerializer(serializers.Serializer):
     currency = serializers.SerializerMethodField()
     gains = serializers.SerializerMethodField()
     gains_currency = serializers.SerializerMethodField()
+    explanation = ExplanationField()
 
     def get_currency(self, position: Position | Valued) -> str:
         """Return the currency of the amounts."""
@@ -127,7 +131,17 @@ class PositionViewSet(FiguresViewSet):
         found = gains_of(self.figures, self.shown or self.currency)
         return {key: dict(GainsSerializer(row).data) for key, row in found.items()}
 
-    @extend_schema(parameters=[*PAST, STATE, SHOWN])
+    def explained(self, page: Sequence[Position | Valued]) -> list[dict[str, Any] | None]:
+        """Return why positions are what they are, in the currencies of their instruments."""
+        asked = {one.instrument_id for one in page}
+        found = Explained(self.figures).positions([one for one in self.figures.positions() if one.instrument_id in asked])
+        return [
+            as_told(why, self.account, self.past, instrument=one.instrument.key) if why else None
+            for one in page
+            for why in [found.get(str(one.instrument_id))]
+        ]
+
+    @extend_schema(parameters=[*PAST, STATE, SHOWN, EXPLAIN])
     def list(self, request: Request, account_id: str) -> Response:
         """Return the positions held, or those no longer held."""
         query = StateQuery(data=request.query_params)
@@ -223,6 +237,7 @@ class ClosureSerializer(serializers.Serializer):
     holding_days = serializers.IntegerField()
     term = serializers.ChoiceField(["SHORT", "LONG"])
     missing = serializers.BooleanField()
+    explanation = ExplanationField()
 
     def to_representation(self, closure: Closure) -> dict[str, Any]:
         """Return the closure, what was paid and received in the currency asked for at the rates of those days."""
@@ -253,7 +268,15 @@ class ClosureViewSet(ConvertedViewSet):
         "long_term": ["exact"],
     }
 
-    @extend_schema(parameters=[*PAST, SHOWN])
+    def explained(self, page: Sequence[Closure]) -> list[dict[str, Any] | None]:
+        """Return why closures are what they are, in the currencies of their instruments."""
+        found = Explained(self.figures).closures(page)
+        return [
+            as_told(found[one.number], self.account, self.past, sequence__gte=one.opening, sequence__lte=one.closing)
+            for one in page
+        ]
+
+    @extend_schema(parameters=[*PAST, SHOWN, EXPLAIN])
     def list(self, request: Request, account_id: str) -> Response:
         """Return a page of closures."""
         return self.page_of(self.figures.closures())

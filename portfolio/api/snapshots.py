@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -9,7 +12,9 @@ from rest_framework.response import Response
 
 from marketdata.api.fields import DayField, UtcDateTimeField
 from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
+from portfolio.api.explain import EXPLAIN, ExplanationField, as_told, end_of
 from portfolio.models import Snapshot
+from portfolio.selectors.explained import Explained
 
 INDEX = 18
 
@@ -40,6 +45,7 @@ class SnapshotSerializer(serializers.Serializer):
     taxes = FigureField(allow_null=True)
     total_gain = FigureField(allow_null=True)
     twr_index = FigureField(places=INDEX, allow_null=True)
+    explanation = ExplanationField()
 
 
 class SnapshotViewSet(FiguresViewSet):
@@ -51,7 +57,17 @@ class SnapshotViewSet(FiguresViewSet):
     ordering_fields = ("date",)
     filterset_fields = {"date": ["exact", "gte", "lt"]}
 
-    @extend_schema(parameters=[CURRENCY, *PAST])
+    def explained(self, page: Sequence[Snapshot]) -> list[dict[str, Any] | None]:
+        """Return why the account was worth what it was on days."""
+        found = Explained(self.figures).days(one.date for one in page)
+        return [
+            as_told(found[day], self.account, self.past, occurred_at__gte=f"{day}T00:00:00Z", occurred_at__lt=end_of(day))
+            if day in found
+            else None
+            for day in (one.date for one in page)
+        ]
+
+    @extend_schema(parameters=[CURRENCY, *PAST, EXPLAIN])
     def list(self, request: Request, account_id: str) -> Response:
         """Return a page of daily values."""
         return self.page_of(self.figures.snapshots())

@@ -12,7 +12,7 @@ from portfolio.domain.entries import Entry
 from portfolio.domain.exact import EXACT, ONE, ZERO
 from portfolio.domain.explain import Cited, Row, Table
 from portfolio.domain.holding import Holding
-from portfolio.domain.lots import Closure, Lot
+from portfolio.domain.lots import Closure, Lot, Method
 from portfolio.domain.positions import post
 from portfolio.domain.pricing import NOTHING
 
@@ -30,6 +30,8 @@ class Effect(NamedTuple):
     rate: Cited | None  # from the entry's currency into the instrument's, where they differ
     before: Sequence[Lot]  # the lots before it, where something was closed
     closed: Sequence[Closure]  # what it closed
+    cost: Decimal  # of all that was held before it
+    average: bool  # all units cost the same
 
     def row(self) -> Row:
         """Return it as a row of a table of entries."""
@@ -73,11 +75,12 @@ def traced(book: Book, entries: Iterable[Entry], *, wanted: frozenset[int] | Non
             post(book, entry)
         touched |= book.touched
         for key in book.touched:
-            state = _state(book.holdings[key])
+            state, cost = _state(book.holdings[key]), states.get(key, _NOTHING)[1]
             changes = tuple(now - then for now, then in zip(state, states.get(key, _NOTHING), strict=True))
             states[key] = state
             closed = [one for one in book.closures[first:] if one.instrument == key] if looked_at else []
-            yield Effect(entry, key, changes, rate_of(book, entry, book.holdings[key].currency), before.get(key, ()), closed)
+            rate, average = rate_of(book, entry, book.holdings[key].currency), book.method is Method.AVERAGE
+            yield Effect(entry, key, changes, rate, before.get(key, ()), closed, cost, average)
     book.touched |= touched
 
 

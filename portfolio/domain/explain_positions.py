@@ -26,6 +26,7 @@ SUMMED = {
     "fees": ("fees_change", MONEY_PLACES),
     "taxes": ("taxes_change", MONEY_PLACES),
 }
+AVERAGE = "round(cost_of_all * reached / held, 10) - round(cost_of_all * reached_before / held, 10)"
 CLOSED = Rule("round(brought * reached / closing, 10) - round(brought * reached_before / closing, 10)")
 
 
@@ -180,9 +181,14 @@ def _amounts(one: ClosureLike, found: Explanation, closing: Effect) -> bool | No
     received = found.find("share_of_cash", CLOSED.formula, **parts)
     lot = lots[0]
     long = one.quantity > 0
-    numbers = {"lot_cost": lot.cost, "quantity": one.quantity, "lot_quantity": lot.quantity}
-    lot_share = found.find("share_of_lot", "lot_cost * quantity / lot_quantity", **numbers)
-    _tell_lot(found, lot)
+    if closing.average:
+        held = sum((abs(one.quantity) for one in closing.before), ZERO)
+        numbers = {"cost_of_all": closing.cost, "held": held, "reached": upto, "reached_before": before}
+        lot_share = found.find("share_of_lot", AVERAGE, **numbers)
+    else:
+        numbers = {"lot_cost": lot.cost, "quantity": one.quantity, "lot_quantity": lot.quantity}
+        lot_share = found.find("share_of_lot", "lot_cost * quantity / lot_quantity", **numbers)
+        _tell_lot(found, lot)
     share_of = {"share_of_cash": received} if not long else {"share_of_lot": lot_share}
     other = {"share_of_lot": lot_share} if not long else {"share_of_cash": received}
     if long:
