@@ -1,7 +1,7 @@
 """Published cases of Ghostfolio.
 
-Its gross performance is before fees, ours after; its percentages are of the average investment over time, which is no figure of ours and
-is computed here. Nothing was deposited there: the purchases go into debt.
+Its gross performance is before fees, ours after; its percentages are of the average investment over time, which is no figure
+of ours and is computed here. Nothing was deposited there: the purchases go into debt.
 """
 
 from datetime import date, timedelta

@@ -1,7 +1,7 @@
 """Published cases of Portfolio Performance.
 
-Its gains are of prices alone and leave fees and taxes out; ours of lots have those of trades inside. Deliveries of units it values at
-the amounts they state, we at the market's price.
+Its gains are of prices alone and leave fees and taxes out; ours of lots have those of trades inside. Deliveries of units it
+values at the amounts they state, we at the price of the market.
 """
 
 from collections import defaultdict
@@ -171,7 +171,7 @@ class TestBridge:
             rows.append(entry("DEPOSIT", "2010-01-01", cash=1))
         days = derived(*rows, closes={SHARE: case["input"].get("prices", {})}).figures
         start, end = (date.fromisoformat(when).toordinal() for when in case["input"]["period"])
-        opening = next((day for day in reversed(days) if day.day <= start))
+        opening = next(day for day in reversed(days) if day.day <= start)
         period = [Daily(*(getattr(day, field) for field in Daily._fields)) for day in days if start < day.day <= end]
         found, expected = bridge_of(period), {key: D(value) for key, value in case["expected"].items()}
         assert opening.total_value == expected.get("initial", 1000)
