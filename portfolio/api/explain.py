@@ -34,6 +34,7 @@ class StepSerializer(serializers.Serializer):
     numbers = serializers.DictField(child=serializers.CharField())
     places = serializers.IntegerField()
     value = serializers.CharField(allow_null=True)
+    exact = serializers.BooleanField(help_text="False of what floats gave: its last place may differ.")
 
 
 class RuleSerializer(serializers.Serializer):

@@ -17,10 +17,12 @@ from rest_framework.response import Response
 from marketdata.api.fields import DayField, DecimalStringField, InstrumentField
 from marketdata.models import Instrument
 from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
+from portfolio.api.explain import EXPLAIN, ExplanationField, as_told, explains
 from portfolio.domain.benchmark import FIGURES as AGAINST_BENCHMARK
 from portfolio.domain.benchmark import NO_BENCHMARK, NO_DAY, Comparison
 from portfolio.domain.performance import Performance
 from portfolio.selectors.benchmark import compared
+from portfolio.selectors.explained import Explained
 from portfolio.selectors.figures import Figures, names_of
 from portfolio.selectors.household import Household
 from portfolio.selectors.performance import periods_of
@@ -155,6 +157,7 @@ class PerformanceSerializer(ComparisonSerializer):
     monthly = MonthSerializer(many=True)
     missing = serializers.ListField(child=serializers.CharField(), help_text="What lacked a price or rate on some day.")
     reasons = serializers.DictField(child=serializers.CharField())
+    explanation = ExplanationField()
 
 
 class PerformanceViewSet(FiguresViewSet):
@@ -164,7 +167,7 @@ class PerformanceViewSet(FiguresViewSet):
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(parameters=[*PERIOD, *BENCHMARK, CURRENCY, *PAST], responses=PerformanceSerializer)
+    @extend_schema(parameters=[*PERIOD, *BENCHMARK, CURRENCY, *PAST, EXPLAIN], responses=PerformanceSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return the performance from `start` up to, and without, `end`."""
         query = PeriodQuery(data=request.query_params)
@@ -174,7 +177,13 @@ class PerformanceViewSet(FiguresViewSet):
         row = self.remembered("performance", lambda: self.measured(**asked), **asked)
         if benchmark is not None:  # its prices are no part of what the account's figures follow from: nothing is kept
             row = beside(row, self.compared(benchmark, total=kind == "total", **asked), benchmark)
-        return Response(row | {"missing": names_of(row["missing"])})
+        row |= {"missing": names_of(row["missing"])}
+        return Response(row | self.why(**asked) if explains(request) else row)
+
+    def why(self, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:
+        """Return why the performance is what it is."""
+        found = Explained(self.figures).period(start=start, end=end, risk_free=float(risk_free))
+        return {"explanation": as_told(found[0], self.account, self.past) if found else None}
 
     def measured(self, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:
         """Return the performance as clients are told it, instruments in `missing` by their ids."""

@@ -11,7 +11,9 @@ from rest_framework.response import Response
 
 from marketdata.api.fields import DayField
 from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
+from portfolio.api.explain import EXPLAIN, ExplanationField, as_told, end_of, explains
 from portfolio.api.missing import missing
+from portfolio.selectors.explained import Explained
 from portfolio.selectors.figures import Figures, Summary, names_of
 
 RATIO = 12
@@ -40,6 +42,7 @@ class SummarySerializer(serializers.Serializer):
     missing = serializers.ListField(child=serializers.CharField())
     missing_acquisitions = serializers.SerializerMethodField()
     reasons = serializers.DictField(child=serializers.CharField())
+    explanation = ExplanationField()
 
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_missing_acquisitions(self, summary: Summary) -> list[str]:
@@ -55,11 +58,21 @@ class SummaryViewSet(FiguresViewSet):
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(parameters=[CURRENCY, *PAST], responses=SummarySerializer)
+    @extend_schema(parameters=[CURRENCY, *PAST, EXPLAIN], responses=SummarySerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return the summary of the last valued day, or of the past asked for."""
         row = self.remembered("summary", self.compute)
-        return Response(row | {name: names_of(row[name]) for name in ("stale", "missing", "missing_acquisitions")})
+        row |= {name: names_of(row[name]) for name in ("stale", "missing", "missing_acquisitions")}
+        return Response(row | self.why() if explains(request) else row)
+
+    def why(self) -> dict[str, Any]:
+        """Return why the account is worth what it is."""
+        found = Explained(self.figures)
+        explanation = found.summary()
+        if explanation is None or found.last is None:
+            return {"explanation": None}
+        day = {"occurred_at__lt": end_of(found.last.date)}
+        return {"explanation": as_told(explanation, self.account, self.past, **day)}
 
     def compute(self) -> dict[str, Any]:
         """Return the summary with instruments by their ids."""

@@ -15,10 +15,12 @@ from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from functools import cache
 from typing import Any, NamedTuple
 
-from portfolio.domain.exact import EXACT, MONEY_PLACES, ZERO, plain
+from portfolio.domain.exact import EXACT, MONEY_PLACES, ONE, ZERO, plain
 
 MOST_ROWS = 100  # of a table: half of them from its start, half from its end
 UNTOLD = "{} is as the derivation rounded it; no formula of one step gives its last digit."
+RATIO_PLACES = 12
+SLACK = Decimal("2e-12")
 Row = dict[str, Any]
 
 
@@ -38,12 +40,14 @@ class Step:
     numbers: Mapping[str, Decimal]
     value: Decimal | None
     places: int
+    exact: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Return the step in types JSON knows."""
         numbers = {name: plain(number) for name, number in self.numbers.items()}
         value = None if self.value is None else plain(rounded(self.value, self.places))
-        return {"figure": self.figure, "formula": self.formula, "numbers": numbers, "places": self.places, "value": value}
+        step = {"figure": self.figure, "formula": self.formula, "numbers": numbers, "places": self.places, "value": value}
+        return {**step, "exact": self.exact}
 
 
 @dataclass(slots=True)
@@ -133,6 +137,13 @@ class Explanation:
             self.notes.append(UNTOLD.format(figure))
         return kept
 
+    def tell_float(self, figure: str, formula: str, kept: Decimal | None, **numbers: float) -> None:
+        """Add the step to a ratio that floats gave: its last of twelve places may be another one."""
+        known = {name: Decimal(repr(float(number))) for name, number in numbers.items()}
+        value = None if kept is None else self.compute(formula, known, RATIO_PLACES)
+        holds = value is not None and kept is not None and abs(value - kept) <= SLACK * max(ONE, abs(kept))
+        self.steps.append(Step(figure, formula if holds else None, known if holds else {}, kept, RATIO_PLACES, exact=False))
+
     def find(self, figure: str, formula: str, places: int = MONEY_PLACES, **numbers: Decimal) -> Decimal:
         """Add a step on the way, and return its value."""
         value = self.compute(formula, numbers, places)
@@ -182,7 +193,8 @@ def rounded(value: Decimal, places: int) -> Decimal:
 def evaluate(formula: str, numbers: Mapping[str, Decimal], tables: Mapping[str, Table] | None = None) -> Decimal:
     """Return the value of a formula, exactly but for quotients, which have a hundred digits.
 
-    A formula has numbers by their names, + - * / and parentheses, max(), min(), abs(), round(x, places), and sum(table.column).
+    A formula has numbers by their names, + - * / ** and parentheses, max(), min(), abs(), sqrt(), round(x, places),
+    sum(table.column), and one thing if a number is at most another, else another.
 
     >>> evaluate("quantity * price - cost", {"quantity": Decimal(3), "price": Decimal("1.5"), "cost": Decimal(4)})
     Decimal('0.5')
@@ -202,11 +214,13 @@ _OPERATIONS: Mapping[type, Callable[[Decimal, Decimal], Decimal]] = {
     ast.Sub: lambda one, other: one - other,
     ast.Mult: lambda one, other: one * other,
     ast.Div: lambda one, other: one / other,
+    ast.Pow: lambda one, other: one**other,
 }
 _FUNCTIONS: Mapping[str, Callable[..., Decimal]] = {
     "max": max,
     "min": min,
     "abs": abs,
+    "sqrt": lambda value: value.sqrt(EXACT),
     "round": lambda value, places: rounded(value, int(places)),
 }
 
@@ -222,6 +236,17 @@ def _value(node: ast.expr, numbers: Mapping[str, Decimal], tables: Mapping[str, 
             return -_value(operand, numbers, tables)
         case ast.BinOp(left=left, op=operation, right=right):
             return _OPERATIONS[type(operation)](_value(left, numbers, tables), _value(right, numbers, tables))
+        case ast.IfExp(test=ast.Compare(left=left, ops=[ast.LtE()], comparators=[right]), body=one, orelse=other):
+            smaller = _value(left, numbers, tables) <= _value(right, numbers, tables)
+            return _value(one if smaller else other, numbers, tables)
+        case ast.Call():
+            return _called(node, numbers, tables)
+    raise ValueError(ast.unparse(node))
+
+
+def _called(node: ast.Call, numbers: Mapping[str, Decimal], tables: Mapping[str, Table]) -> Decimal:
+    """Return the value of a function."""
+    match node:
         case ast.Call(func=ast.Name(id="sum"), args=[ast.Attribute(value=ast.Name(id=table), attr=column)]):
             return tables[table].total(column)
         case ast.Call(func=ast.Name(id=name), args=arguments):

@@ -10,13 +10,11 @@ from typing import Any, Protocol
 
 from portfolio.domain.daybook import Day
 from portfolio.domain.exact import MONEY_PLACES, ONE, ZERO
-from portfolio.domain.explain import Cited, Explanation, Row, Rule
+from portfolio.domain.explain import RATIO_PLACES, Cited, Explanation, Row, Rule
 from portfolio.domain.explain_days import Around, position_row
 from portfolio.domain.explain_ledger import CHANGES, Effect
 from portfolio.domain.lots import Lot
-from portfolio.domain.performance import RATIO
 
-RATIO_PLACES = -int(RATIO.as_tuple().exponent)
 UNIT_PLACES = 12
 SUMMED = {
     "quantity": ("quantity_change", UNIT_PLACES),

@@ -18,20 +18,26 @@ from portfolio.domain.daybook import Day
 from portfolio.domain.explain import Explanation, Table
 from portfolio.domain.explain_days import Around, explain_day
 from portfolio.domain.explain_ledger import CHANGES, Effect, table_of, traced
+from portfolio.domain.explain_periods import explain_period
 from portfolio.domain.explain_positions import Standing, explain_closure, explain_position
+from portfolio.domain.performance import Performance
 from portfolio.domain.valuation import Course
 from portfolio.models import Closure, Position
 from portfolio.selectors.conversion import InCurrency
+from portfolio.selectors.days import since
 from portfolio.selectors.figures import Figures, FiguresBeyondLimits
 from portfolio.selectors.past import PastFigures, history_of
+from portfolio.selectors.performance import periods_of
 
+AT_A_GLANCE = frozenset({"days", "investor_flows", "twr", "xirr", "left_over", "max_drawdown"})
 ENTRY = ("id", "sequence", "kind", "quantity", "price", "cash", "currency", "fee", "tax")
 
 
 class Explained:
-    """The explanations of one account's figures, in its own currency."""
+    """The explanations of one account's figures: of what it holds in its own currencies, of periods in the one asked for."""
 
     def __init__(self, figures: Figures) -> None:
+        self.told = figures
         self.figures = figures.inner if isinstance(figures, InCurrency) else figures
         self.account = self.figures.account
         past = self.figures if isinstance(self.figures, PastFigures) else None
@@ -117,6 +123,38 @@ class Explained:
             if number in rows:
                 found[day] = explain_day(rows[number], rows.get(number - 1), pages_of(pages, number), around)
                 found[day].tables["entries"] = entries.get(day, Table())
+        return found
+
+    def period(
+        self, *, start: date | None = None, end: date | None = None, risk_free: float = 0.0
+    ) -> tuple[Explanation, Performance] | None:
+        """Return why the performance over [start, end) is what it is, and that; none where there is none."""
+        told = self.told
+        measured = told.performance(start=start, end=end, risk_free=risk_free)
+        days = told.days(start=start, end=end)
+        within = since(days, start)
+        if measured is None or not within:
+            return None
+        opening = days[0] if len(days) > len(within) else None
+        periods = periods_of(self.account.kind)
+        bridge = told.bridge(start=start, end=end)
+        return explain_period(within, opening, measured, bridge, periods=periods, risk_free=risk_free), measured
+
+    def summary(self) -> Explanation | None:
+        """Return why an account at a glance is what it is; none where no day was valued."""
+        if self.last is None:
+            return None
+        found = self.days([self.last.date])[self.last.date]
+        whole = self.period()
+        if whole is None:
+            return found
+        explanation, measured = whole
+        found.tables |= {name: table for name, table in explanation.tables.items() if name in AT_A_GLANCE}
+        found.steps += [step for step in explanation.steps if step.figure in AT_A_GLANCE]
+        last = self.told.days()[-1]
+        found.tell("net_deposits", "sum(days.net_flow)", last.total_value - last.total_gain)
+        found.tell("gain", "sum(days.day_gain)", last.total_gain)
+        found.notes += [f"{name}: {why}" for name, why in measured.reasons.items() if name in AT_A_GLANCE]
         return found
 
     def entries_of(self, first: date, last: date) -> dict[date, Table]:

@@ -94,3 +94,27 @@ class TestClosures:
         assert rows
         for row in rows:
             agrees(row, CLOSURE)
+
+
+SUMMARY = ("total_value", "positions_value", "net_deposits", "gain", "day_gain", "twr", "max_drawdown")
+PERFORMANCE = ("end_value", "net_flows", "gain", "twr", "simple_return", "max_drawdown")
+RISK = ("twr_annualized", "volatility", "semi_deviation", "sharpe", "sortino", "omega", "calmar", "var_95", "cvar_95")
+
+
+class TestSummary:
+    @pytest.mark.parametrize("past", PAST)
+    def test_comes_from_the_last_day_and_from_all_days(self, get, past):
+        row = get("summary", **past)
+        agrees(row, SUMMARY)
+        assert abs(recomputed(row["explanation"])["left_over"]) < Decimal("0.001")
+
+
+class TestPerformance:
+    @pytest.mark.parametrize("past", PAST)
+    @pytest.mark.parametrize("period", [{}, {"start": "2024-01-04"}, {"start": "2024-01-03", "end": "2024-01-09"}])
+    def test_comes_from_the_days(self, get, past, period):
+        row = get("performance", risk_free="0.02", **past, **period)
+        agrees(row, (*PERFORMANCE, *RISK))
+        found = recomputed(row["explanation"])
+        for name, amount in row["bridge"].items():
+            assert found[name] == Decimal(amount), name
