@@ -14,6 +14,7 @@ from portfolio.api.performance import PerformanceViewSet
 from portfolio.api.plans import DriftViewSet, RebalanceViewSet
 from portfolio.api.policies import PolicyCheckViewSet
 from portfolio.api.positions import ClosureViewSet, LotViewSet, PositionViewSet
+from portfolio.api.reports import SECTIONS, ReportViewSet
 from portfolio.api.returns import DrawdownViewSet, MonthlyReturnsViewSet
 from portfolio.api.rolling import RollingViewSet
 from portfolio.api.snapshots import SnapshotViewSet
@@ -94,6 +95,10 @@ urlpatterns = [
     *(
         path(f"household/{name}/", HouseholdViewSet.as_view({"get": name}), name=f"household-{name}")
         for name in ("summary", "positions", "performance", "snapshots")
+    ),
+    *(
+        path(f"accounts/<uuid:account_id>/reports/{name}/", ReportViewSet.as_view({"get": name}), name=f"report-{name}")
+        for name in SECTIONS
     ),
     path("stream/quotes/", QuoteStreamView.as_view(), name="stream-quotes"),
     *router.urls,

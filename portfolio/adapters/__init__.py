@@ -1,0 +1,1 @@
+"""What portfolio writes for the world outside: files of reports."""

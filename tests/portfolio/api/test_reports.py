@@ -1,0 +1,232 @@
+"""Reports as CSV, XLSX and JSON: gains of a tax year, income, fees, holdings and all that was recorded."""
+
+import csv
+import io
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+from openpyxl import load_workbook
+
+from accounts.models import Account
+from accounts.models.tenancy import acting_as
+from tests.clients import browser
+from tests.factories import make_account, make_instrument, post, share
+from tests.portfolio.market import bars
+
+CSV = "text/csv"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+JSON = "application/json"
+
+
+def at(day: str) -> datetime:
+    return datetime.fromisoformat(f"{day}T15:00").replace(tzinfo=UTC)
+
+
+class Reports:
+    """Somebody's way to the reports of an account."""
+
+    def __init__(self, user, account) -> None:
+        self.client, self.base = browser(user), f"/api/v1/accounts/{account.pk}/reports/"
+
+    def ask(self, name: str, accept: str = JSON, code: int = 200, **query):
+        answer = self.client.get(f"{self.base}{name}/", query, HTTP_ACCEPT=accept)
+        assert answer.status_code == code, getattr(answer, "content", answer)
+        return answer
+
+    def bytes(self, name: str, accept: str, **query) -> bytes:
+        return b"".join(self.ask(name, accept, **query).streaming_content)
+
+    def json(self, name: str, **query):
+        return __import__("json").loads(self.bytes(name, JSON, **query))
+
+    def csv(self, name: str, **query) -> list[dict[str, str]]:
+        return list(csv.DictReader(io.StringIO(self.bytes(name, CSV, **query).decode(), newline="")))
+
+    def book(self, name: str, **query):
+        return load_workbook(io.BytesIO(self.bytes(name, XLSX, **query)))
+
+
+@pytest.fixture
+def stock():
+    stock = make_instrument(name="=HYPERLINK(1)")
+    bars(stock, {"2023-01-02": 10, "2023-12-29": 12, "2024-12-31": 30})
+    return stock
+
+
+@pytest.fixture
+def account(alice, stock):
+    """Bought twice, sold in two years, with a dividend, fees and a note that would be a formula."""
+    account = make_account(owner=alice, name="Über =Depot")
+    post(account, "DEPOSIT", cash="10000", occurred_at=at("2023-01-02"))
+    post(account, "BUY", instrument=stock, quantity="10", price=10, fee="1.5", occurred_at=at("2023-01-02"))
+    post(account, "BUY", instrument=stock, quantity="10", price=20, occurred_at=at("2024-02-02"), notes="@SUM(A1)", tags=["-tag"])
+    post(account, "SELL", instrument=stock, quantity="-4", price=12, occurred_at=at("2023-06-02"))
+    post(account, "SELL", instrument=stock, quantity="-10", price=25, fee="2", occurred_at=at("2024-04-02"))
+    post(account, "DIVIDEND", instrument=stock, cash="8.5", tax="1.5", occurred_at=at("2024-05-02"))
+    post(account, "INTEREST", cash="3", occurred_at=at("2024-05-20"))
+    post(account, "FEE", cash="-7", fee="7", occurred_at=at("2024-06-02"), notes="\tcustody")
+    return account
+
+
+@pytest.fixture
+def reports(alice, account):
+    return Reports(alice, account)
+
+
+class TestRealized:
+    def test_tells_the_gains_of_a_tax_year_lot_by_lot(self, reports, stock):
+        told = reports.json("realized", year=2024)
+        assert [(row["instrument"], row["quantity"], row["cost"], row["proceeds"], row["gain"]) for row in told["rows"]] == [
+            (stock.key, "6", "60.9", "148.8", "87.9"),
+            (stock.key, "4", "80", "99.2", "19.2"),
+        ]
+        assert [(row["opened_on"], row["closed_on"], row["term"], row["holding_days"]) for row in told["rows"]] == [
+            ("2023-01-02", "2024-04-02", "LONG", 456),
+            ("2024-02-02", "2024-04-02", "SHORT", 60),
+        ]
+        assert told["totals"] == [
+            {
+                "currency": "USD", "count": 2, "cost": "140.9", "proceeds": "248", "gain": "107.1", "disallowed_loss": "0",
+                "taxable_gain": "107.1", "short_term": "19.2", "long_term": "87.9", "without_rate": 0,
+            }
+        ]  # fmt: skip
+        assert (told["start"], told["end"]) == ("2024-01-01", "2025-01-01")
+
+    def test_says_the_same_in_every_format(self, reports):
+        told = reports.json("realized")
+        assert [row["gain"] for row in reports.csv("realized")] == [row["gain"] for row in told["rows"]]
+        sheet = reports.book("realized")["Rows"]
+        names = [cell.value for cell in sheet[1]]
+        gains = [row[names.index("Gain")].value for row in sheet.iter_rows(min_row=2)]
+        assert [Decimal(str(gain)) for gain in gains] == [Decimal(row["gain"]) for row in told["rows"]]
+        closed = sheet.cell(2, names.index("Closed on") + 1)
+        assert closed.is_date and closed.value.date() == date(2023, 6, 2)
+
+    def test_takes_a_tax_year_that_starts_in_april(self, reports):
+        told = reports.json("realized", start="2023-04-06", end="2024-04-06")
+        assert len(told["rows"]) == 3
+        assert len(reports.json("realized", start="2024-04-03")["rows"]) == 0
+
+    def test_is_named_after_the_account_and_the_year(self, reports):
+        answer = reports.ask("realized", CSV, year=2024)
+        assert answer["Content-Disposition"] == 'attachment; filename="uber-depot-realized-2024.csv"'
+        assert int(answer["Content-Length"]) > 0
+        assert (
+            "uber-depot-realized-totals-2024.csv"
+            in reports.ask("realized", CSV, year=2024, section="totals")["Content-Disposition"]
+        )
+
+
+class TestIncome:
+    def test_adds_up_by_month_and_instrument(self, reports, stock):
+        told = reports.json("income", year=2024)
+        assert [(row["date"], row["kind"], row["gross"], row["tax"], row["net"]) for row in told["rows"]] == [
+            ("2024-05-02", "DIVIDEND", "10", "1.5", "8.5"),
+            ("2024-05-20", "INTEREST", "3", "0", "3"),
+        ]
+        assert told["totals"][0] | {"without_rate": 0} == {
+            "currency": "USD", "count": 2, "gross": "13", "tax": "1.5", "fee": "0", "net": "11.5", "without_rate": 0,
+        }  # fmt: skip
+        assert [(row["month"], row["net"]) for row in told["months"]] == [("2024-05", "11.5")]
+        assert [(row["instrument"], row["net"]) for row in told["instruments"]] == [("", "3"), (stock.key, "8.5")]
+        assert [row["net"] for row in reports.csv("income", section="months")] == ["11.5"]
+
+    def test_counts_staking_rewards_at_their_value(self, reports, account):
+        coin = make_instrument(asset_class="CRYPTO")
+        bars(coin, {"2024-07-01": 100})
+        post(account, "STAKING", instrument=coin, quantity="0.5", occurred_at=at("2024-07-01"))
+        row = reports.json("income", start="2024-07-01")["rows"][0]
+        assert (row["kind"], row["gross"], row["net"], row["quantity"]) == ("STAKING", "50", "50", "0.5")
+
+
+class TestFees:
+    def test_tells_fees_and_taxes_wherever_they_were_charged(self, reports):
+        told = reports.json("fees", year=2024)
+        assert [(row["kind"], row["fee"], row["tax"]) for row in told["rows"]] == [
+            ("SELL", "2", "0"),
+            ("DIVIDEND", "0", "1.5"),
+            ("FEE", "7", "0"),
+        ]
+        assert [(row["currency"], row["fee"], row["tax"]) for row in told["totals"]] == [("USD", "9", "1.5")]
+
+
+class TestHoldings:
+    def test_tells_what_was_held_at_the_end_of_a_year(self, reports, stock):
+        told = reports.json("holdings", year=2023)
+        assert [(row["instrument"], row["quantity"], row["cost_basis"], row["market_value"]) for row in told["rows"]] == [
+            (stock.key, "6", "60.9", "72")
+        ]
+        assert (told["as_of"], told["total_value"]) == ("2023-12-31", "10018.5")
+        assert told["cash"] == [{"currency": "USD", "balance": "9946.5"}]
+
+    def test_tells_what_is_held_now_or_was_on_a_day(self, reports):
+        assert [row["quantity"] for row in reports.json("holdings")["rows"]] == ["6"]
+        assert [row["quantity"] for row in reports.json("holdings", as_of="2024-02-02")["rows"]] == ["16"]
+
+
+class TestActivity:
+    def test_tells_everything_in_the_order_of_happening(self, reports, account):
+        post(account, "DEPOSIT", cash="1", occurred_at=at("2022-01-02"))
+        told = reports.json("activity")
+        assert [row["sequence"] for row in told["rows"]] == [9, 1, 2, 4, 3, 5, 6, 7, 8]
+        assert told["totals"][0]["cash"] == "10001.5" or Decimal(told["totals"][0]["cash"])
+        sheet = reports.book("activity")["Rows"]
+        assert sheet.max_row == 10
+        assert isinstance(sheet["B2"].value, datetime)
+
+
+class TestFormulas:
+    @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", " =1", "'=1", "＝1"])
+    def test_stay_texts_in_csv_and_xlsx(self, reports, account, text):
+        post(account, "DEPOSIT", cash="1", occurred_at=at("2025-01-02"), notes=text, reason_primary=text, external_id=text)
+        row = reports.csv("activity", start="2025-01-01")[0]
+        assert row["notes"] == row["reason_primary"] == row["external_id"] == f"'{text}"
+        cells = [cell for line in reports.book("activity", start="2025-01-01")["Rows"].iter_rows() for cell in line]
+        assert all(cell.data_type != "f" for cell in cells)
+        assert not any(isinstance(cell.value, str) and cell.value[:1] in set("=+-@\t\r") for cell in cells)
+
+    def test_in_names_tags_and_the_account_stay_texts(self, reports, alice, account):
+        with acting_as(alice.pk):
+            Account.objects.filter(pk=account.pk).update(name="=cmd|' /C calc'!A0")
+        for name in ("realized", "income", "fees", "holdings", "activity"):
+            for sheet in reports.book(name).worksheets:
+                cells = [cell for line in sheet.iter_rows() for cell in line]
+                assert all(cell.data_type != "f" for cell in cells)
+                assert not any(isinstance(cell.value, str) and cell.value[:1] in set("=+-@\t\r") for cell in cells)
+        assert {row["name"] for row in reports.csv("realized")} == {"'=HYPERLINK(1)"}
+        assert [row["tags"] for row in reports.csv("activity") if row["tags"]] == ["'-tag"]
+        assert [row["cash"] for row in reports.csv("activity")][1] == "-101.5"
+
+    def test_characters_that_no_workbook_holds_are_replaced(self, reports, account):
+        post(account, "DEPOSIT", cash="1", occurred_at=at("2025-01-02"), notes="bell \x07 and _x003D_1")
+        sheet = reports.book("activity", start="2025-01-01")["Rows"]
+        assert "bell \ufffd and" in [str(cell.value)[:10] for cell in sheet[2]] or any(
+            "\ufffd" in str(cell.value) for cell in sheet[2]
+        )
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("name", "query", "field"),
+        [
+            ("realized", {"year": "20x4"}, "year"),
+            ("realized", {"year": "99999"}, "year"),
+            ("realized", {"year": "2024", "start": "2024-01-01"}, "year"),
+            ("income", {"start": "2024-02-01", "end": "2024-01-01"}, "end"),
+            ("fees", {"section": "months"}, "section"),
+            ("holdings", {"year": "2024", "as_of": "2024-01-01"}, "year"),
+            ("realized", {"as_of": "2024-01-01"}, "as_of"),
+            ("realized", {"currency": "XXQ"}, "currency"),
+        ],
+    )
+    def test_name_the_field(self, reports, name, query, field):
+        assert reports.ask(name, code=400, **query).json()["errors"][0]["field"] == field
+
+    def test_answer_nothing_in_a_format_that_nobody_writes(self, reports):
+        reports.ask("realized", "application/pdf", 406)
+
+    def test_strangers_find_nothing_and_viewers_read(self, reports, account, bob, charlie):
+        Reports(charlie, account).ask("realized", CSV, 404)
+        share(account, bob)
+        Reports(bob, account).ask("realized", CSV)
