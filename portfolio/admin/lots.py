@@ -17,6 +17,7 @@ from accounts.models import LedgerEntry
 from marketdata.admin.base import Cell, figure, leave, link, page_of, when
 from marketdata.domain.display import NOTHING
 from portfolio.admin.lot_forms import ChoiceDialog, TransferDialog
+from portfolio.admin.why import WhyAdmin
 from portfolio.models import Closure, Lot
 
 OWN = "instrument__currency"
@@ -109,7 +110,7 @@ class LotAdmin(MemberAdmin):
 
 
 @admin.register(Closure)
-class ClosureAdmin(MemberAdmin):
+class ClosureAdmin(WhyAdmin):
     """What was sold against each lot, the last first."""
 
     list_display = (
@@ -138,7 +139,7 @@ class ClosureAdmin(MemberAdmin):
         ),
     )
     readonly_fields = ("term",)
-    actions_detail = ("choose_lots",)
+    actions_detail = ("why", "choose_lots")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Closure]:
         """Return the closures with the entries that opened and closed them."""

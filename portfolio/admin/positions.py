@@ -10,11 +10,12 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilte
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
-from accounts.admin.base import BY_ACCOUNT, MemberAdmin
+from accounts.admin.base import BY_ACCOUNT
 from accounts.domain.roles import Role
 from accounts.models import LedgerEntry
 from marketdata.admin.base import figure, leave, link, link_to_list, page_of
 from portfolio.admin.action_forms import ActionDialog
+from portfolio.admin.why import WhyAdmin
 from portfolio.models import Closure, Lot, Position
 
 OWN = "instrument__currency"
@@ -51,7 +52,7 @@ class HeldFilter(DropdownFilter):
 
 
 @admin.register(Position)
-class PositionAdmin(MemberAdmin):
+class PositionAdmin(WhyAdmin):
     """What the user's accounts hold and once held, in the currency of each instrument."""
 
     list_display = (
@@ -69,7 +70,7 @@ class PositionAdmin(MemberAdmin):
     search_fields = ("instrument__symbol__istartswith", "instrument__name__icontains")
     ordering = ("-account_id", "-instrument_id")
     list_select_related = ("account", "instrument")
-    actions_detail = ("post_action",)
+    actions_detail = ("why", "post_action")
     fieldsets = (
         (None, {"fields": (("instrument", "account"), (QUANTITY, "since"))}),
         ("Cost and value", {"fields": ((AVERAGE, COST), (PRICE, "priced_on"), (VALUE, BASE_VALUE))}),

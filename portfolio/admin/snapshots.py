@@ -4,6 +4,7 @@ from django.contrib import admin
 
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin
 from marketdata.admin.base import figure, link, when
+from portfolio.admin.why import WhyAdmin
 from portfolio.models import Performance, Projection, Snapshot
 
 BASE = "account__base_currency"
@@ -25,11 +26,12 @@ RATIOS = [
 
 
 @admin.register(Snapshot)
-class SnapshotAdmin(MemberAdmin):
+class SnapshotAdmin(WhyAdmin):
     """What the user's accounts were worth at the end of each day (UTC), the last first."""
 
     list_display = ("date", link("account", "Account"), VALUE, CASH, POSITIONS, FLOW, DAY, GAIN, "priced")
     list_filter = (BY_ACCOUNT, "priced")
+    actions_detail = ("why",)
     ordering = ("-account_id", "-date")
     list_select_related = ("account",)
     fieldsets = (
@@ -48,7 +50,7 @@ class SnapshotAdmin(MemberAdmin):
 
 
 @admin.register(Performance)
-class PerformanceAdmin(MemberAdmin):
+class PerformanceAdmin(WhyAdmin):
     """What the user's accounts achieved since their first day."""
 
     list_display = (
@@ -61,6 +63,7 @@ class PerformanceAdmin(MemberAdmin):
         *RATIOS,
     )
     list_filter = (BY_ACCOUNT,)
+    actions_detail = ("why",)
     ordering = ("-account_id",)
     list_select_related = ("account",)
     fieldsets = (
