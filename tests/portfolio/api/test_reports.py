@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -11,7 +12,7 @@ from openpyxl import load_workbook
 from accounts.models import Account
 from accounts.models.tenancy import acting_as
 from tests.clients import browser
-from tests.factories import make_account, make_instrument, post, share
+from tests.factories import make_account, make_instrument, make_user, post, share
 from tests.portfolio.market import bars
 
 CSV = "text/csv"
@@ -38,7 +39,7 @@ class Reports:
         return b"".join(self.ask(name, accept, **query).streaming_content)
 
     def json(self, name: str, **query):
-        return __import__("json").loads(self.bytes(name, JSON, **query))
+        return json.loads(self.bytes(name, JSON, **query))
 
     def csv(self, name: str, **query) -> list[dict[str, str]]:
         return list(csv.DictReader(io.StringIO(self.bytes(name, CSV, **query).decode(), newline="")))
@@ -101,7 +102,8 @@ class TestRealized:
         gains = [row[names.index("Gain")].value for row in sheet.iter_rows(min_row=2)]
         assert [Decimal(str(gain)) for gain in gains] == [Decimal(row["gain"]) for row in told["rows"]]
         closed = sheet.cell(2, names.index("Closed on") + 1)
-        assert closed.is_date and closed.value.date() == date(2023, 6, 2)
+        assert closed.is_date
+        assert closed.value.date() == date(2023, 6, 2)
 
     def test_takes_a_tax_year_that_starts_in_april(self, reports):
         told = reports.json("realized", start="2023-04-06", end="2024-04-06")
@@ -170,18 +172,19 @@ class TestActivity:
         post(account, "DEPOSIT", cash="1", occurred_at=at("2022-01-02"))
         told = reports.json("activity")
         assert [row["sequence"] for row in told["rows"]] == [9, 1, 2, 4, 3, 5, 6, 7, 8]
-        assert told["totals"][0]["cash"] == "10001.5" or Decimal(told["totals"][0]["cash"])
+        assert told["totals"][0]["cash"] == "10000"
         sheet = reports.book("activity")["Rows"]
         assert sheet.max_row == 10
         assert isinstance(sheet["B2"].value, datetime)
 
 
 class TestFormulas:
-    @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", " =1", "'=1", "＝1"])
+    @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@A1", "\t=1", "\n=1", " =1", "'=1", "＝1"])
     def test_stay_texts_in_csv_and_xlsx(self, reports, account, text):
-        post(account, "DEPOSIT", cash="1", occurred_at=at("2025-01-02"), notes=text, reason_primary=text, external_id=text)
+        post(account, "DEPOSIT", cash="1", occurred_at=at("2025-01-02"), notes=text, reason_explanation=text, tags=[text.strip()])
         row = reports.csv("activity", start="2025-01-01")[0]
-        assert row["notes"] == row["reason_primary"] == row["external_id"] == f"'{text}"
+        assert row["notes"] == row["reason_explanation"] == f"'{text}"
+        assert row["tags"] == f"'{text.strip()}"
         cells = [cell for line in reports.book("activity", start="2025-01-01")["Rows"].iter_rows() for cell in line]
         assert all(cell.data_type != "f" for cell in cells)
         assert not any(isinstance(cell.value, str) and cell.value[:1] in set("=+-@\t\r") for cell in cells)
@@ -197,13 +200,6 @@ class TestFormulas:
         assert {row["name"] for row in reports.csv("realized")} == {"'=HYPERLINK(1)"}
         assert [row["tags"] for row in reports.csv("activity") if row["tags"]] == ["'-tag"]
         assert [row["cash"] for row in reports.csv("activity")][1] == "-101.5"
-
-    def test_characters_that_no_workbook_holds_are_replaced(self, reports, account):
-        post(account, "DEPOSIT", cash="1", occurred_at=at("2025-01-02"), notes="bell \x07 and _x003D_1")
-        sheet = reports.book("activity", start="2025-01-01")["Rows"]
-        assert "bell \ufffd and" in [str(cell.value)[:10] for cell in sheet[2]] or any(
-            "\ufffd" in str(cell.value) for cell in sheet[2]
-        )
 
 
 class TestRefusals:
@@ -226,7 +222,7 @@ class TestRefusals:
     def test_answer_nothing_in_a_format_that_nobody_writes(self, reports):
         reports.ask("realized", "application/pdf", 406)
 
-    def test_strangers_find_nothing_and_viewers_read(self, reports, account, bob, charlie):
+    def test_strangers_find_nothing_and_viewers_read(self, reports, account, charlie):
         Reports(charlie, account).ask("realized", CSV, 404)
-        share(account, bob)
+        bob = share(account, make_user("bob"))
         Reports(bob, account).ask("realized", CSV)
