@@ -51,7 +51,7 @@ class WhyAdmin(MemberAdmin):
             raise Http404
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Why? {row}",
+            "title": f"Why? {named(row)}",
             "back": page_of(row),
             **shown(found),
         }
@@ -73,6 +73,18 @@ def explanation_of(row: Position | Closure | Snapshot | Performance) -> Explanat
             return explained.days([row.date]).get(row.date)
     period = explained.period()
     return period[0] if period else None
+
+
+def named(row: Position | Closure | Snapshot | Performance) -> str:
+    """Return what a record is called above its explanation."""
+    match row:
+        case Position():
+            return f"{row.instrument.key} in {row.account.name}"
+        case Closure():
+            return f"{row.instrument.key} closed on {row.closed_at:%Y-%m-%d} in {row.account.name}"
+        case Snapshot():
+            return f"{row.account.name} on {row.date}"
+    return f"The returns of {row.account.name}"
 
 
 def shown(found: Explanation) -> dict[str, Any]:

@@ -61,7 +61,9 @@ class CitedSerializer(serializers.Serializer):
     day = DayField()
     seen = DayField()
     value = serializers.CharField()
-    source = serializers.CharField(help_text=f"Such as `close` or `by hand`, `{OF_DAY}` or the entry that states it.")
+    source = serializers.CharField(  # type: ignore[assignment]  # no attribute: fields leave their class
+        help_text=f"Such as `close` or `by hand`, `{OF_DAY}` or the entry that states it."
+    )
     stale = serializers.BooleanField()
 
 

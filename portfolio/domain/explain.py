@@ -126,7 +126,7 @@ class Explanation:
     notes: list[str] = field(default_factory=list)
 
     def tell(
-        self, figure: str, formula: str, kept: Decimal | None, places: int = MONEY_PLACES, **numbers: Decimal | None
+        self, figure: str, formula: str, kept: Decimal | None, places: int = MONEY_PLACES, /, **numbers: Decimal | None
     ) -> Decimal | None:
         """Add the step to a figure that was kept, and return that; a formula that does not give it is not told."""
         known = {name: number for name, number in numbers.items() if number is not None}
@@ -137,20 +137,20 @@ class Explanation:
             self.notes.append(UNTOLD.format(figure))
         return kept
 
-    def tell_float(self, figure: str, formula: str, kept: Decimal | None, **numbers: float) -> None:
+    def tell_float(self, figure: str, formula: str, kept: Decimal | None, /, **numbers: float) -> None:
         """Add the step to a ratio that floats gave: its last of twelve places may be another one."""
         known = {name: Decimal(repr(float(number))) for name, number in numbers.items()}
         value = None if kept is None else self.compute(formula, known, RATIO_PLACES)
         holds = value is not None and kept is not None and abs(value - kept) <= SLACK * max(ONE, abs(kept))
         self.steps.append(Step(figure, formula if holds else None, known if holds else {}, kept, RATIO_PLACES, exact=False))
 
-    def find(self, figure: str, formula: str, places: int = MONEY_PLACES, **numbers: Decimal) -> Decimal:
+    def find(self, figure: str, formula: str, places: int = MONEY_PLACES, /, **numbers: Decimal) -> Decimal:
         """Add a step on the way, and return its value."""
-        value = self.compute(formula, numbers, places)
+        value = self.compute(formula, numbers, places) or ZERO
         self.steps.append(Step(figure, formula, numbers, value, places))
         return value
 
-    def compute(self, formula: str, numbers: Mapping[str, Decimal], places: int) -> Decimal | Any | None:
+    def compute(self, formula: str, numbers: Mapping[str, Any], places: int) -> Decimal | None:
         """Return the value of a formula, none where it has none."""
         try:
             return rounded(evaluate(formula, numbers, self.tables), places)
@@ -190,7 +190,7 @@ def rounded(value: Decimal, places: int) -> Decimal:
     return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN, EXACT)
 
 
-def evaluate(formula: str, numbers: Mapping[str, Decimal], tables: Mapping[str, Table] | None = None) -> Decimal:
+def evaluate(formula: str, numbers: Mapping[str, Any], tables: Mapping[str, Table] | None = None) -> Decimal:
     """Return the value of a formula, exactly but for quotients, which have a hundred digits.
 
     A formula has numbers by their names, + - * / ** and parentheses, max(), min(), abs(), sqrt(), round(x, places),
@@ -225,13 +225,13 @@ _FUNCTIONS: Mapping[str, Callable[..., Decimal]] = {
 }
 
 
-def _value(node: ast.expr, numbers: Mapping[str, Decimal], tables: Mapping[str, Table]) -> Decimal:
+def _value(node: ast.expr, numbers: Mapping[str, Any], tables: Mapping[str, Table]) -> Decimal:
     """Return the value of a part of a formula."""
     match node:
         case ast.Constant(value=number):
             return Decimal(str(number))
         case ast.Name(id=name):
-            return numbers[name]
+            return Decimal(numbers[name])
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             return -_value(operand, numbers, tables)
         case ast.BinOp(left=left, op=operation, right=right):
@@ -244,7 +244,7 @@ def _value(node: ast.expr, numbers: Mapping[str, Decimal], tables: Mapping[str, 
     raise ValueError(ast.unparse(node))
 
 
-def _called(node: ast.Call, numbers: Mapping[str, Decimal], tables: Mapping[str, Table]) -> Decimal:
+def _called(node: ast.Call, numbers: Mapping[str, Any], tables: Mapping[str, Table]) -> Decimal:
     """Return the value of a function."""
     match node:
         case ast.Call(func=ast.Name(id="sum"), args=[ast.Attribute(value=ast.Name(id=table), attr=column)]):

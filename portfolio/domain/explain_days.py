@@ -9,7 +9,7 @@ from typing import Any
 
 from portfolio.domain.bridge import NO_DAY, Daily
 from portfolio.domain.daybook import Cause, Day, Flow, Item, Transfer
-from portfolio.domain.exact import ONE, ZERO
+from portfolio.domain.exact import MONEY_PLACES, ONE, ZERO
 from portfolio.domain.explain import Cited, Explanation, Row, Rule
 from portfolio.domain.pricing import NOTHING, Points
 from portfolio.domain.returns import INDEX_PLACES
@@ -147,7 +147,7 @@ def position_row(found: Explanation, instrument: str, quantity: Decimal, day: in
     }
 
 
-def _at(moves: Mapping[int, Decimal], day: int) -> Decimal:
+def _at(moves: dict[int, Decimal], day: int) -> Decimal:
     """Return what there was at the end of a day."""
     return next((amount for when, amount in reversed(moves.items()) if when <= day), ZERO)
 
@@ -191,7 +191,7 @@ def _move(found: Explanation, page: Day, day: int, around: Around) -> None:
     transfers.rules = {**transfers.rules, "out": Rule("max(-value_in_base, 0)")}
     for flow in page.flows:
         row = _amount_row(found, flow.currency, flow.amount, flow.rate, day, around.quoted)
-        flows.add(row | _both(row["value"]))
+        flows.add(row | _both(row["value"] or ZERO))
     for move in page.transfers:
         if move.external:
             row = _transfer_row(found, move, day, around)
@@ -244,7 +244,7 @@ def _held_before(day: int, around: Around) -> Iterator[tuple[str, str, Decimal]]
         quantity = around.units(instrument, day - 1)
         if currency != quoted.base and quantity and price is not None:
             row = {"quantity": quantity, "price": price, "multiplier": quoted.listings[instrument].multiplier}
-            yield around.name(instrument), currency, Explanation().compute(VALUE["value"].formula, row, 10) or ZERO
+            yield around.name(instrument), currency, Explanation().compute(VALUE["value"].formula, row, MONEY_PLACES) or ZERO
     for what, sign, moves in (("cash", 1, around.course.cash), ("owed", -1, around.course.owed)):
         for currency, balances in moves.items():
             amount = _at(balances, day - 1)
