@@ -12,10 +12,12 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from portfolio.domain.book import Book
+from portfolio.domain.columns import Columns
 from portfolio.domain.daybook import Day
 from portfolio.domain.entries import Entry
 from portfolio.domain.exact import EXACT, ZERO, money
 from portfolio.domain.positions import fold
+from portfolio.domain.posting import post_all
 from portfolio.domain.pricing import NOTHING, Points
 from portfolio.domain.returns import DayFigures, Opening, chain
 from portfolio.domain.valuation import Course, Quoted, keyframes, position_value, value_days
@@ -75,7 +77,7 @@ FROM_NOTHING = Resumption()
 
 def derive(
     book: Book,
-    entries: Sequence[Entry],
+    entries: Sequence[Entry] | Columns,
     *,
     margin: bool,
     resumption: Resumption = FROM_NOTHING,
@@ -83,9 +85,13 @@ def derive(
 ) -> Derivation:
     """Post entries, given in the order of happening, to a book and value every day from the first that changed.
 
+    Columns of plain entries (see `can_post`) come to the same, much sooner; the book has to be empty.
     The last day is `until`, else that of the last price, or of the last entry if it is later.
     """
-    fold(book, entries)
+    if isinstance(entries, Columns):
+        post_all(book, entries)
+    else:
+        fold(book, entries)
     result = Derivation(book)
     pages = dict(resumption.pages)
     if resumption.whole and resumption.first is not None:

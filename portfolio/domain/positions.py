@@ -34,8 +34,7 @@ def post(book: Book, entry: Entry) -> None:
         balance = book.cash.get(entry.currency, ZERO) + entry.cash
         book.cash[entry.currency] = page.cash[entry.currency] = balance
     if entry.instrument is None:
-        _POST_TO_ACCOUNT.get(entry.kind, _post_nothing)(book, entry)
-        note_of_account(page, entry)
+        post_to_account(book, entry)
         return
     holding = book.holding(entry.instrument)
     income = holding.income
@@ -49,6 +48,12 @@ def post(book: Book, entry: Entry) -> None:
         holding.taxes += book.into(currency, entry, entry.tax)
     _POST_TO_INSTRUMENT[entry.kind](book, entry, holding, cash)
     note_of_instrument(page, entry, currency, cash, holding.income - income)
+
+
+def post_to_account(book: Book, entry: Entry) -> None:
+    """Post what an entry without an instrument does beyond its cash, on the page of the day that is open."""
+    _POST_TO_ACCOUNT.get(entry.kind, _post_nothing)(book, entry)
+    note_of_account(book.page, entry)
 
 
 def _post_nothing(book: Book, entry: Entry) -> None:

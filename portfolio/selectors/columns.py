@@ -18,9 +18,12 @@ from portfolio.selectors.market import listings_of, load_market, reach_of_prices
 
 _INT64_DIGITS = 18
 # Numbers have the places of their columns, so that without the points they are whole ones; numpy reads those at once.
+PLAIN = """
+    SELECT NOT EXISTS (SELECT FROM accounts_ledgerentry WHERE account_id = %(account)s AND NOT
+        (group_id IS NULL AND reverses_id IS NULL AND data = '{}' AND kind = ANY (%(kinds)s)))
+"""
 COLUMNS = """
-    SELECT count(*), bool_and(group_id IS NULL AND reverses_id IS NULL AND data = '{}' AND kind = ANY (%(kinds)s)),
-           string_agg(sequence::text, ','), string_agg(kind, ','),
+    SELECT count(*), string_agg(sequence::text, ','), string_agg(kind, ','),
            string_agg((extract(epoch FROM occurred_at) * 1000000)::bigint::text, ','),
            string_agg(coalesce(instrument_id::text, ''), ','), string_agg(currency, ','),
            string_agg(quantity::text, ','), string_agg(cash::text, ','), string_agg(fee::text, ','), string_agg(tax::text, ',')
@@ -31,9 +34,12 @@ COLUMNS = """
 def columns_of(*, account_id: UUID, using: str = "default") -> Columns | None:
     """Return the entries of an account as columns; none where there are none, or one of them is not of a plain kind."""
     with connections[using].cursor() as cursor:
-        cursor.execute(COLUMNS, {"account": account_id, "kinds": list(CODES)})
-        count, plain, *texts = cursor.fetchone()
-    if not count or not plain:
+        cursor.execute(PLAIN, {"account": account_id, "kinds": list(CODES)})
+        if not cursor.fetchone()[0]:
+            return None
+        cursor.execute(COLUMNS, {"account": account_id})
+        count, *texts = cursor.fetchone()
+    if not count:
         return None
     sequences, kinds, times, instruments, currencies, *amounts = texts
     named = instruments.split(",")
@@ -91,4 +97,4 @@ def holdings_and_closes(account: Account, *, using: str = "default") -> tuple[Ho
     return holdings, Grid.of([market.closes.get(name, NOTHING) for name in columns.instruments])
 
 
-__all__ = ["COLUMNS", "columns_of", "holdings_and_closes", "numbers_in"]
+__all__ = ["COLUMNS", "PLAIN", "columns_of", "holdings_and_closes", "numbers_in"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import decimal
 import gc
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,14 +21,17 @@ from django.db import DataError, connections, transaction
 from accounts.models import Account, AccountKind
 from portfolio.domain import wash
 from portfolio.domain.book import Book
+from portfolio.domain.columns import Columns
 from portfolio.domain.derivation import Derivation, Resumption, derive
-from portfolio.domain.entries import Entry, in_order, place_of, takes_back_others
+from portfolio.domain.entries import Entry, Listing, Place, in_order, place_of, takes_back_others
 from portfolio.domain.lots import Method
 from portfolio.domain.memory import as_json, recall
+from portfolio.domain.posting import can_post, last_place
 from portfolio.domain.pricing import Market
 from portfolio.domain.reach import asks_nothing, day_of, first_reached
 from portfolio.models import Projection
 from portfolio.selectors import projections as state
+from portfolio.selectors.columns import columns_of
 from portfolio.selectors.figures import FiguresBeyondLimits
 from portfolio.selectors.market import SYSTEM, listings_of, load_market, reach_of_prices, reach_of_rates
 from portfolio.services import store
@@ -100,14 +103,15 @@ def _catch_up(account_id: UUID, at: datetime) -> Projection:
         return locked
     run = _plan(account, locked)
     margin = account.kind == AccountKind.MARGIN
-    result = derive(run.book, run.reading.entries, margin=margin, resumption=run.resumption)
+    entries = run.reading.entries if run.reading.columns is None else run.reading.columns
+    result = derive(run.book, entries, margin=margin, resumption=run.resumption)
     _write(account, locked, run, result, at)
     return locked
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What there is to read: entries in the order of happening, and how far their prices and rates reach."""
+    """What there is to read: entries in the order of happening, or as columns, and how far their prices and rates reach."""
 
     entries: list[Entry]
     read_up_to: int
@@ -117,6 +121,27 @@ class Reading:
     pairs: set[tuple[str, str]]
     rates: dict[str, Any]
     all: list[Entry]  # those that don't count, too
+    columns: Columns | None = None  # in place of all entries
+
+    @property
+    def days(self) -> list[int]:
+        """The days of the entries that count."""
+        return [entry.day for entry in self.entries] if self.columns is None else list(self.columns.day.tolist())
+
+    @property
+    def last_place(self) -> Place:
+        """Where the last entry stands in the order of happening."""
+        return place_of(self.entries[-1]) if self.columns is None else last_place(self.columns)
+
+    def reached_by(self, read_up_to: int) -> int | None:
+        """Return the first day that entries after a sequence act upon, none if they act upon nothing."""
+        if self.columns is None:
+            return first_reached(self.all, read_up_to)
+        return min(self.columns.day[self.columns.sequence > read_up_to].tolist(), default=None)
+
+    def looks_up_before(self, day: int, listings: Mapping[str, Listing]) -> bool:
+        """Say whether posting the entries from before a day looks up prices or rates."""
+        return not all(asks_nothing(entry, listings) for entry in self.entries if entry.day < day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +157,33 @@ class Run:
 
 def _plan(account: Account, projection: Projection) -> Run:
     """Load what a run takes: what is new, or everything where the past has changed."""
-    reading = _read(account, projection)
+    rests = False
     if projection.read_up_to:
+        reading = _read(account, projection)
         rests = not _rests_on_else(account, projection, reading)
         if rests and not _goes_back(projection, reading):
             return _resumed(account, projection, reading)
-        reading = _read(account, Projection(account=account))
-        first = first_reached(reading.all, projection.read_up_to) if rests else None
-        if first is not None and (run := _posted_in_place(account, projection, reading, first)) is not None:
-            return run
-    book = _book(account, reading, min((entry.day for entry in reading.entries), default=None))
-    return Run(book, reading, Resumption(), fresh=True)
+    whole = _read_in_bulk(account) or _read(account, Projection(account=account))
+    first = whole.reached_by(projection.read_up_to) if rests else None
+    if first is not None and (run := _posted_in_place(account, projection, whole, first)) is not None:
+        return run
+    book = _book(account, whole, min(whole.days, default=None))
+    return Run(book, whole, Resumption(), fresh=True)
+
+
+def _read_in_bulk(account: Account) -> Reading | None:
+    """Read the whole ledger as columns; none where an entry asks to be posted by itself."""
+    columns = columns_of(account_id=account.pk, using=SYSTEM)
+    if columns is None:
+        return None
+    series = reach_of_prices(columns.instruments, using=SYSTEM)
+    pairs = state.pairs_of(account.base_currency, series, columns.currencies, [])
+    rates = reach_of_rates(pairs, using=SYSTEM)
+    read_up_to = int(columns.sequence.max())
+    reading = Reading(
+        [], read_up_to, takes_back=False, named={}, series=series, pairs=pairs, rates=rates, all=[], columns=columns
+    )
+    return reading if can_post(columns, _book(account, reading, None)) else None
 
 
 def _read(account: Account, projection: Projection) -> Reading:
@@ -222,15 +263,14 @@ def _posted_in_place(account: Account, projection: Projection, reading: Reading,
     """
     kept, now = {**projection.series, **projection.rates}, {**reading.series, **reading.rates}
     days = [_changed_from(reach, now[name]) for name, reach in kept.items() if name in now and reach != now[name]]
-    if projection.first_date is None or projection.valued_until is None or not reading.entries:
+    if projection.first_date is None or projection.valued_until is None or not reading.days:
         return None
     first = min([reached, *days, projection.valued_until.toordinal() + 1])
-    last = max(entry.day for entry in reading.entries)
+    last = max(reading.days)
     if first <= projection.first_date.toordinal() or last < first:
         return None
     listings = listings_of(reading.series)
-    quiet = all(asks_nothing(entry, listings) for entry in reading.entries if entry.day < first)
-    book = _book(account, reading, first if quiet else min(entry.day for entry in reading.entries))
+    book = _book(account, reading, min(reading.days) if reading.looks_up_before(first, listings) else first)
     day = date.fromordinal(first)
     opening = state.opening_before(account_id=account.pk, day=day)
     resumption = Resumption(first, opening, {}, state.gaps_of(projection.missing), last, whole=True)
@@ -302,8 +342,8 @@ def _note(account: Account, projection: Projection, run: Run, result: Derivation
     if run.fresh:
         projection.first_date = projection.valued_until = projection.last_moved_on = projection.read_until = None
         projection.read_rank, projection.stale = 0, {}
-    if reading.entries:
-        last = place_of(reading.entries[-1])
+    if reading.days:
+        last = reading.last_place
         projection.read_until, projection.read_rank = last.at, last.rank
         projection.last_moved_on = date.fromordinal(max(result.book.days))
     if result.figures:
