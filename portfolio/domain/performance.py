@@ -133,7 +133,7 @@ def measure(points: Sequence[Point], *, periods: int, opening: Point | None = No
         last.total_value,
         net_flows,
         gain,
-        None if growth is None else exact_ratio(growth - 1),
+        None if growth is None else exact_ratio(EXACT.subtract(growth, ONE)),
         as_ratio(yearly),
         as_ratio(rate.rate),
         _simple_return(before, flows, gain, reasons),
@@ -175,7 +175,7 @@ def years_of(months: Sequence[Month]) -> list[Year]:
         of_year = tuple(group)
         start, end = of_year[0].start_index, of_year[-1].end_index
         gain, flow = sum((month.gain for month in of_year), ZERO), sum((month.net_flow for month in of_year), ZERO)
-        twr = exact_ratio(EXACT.divide(end, start) - 1) if start else None
+        twr = exact_ratio(EXACT.subtract(EXACT.divide(end, start), ONE)) if start else None
         found.append(Year(int(year), of_year, twr, gain, flow))
     return found
 
@@ -253,7 +253,7 @@ def _months(before: Point, points: Sequence[Point], flows: Sequence[Flow]) -> li
         months.append(
             Month(
                 f"{day.year:04}-{day.month:02}",
-                None if growth is None else exact_ratio(growth - 1),
+                None if growth is None else exact_ratio(EXACT.subtract(growth, ONE)),
                 last.total_value - before.total_value - flow,
                 flow,
                 last.total_value,
