@@ -11,6 +11,7 @@ from portfolio.api.income import IncomeViewSet
 from portfolio.api.lot_choices import LotChoiceViewSet
 from portfolio.api.missing import MissingAcquisitionViewSet
 from portfolio.api.performance import PerformanceViewSet
+from portfolio.api.performance_report import PerformanceReportViewSet
 from portfolio.api.plans import DriftViewSet, RebalanceViewSet
 from portfolio.api.policies import PolicyCheckViewSet
 from portfolio.api.positions import ClosureViewSet, LotViewSet, PositionViewSet
@@ -99,6 +100,11 @@ urlpatterns = [
     *(
         path(f"accounts/<uuid:account_id>/reports/{name}/", ReportViewSet.as_view({"get": name}), name=f"report-{name}")
         for name in SECTIONS
+    ),
+    path(
+        "accounts/<uuid:account_id>/reports/performance/",
+        PerformanceReportViewSet.as_view({"get": "retrieve"}),
+        name="report-performance",
     ),
     path("stream/quotes/", QuoteStreamView.as_view(), name="stream-quotes"),
     *router.urls,
