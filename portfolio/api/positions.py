@@ -132,9 +132,11 @@ class PositionViewSet(FiguresViewSet):
         return {key: dict(GainsSerializer(row).data) for key, row in found.items()}
 
     def explained(self, page: Sequence[Position | Valued]) -> list[dict[str, Any] | None]:
-        """Return why positions are what they are, in the currencies of their instruments."""
-        asked = {one.instrument_id for one in page}
-        found = Explained(self.figures).positions([one for one in self.figures.positions() if one.instrument_id in asked])
+        """Return why positions are what they are, in the currencies of their instruments, then in the one asked for."""
+        asked, explained = {one.instrument_id for one in page}, Explained(self.figures)
+        found = explained.positions([one for one in self.figures.positions() if one.instrument_id in asked])
+        if self.shown:
+            explained.positions_in(found, [one for one in page if isinstance(one, Valued)], self.shown)
         return [
             as_told(why, self.account, self.past, instrument=one.instrument.key) if why else None
             for one in page
@@ -269,8 +271,12 @@ class ClosureViewSet(ConvertedViewSet):
     }
 
     def explained(self, page: Sequence[Closure]) -> list[dict[str, Any] | None]:
-        """Return why closures are what they are, in the currencies of their instruments."""
-        found = Explained(self.figures).closures(page)
+        """Return why closures are what they are, in the currencies of their instruments, then in the one asked for."""
+        explained = Explained(self.figures)
+        found = explained.closures(page)
+        asked = currency_asked(self.request, "", account=self.account.base_currency, instrument="")
+        if asked:
+            explained.closures_in(found, page, asked)
         return [
             as_told(found[one.number], self.account, self.past, sequence__gte=one.opening, sequence__lte=one.closing)
             for one in page

@@ -15,19 +15,22 @@ from accounts.models import AccountKind, LedgerEntry
 from marketdata.models import Instrument
 from portfolio.domain.bridge import Daily
 from portfolio.domain.daybook import Day
-from portfolio.domain.explain import Explanation, Table
-from portfolio.domain.explain_days import Around, explain_day
+from portfolio.domain.exact import ONE
+from portfolio.domain.explain import Cited, Explanation, Table
+from portfolio.domain.explain_currency import Rated, RatedGain, explain_closure_in, explain_day_in, explain_position_in
+from portfolio.domain.explain_days import OF_DAY, Around, cited, explain_day
 from portfolio.domain.explain_ledger import CHANGES, Effect, table_of, traced
 from portfolio.domain.explain_periods import explain_period
 from portfolio.domain.explain_positions import Standing, explain_closure, explain_position
 from portfolio.domain.performance import Performance
 from portfolio.domain.valuation import Course
 from portfolio.models import Closure, Position
-from portfolio.selectors.conversion import InCurrency
+from portfolio.selectors.conversion import InCurrency, no_rate
 from portfolio.selectors.days import since
 from portfolio.selectors.figures import Figures, FiguresBeyondLimits
 from portfolio.selectors.past import PastFigures, history_of
 from portfolio.selectors.performance import periods_of
+from portfolio.selectors.valued import Rates, Valued
 
 AT_A_GLANCE = frozenset({"days", "investor_flows", "twr", "xirr", "left_over", "max_drawdown"})
 ENTRY = ("id", "sequence", "kind", "quantity", "price", "cash", "currency", "fee", "tax")
@@ -123,7 +126,55 @@ class Explained:
             if number in rows:
                 found[day] = explain_day(rows[number], rows.get(number - 1), pages_of(pages, number), around)
                 found[day].tables["entries"] = entries.get(day, Table())
+        if isinstance(self.told, InCurrency):
+            self._convert_days(self.told, found, rows)
         return found
+
+    def _convert_days(self, told: InCurrency, found: Mapping[date, Explanation], rows: Mapping[int, Daily]) -> None:
+        """Add how days are read in another currency."""
+        days = {day.day: day for day in told.days()}
+        begun = min(day.day for day in self.figures.days())
+        for day, explanation in found.items():
+            number = day.toordinal()
+            rate = cited(told.pair, told.rates, number)
+            if rate is None:
+                explanation.notes.append(no_rate(told.pair, day))
+                continue
+            first = number == begun
+            explain_day_in(explanation, rows[number], days.get(number), days.get(number - 1), rate, first=first)
+
+    def positions_in(self, found: Mapping[str, Explanation], rows: Iterable[Valued], currency: str) -> None:
+        """Add how positions are read in a currency: each lot and each closure at the rates of its days."""
+        rates = Rates(self.figures, currency)
+        lots, closed = defaultdict(list), defaultdict(list)
+        for lot in self.figures.lots():
+            rate = rates.on(lot.instrument.money, lot.opened_at.date(), lot.sequence)
+            if rate is not None:
+                lots[lot.instrument_id].append(Rated(lot.sequence, lot.cost, rate))
+        for one in self.figures.closures():
+            if (rated := rated_gain(one, rates)) is not None:
+                closed[one.instrument_id].append(rated)
+        own = {position.instrument_id: (position.market_price, position.market_value) for position in self.figures.positions()}
+        for row in rows:
+            explanation, pk = found.get(str(row.instrument_id)), row.instrument_id
+            if explanation is None or self.last is None:
+                continue
+            explain_position_in(
+                explanation,
+                row,
+                lots=lots[pk],
+                closed=closed[pk],
+                own=own[pk],
+                rate=cited_on(rates, row.instrument.money, self.last.date),
+                multiplier=row.instrument.multiplier,
+            )
+
+    def closures_in(self, found: Mapping[int, Explanation], closures: Iterable[Closure], currency: str) -> None:
+        """Add how closures are read in a currency."""
+        rates = Rates(self.figures, currency)
+        for one in closures:
+            rate = rates.on(one.instrument.money, one.closed_at.date(), one.closing)
+            explain_closure_in(found[one.number], rated_gain(one, rates), (one.disallowed_loss, rate))
 
     def period(
         self, *, start: date | None = None, end: date | None = None, risk_free: float = 0.0
@@ -174,6 +225,24 @@ class Explained:
         taken_back = entries.filter(reverses=OuterRef("pk"))
         standing = entries.filter(~Exists(taken_back), reverses=None).exclude(kind="NOTE")
         return standing.order_by("sequence").values(*ENTRY, "occurred_at")
+
+
+def rated_gain(one: Closure, rates: Rates) -> RatedGain | None:
+    """Return what was paid and received with the rates of those days, none where one is missing."""
+    opened, closed = (one.opened_at.date(), one.opening), (one.closed_at.date(), one.closing)
+    bought, sold = (closed, opened) if one.quantity < 0 else (opened, closed)
+    paid, received = rates.on(one.instrument.money, *bought), rates.on(one.instrument.money, *sold)
+    if paid is None or received is None:
+        return None
+    return RatedGain(one.opening, one.closing, one.cost, paid, one.proceeds, received)
+
+
+def cited_on(rates: Rates, currency: str, day: date) -> Cited | None:
+    """Return the rate of a currency on a day; one, of the currency itself."""
+    number = day.toordinal()
+    if currency == rates.currency:
+        return Cited(f"{currency}/{currency}", number, number, ONE, OF_DAY)
+    return cited(f"{currency}/{rates.currency}", rates.points[currency], number)
 
 
 def pages_of(pages: Mapping[int, Day], number: int) -> Day:

@@ -101,6 +101,32 @@ PERFORMANCE = ("end_value", "net_flows", "gain", "twr", "simple_return", "max_dr
 RISK = ("twr_annualized", "volatility", "semi_deviation", "sharpe", "sortino", "omega", "calmar", "var_95", "cvar_95")
 
 
+class TestInAnotherCurrency:
+    def test_lots_and_closures_are_read_at_the_rates_of_their_days(self, get, busy):
+        for row in get("positions", currency="account")["results"]:
+            agrees(row, ("quantity", "cost_basis", "average_price", "market_value", "unrealized_gain", "realized_gain"))
+        for row in get("closures", currency="account")["results"]:
+            agrees(row, CLOSURE)
+
+    def test_days_are_read_at_their_own_rates(self, get, busy):
+        (third,) = fresh_currencies(1)
+        rates(busy.base_currency, third, {f"2024-01-{n:02}": f"0.9{n:02}1" for n in (1, 3, 4, 8, 11)})
+        rows = get("snapshots", currency=third)["results"]
+        for row in rows:
+            agrees(row, SNAPSHOT)
+        agrees(get("summary", currency=third), SUMMARY)
+        agrees(get("performance", currency=third), PERFORMANCE)
+        assert rows[0]["explanation"]["rates"]
+
+    def test_without_a_rate_says_so(self, get, busy):
+        (third,) = fresh_currencies(1)
+        row = get("snapshots", currency=third)["results"][0]
+        assert row["total_value"] is None
+        assert any("No rate" in note for note in row["explanation"]["notes"])
+        assert get("performance", currency=third)["explanation"] is None
+        assert get("summary", currency=third)["total_value"] is None
+
+
 class TestSummary:
     @pytest.mark.parametrize("past", PAST)
     def test_comes_from_the_last_day_and_from_all_days(self, get, past):
