@@ -43,7 +43,7 @@ class MoveSerializer(serializers.Serializer):
     after = BasisSerializer()
 
 
-class ComparisonSerializer(serializers.Serializer):
+class MethodComparisonSerializer(serializers.Serializer):
     """What another method moves; instruments it leaves alone are not named."""
 
     before = serializers.ChoiceField(CostBasisMethod.choices)
@@ -55,7 +55,7 @@ class CostBasisViewSet(AccountScopedViewSet):
     """How an account closes its lots."""
 
     queryset = Position.objects.all()
-    serializer_class = ComparisonSerializer
+    serializer_class = MethodComparisonSerializer
     filter_backends = ()
     pagination_class = None
     write_role = Role.OWNER
@@ -63,7 +63,7 @@ class CostBasisViewSet(AccountScopedViewSet):
 
     @extend_schema(
         parameters=[OpenApiParameter("method", str, enum=list(CostBasisMethod.values), required=True)],
-        responses=ComparisonSerializer,
+        responses=MethodComparisonSerializer,
     )
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return what another method would move; nothing is changed."""
@@ -74,7 +74,7 @@ class CostBasisViewSet(AccountScopedViewSet):
 
     @extend_schema(
         request=MethodSerializer,
-        responses=ComparisonSerializer,
+        responses={200: MethodComparisonSerializer},
         examples=[OpenApiExample("Newest first", value={"method": "LIFO"}, request_only=True)],
     )
     def create(self, request: Request, account_id: str) -> Response:

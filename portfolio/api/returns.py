@@ -49,7 +49,7 @@ class MonthsSerializer(serializers.Serializer):
     end_value = FigureField()
 
 
-class TableSerializer(serializers.Serializer):
+class MonthlyReturnsSerializer(serializers.Serializer):
     """Time-weighted returns by year and month, after fees and taxes, with dividends and interest in them.
 
     A month that lies partly in the period counts from its first day in it. The months of a year chain to its total, the years to
@@ -86,11 +86,11 @@ class DrawdownViewSet(FiguresViewSet):
 class MonthlyReturnsViewSet(FiguresViewSet):
     """The monthly return table of an account."""
 
-    serializer_class = TableSerializer
+    serializer_class = MonthlyReturnsSerializer
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(parameters=[*DAYS, CURRENCY, *PAST], responses=TableSerializer)
+    @extend_schema(parameters=[*DAYS, CURRENCY, *PAST], responses=MonthlyReturnsSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return the returns of the months and years of [start, end)."""
         query = PeriodQuery(data=request.query_params)
@@ -104,7 +104,7 @@ class MonthlyReturnsViewSet(FiguresViewSet):
             "total": found.twr if found else None,
             "reasons": _reasons(years) | ({} if found else {"total": self.figures.gap(start=start, end=end) or NO_DAY}),
         }
-        return Response(TableSerializer(row).data)
+        return Response(MonthlyReturnsSerializer(row).data)
 
 
 def _row(year: Year) -> dict[str, Any]:

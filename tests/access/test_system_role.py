@@ -25,6 +25,7 @@ MAY_NAME_IT = {
     "portfolio/services/checks.py": "derives again to compare, and tells the owner",
     "portfolio/services/alerts.py": "notes what is broken, and tells the members",
     "portfolio/services/policies.py": "finds the accounts that have bounds",
+    "portfolio/services/corporate_actions.py": "reads what an account's job proposes; its owner posts it",
     "portfolio/services/end_of_day.py": "takes accounts on by the prices of a day",
     "portfolio/services/projections.py": "derives",
     "portfolio/services/rebuilding.py": "derives again",
