@@ -195,7 +195,7 @@ def _move(found: Explanation, page: Day, day: int, around: Around) -> None:
     for move in page.transfers:
         if move.external:
             row = _transfer_row(found, move, day, around)
-            (transfers if "quantity" in row else flows).add(row | _both(row.get("value_in_base", row["value"])))
+            (transfers if "quantity" in row else flows).add(row | _both(row.get("value_in_base", row["value"]) or ZERO))
     for cause, name in TABLES.items():
         table = found.table(name, summed=("value",), rules=AMOUNT)
         for item, amount in page.items.items():

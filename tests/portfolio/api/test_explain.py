@@ -144,3 +144,97 @@ class TestPerformance:
         found = recomputed(row["explanation"])
         for name, amount in row["bridge"].items():
             assert found[name] == Decimal(amount), name
+
+
+class TestBounds:
+    @pytest.fixture
+    def long(self, alice):
+        """Return an account with 260 purchases and a sale."""
+        account, share = make_account(owner=alice), make_instrument()
+        bars(share, {"2024-01-02": "10.01", "2024-01-03": "11.07"})
+        post(account, "DEPOSIT", cash="100000", occurred_at=at("2024-01-02"))
+        for n in range(260):
+            post(account, "BUY", instrument=share, quantity="1", price=f"10.{n:03}", occurred_at=at("2024-01-02"))
+        post(account, "SELL", instrument=share, quantity="-70", price="11", occurred_at=at("2024-01-03"))
+        return account
+
+    def ask(self, alice, account, route: str, status: int = 200, **query: str):
+        response = browser(alice).get(f"/api/v1/accounts/{account.pk}/{route}/", {"explain": "true"} | query)
+        assert response.status_code == status, response.content
+        return response.json()
+
+    def test_of_many_entries_the_first_and_the_last_are_told_and_sums_still_come_out(self, alice, long):
+        (row,) = self.ask(alice, long, "positions")["results"]
+        agrees(row, POSITION)
+        table = row["explanation"]["tables"]["entries"]
+        assert (table["count"], table["left_out"], len(table["rows"])) == (261, 161, 100)
+        assert table["rest"]["quantity_change"] == "161"
+        assert browser(alice).get(table["link"], {"limit": "1000"}).status_code == 200
+        days = self.ask(alice, long, "snapshots")["results"]
+        assert days[0]["explanation"]["tables"]["entries"]["count"] == 261
+
+    def test_the_link_leads_to_the_entries(self, alice, long):
+        (row,) = self.ask(alice, long, "positions")["results"]
+        link = row["explanation"]["tables"]["entries"]["link"]
+        found = browser(alice).get(f"{link}&limit=1000").json()["results"]
+        assert len(found) == 261
+
+    def test_a_page_of_closures_is_explained_from_one_reading(self, alice, long):
+        rows = self.ask(alice, long, "closures")["results"]
+        assert len(rows) == 70
+        for row in rows:
+            agrees(row, CLOSURE)
+
+    def test_pages_are_no_longer_than_a_hundred_rows(self, alice, long):
+        answer = self.ask(alice, long, "snapshots", 400, limit="101")
+        assert answer["errors"][0]["field"] == "limit"
+
+    @pytest.mark.parametrize(("asked", "field"), [({"explain": "perhaps"}, "explain")])
+    def test_what_is_no_answer_is_refused(self, alice, long, asked, field):
+        assert self.ask(alice, long, "summary", 400, **asked)["errors"][0]["field"] == field
+
+    @pytest.mark.parametrize("route", ["lots", "drawdowns", "income"])
+    def test_is_not_taken_where_nothing_is_explained(self, alice, long, route):
+        assert self.ask(alice, long, route, 400)["errors"][0]["code"] == "unknown_parameter"
+
+    @pytest.mark.parametrize("route", ["summary", "performance"])
+    def test_an_account_without_days_has_nothing_to_explain(self, alice, route):
+        assert self.ask(alice, make_account(owner=alice), route)["explanation"] is None
+
+    @pytest.mark.parametrize("route", ["summary", "performance", "positions", "snapshots"])
+    def test_is_only_there_when_asked_for(self, alice, long, route):
+        answer = self.ask(alice, long, route, explain="false")
+        assert "explanation" not in (answer["results"][0] if "results" in answer else answer)
+
+    @pytest.mark.parametrize("route", ["summary", "performance", "positions", "snapshots", "closures"])
+    def test_strangers_find_nothing(self, charlie, long, route):
+        self.ask(charlie, long, route, 404)
+
+
+class TestWhatIsMissing:
+    def test_a_position_without_a_price_says_so(self, alice):
+        account, share = make_account(owner=alice), make_instrument()
+        post(account, "BUY", instrument=share, quantity="2", price="10", occurred_at=at("2024-01-02"))
+        client = browser(alice)
+        (row,) = client.get(f"/api/v1/accounts/{account.pk}/positions/", {"explain": "1"}).json()["results"]
+        assert recomputed(row["explanation"])["cost_basis"] == 20
+        assert any("no price or rate" in note for note in row["explanation"]["notes"])
+        day = client.get(f"/api/v1/accounts/{account.pk}/snapshots/", {"explain": "1"}).json()["results"][0]
+        agrees(day, SNAPSHOT)
+        assert any("is left out" in note for note in day["explanation"]["notes"])
+
+    def test_a_stale_price_a_split_and_a_price_by_hand_are_named(self, alice):
+        account, share, other = make_account(owner=alice), make_instrument(), make_instrument()
+        bars(share, {"2024-01-02": 30})
+        bars(other, {"2024-01-02": 5, "2024-01-05": 6})
+        post(account, "BUY", instrument=share, quantity="2", price="10", occurred_at=at("2024-01-02"))
+        post(account, "SPLIT", instrument=share, data={"ratio": "3:1"}, occurred_at=at("2024-01-03"))
+        post(account, "BUY", instrument=other, quantity="1", price="5", occurred_at=at("2024-01-02"))
+        post(account, "VALUATION", instrument=other, price="7", occurred_at=at("2024-01-03"))
+        rows = browser(alice).get(f"/api/v1/accounts/{account.pk}/snapshots/", {"explain": "1"}).json()["results"]
+        for row in rows:
+            agrees(row, SNAPSHOT)
+        told = {(one["instrument"], one["source"], one["stale"]) for row in rows for one in row["explanation"]["prices"]}
+        assert (share.key, "close before a split, divided by its ratio", True) in told
+        assert (other.key, "by hand", False) in told
+        assert (other.key, "close", False) in told
