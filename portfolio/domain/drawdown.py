@@ -62,7 +62,7 @@ def drawdowns(points: Sequence[tuple[date, Decimal]], *, most: int | None = None
     return falls_in([value for _, value in points], days.__getitem__, most=most)
 
 
-def falls_in(values: Sequence[Decimal], day_of: Callable[[int], date], *, most: int | None = None) -> list[Drawdown]:
+def falls_in(values: Sequence[Decimal | int], day_of: Callable[[int], date], *, most: int | None = None) -> list[Drawdown]:
     """Return the falls of values, the deepest first; `day_of` tells the day of a value by its place."""
     ranked = sorted(((EXACT.divide(values[fall[2]], values[fall[0]]), fall) for fall in _falls(values)), key=itemgetter(0))
     found = []
@@ -73,7 +73,7 @@ def falls_in(values: Sequence[Decimal], day_of: Callable[[int], date], *, most: 
     return found
 
 
-def _falls(values: Sequence[Decimal]) -> list[tuple[int, int, int, int | None]]:
+def _falls(values: Sequence[Decimal | int]) -> list[tuple[int, int, int, int | None]]:
     """Return where each fall has its peak, its first day below, its trough and its recovery."""
     found: list[tuple[int, int, int, int | None]] = []
     top, start, bottom = 0, -1, -1

@@ -19,6 +19,7 @@ from portfolio.domain.entries import Listing
 from portfolio.domain.exact import EXACT, MONEY_PLACES, ZERO, Fixed, money
 from portfolio.domain.pricing import NOTHING, Points
 
+FEW_DAYS = 8  # are valued one by one: vectors would cost more than they save
 CHARGES = frozenset({Cause.FEE, Cause.TAX})
 
 
@@ -113,7 +114,13 @@ def value_days(
     missing: dict[str, int] = {}
     drifts: list[Fixed] = []
     positions = gross = Fixed.zeros(span)
+    sums, sizes = [0] * span, [0] * span
     for instrument, moves in course.units.items():
+        if span <= FEW_DAYS and quoted.listings[instrument].currency == quoted.base:
+            for offset, single in enumerate(_few_values(instrument, moves, quoted, first, span, missing)):
+                sums[offset] += single
+                sizes[offset] += abs(single)
+            continue
         value = _value_of_units(instrument, moves, quoted, first, span, missing)
         if value is None:
             continue
@@ -122,6 +129,8 @@ def value_days(
             before = _position_before(instrument, moves, quoted, first)
             value = _in_base(value, listing.currency, quoted, first, missing, drifts, before)
         positions, gross = positions + value, gross + abs(value)
+    if any(sizes):
+        positions, gross = positions + Fixed.whole(sums, MONEY_PLACES), gross + Fixed.whole(sizes, MONEY_PLACES)
     cash = _value_of_money(course.cash, quoted, first, span, missing, drifts)
     owings: list[Fixed] = []
     owed = _value_of_money(course.owed, quoted, first, span, missing, owings)
@@ -168,6 +177,26 @@ def _value_of_units(
     _note_gap(instrument, units, points, first, missing)
     prices = _stretch(points.days, points.values, first, span)
     return (units * prices).upto(MONEY_PLACES) if listing.multiplier == 1 else _multiplied(units * prices, listing)
+
+
+def _few_values(
+    instrument: str, moves: dict[int, Decimal], quoted: Quoted, first: int, span: int, missing: dict[str, int]
+) -> list[int]:
+    """Return what `_value_of_units` does for a few days, in units of the last place of money."""
+    units, multiplier, points = (
+        _before(moves, first),
+        quoted.listings[instrument].multiplier,
+        quoted.prices.get(instrument, NOTHING),
+    )
+    values = []
+    for day in range(first, first + span):
+        units = moves.get(day, units)
+        price = points.value_at(day) if units else ZERO
+        if price is None:
+            missing[instrument] = min(day, missing.get(instrument, day))
+        value = money(EXACT.multiply(EXACT.multiply(units, price or ZERO), multiplier))
+        values.append(int(value.scaleb(MONEY_PLACES, EXACT)))
+    return values
 
 
 def _position_before(instrument: str, moves: dict[int, Decimal], quoted: Quoted, first: int) -> Decimal:
@@ -336,9 +365,10 @@ class PositionValue(NamedTuple):
 def position_value(instrument: str, quantity: Decimal, quoted: Quoted, day: int) -> PositionValue | None:
     """Return what units of an instrument were worth on a day, or none if the price or the rate was not known."""
     listing, points = quoted.listings[instrument], quoted.prices.get(instrument, NOTHING)
-    price, seen, rate = points.value_at(day), points.seen_at(day), quoted.rate_at(listing.currency, day)
-    if price is None or seen is None or rate is None:
+    index, rate = points.index_at(day), quoted.rate_at(listing.currency, day)
+    if index < 0 or rate is None:
         return None
+    price, seen = points.values.decimal(index), int(points.seen[index])
     value = money(EXACT.multiply(EXACT.multiply(quantity, price), listing.multiplier))
     return PositionValue(price, seen, value, money(EXACT.multiply(value, rate)))
 

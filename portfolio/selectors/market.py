@@ -22,6 +22,7 @@ SYSTEM = "system"
 UNIX_DAY = date(1970, 1, 1).toordinal()
 LATEST = date(9999, 1, 1)
 _INT64_DIGITS = 18
+_FEW = 200  # characters: Python reads those sooner than numpy
 
 # What the figures of an instrument rest on beside the entries, as one value that can be compared.
 SERIES = """
@@ -101,6 +102,10 @@ def _closes(instruments: list[str], start: date, end: date, using: str) -> dict[
 
 def _points(days: str, closes: str) -> Points:
     """Return the points of two lists of numbers, the closes with ten places each."""
+    if len(closes) < _FEW:
+        few = [int(number) for number in closes.replace(".", "").split(",")]
+        own = np.array([int(day) + UNIX_DAY for day in days.split(",")], dtype=np.int64)
+        return Points(own, Fixed.whole(few, MONEY_PLACES), own, own)
     numbers = np.fromstring(days, dtype=np.int64, sep=",") + UNIX_DAY
     whole = closes.replace(".", "")
     if max(map(len, whole.split(","))) <= _INT64_DIGITS:

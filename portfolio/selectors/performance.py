@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import connections
 
+from portfolio.domain.inception import Course
 from portfolio.domain.performance import Performance, Point, measure
 
 PERIODS = {"CRYPTO": 365}
@@ -28,6 +30,28 @@ def points(*, account_id: UUID, start: date | None = None, end: date | None = No
     with connections[using].cursor() as cursor:
         cursor.execute(query, [account_id, first, date.max if end is None else end])
         return list(map(Point._make, cursor.fetchall()))
+
+
+def whole_course(*, account_id: UUID, using: str = "default") -> Course | None:
+    """Return all days of an account, or none where nothing is derived; one row of texts is read sooner than thousands of rows."""
+    query = """
+        SELECT min(date), string_agg(replace(twr_index::text, '.', ''), ','),
+               string_agg(CASE WHEN priced THEN '1' ELSE '0' END, ''),
+               string_agg(CASE WHEN net_flow <> 0 THEN (date - DATE '0001-01-01' + 1) || ',' || net_flow END, ';'),
+               (SELECT total_value FROM portfolio_snapshot WHERE account_id = %(account)s ORDER BY date DESC LIMIT 1)
+        FROM (SELECT date, twr_index, priced, net_flow FROM portfolio_snapshot WHERE account_id = %(account)s
+              ORDER BY date) AS day
+    """
+    with connections[using].cursor() as cursor:
+        cursor.execute(query, {"account": account_id})
+        first, index, priced, flows, end_value = cursor.fetchone()
+    if first is None:
+        return None
+    moved = [flow.split(",") for flow in flows.split(";")] if flows else []
+    values = list(map(int, index.split(",")))
+    return Course(
+        first.toordinal(), end_value, [(int(day), Decimal(flow)) for day, flow in moved], values, [mark == "1" for mark in priced]
+    )
 
 
 def performance_of(found: list[Point], *, kind: str, start: date | None = None, risk_free: float = 0.0) -> Performance | None:

@@ -56,7 +56,7 @@ def catch_up(*, account_id: UUID, at: datetime) -> Projection:
         return known
     try:
         with transaction.atomic(using=SYSTEM), collector_paused():
-            return _catch_up(account_id, at)
+            return _catch_up(account_id, at, known)
     except (decimal.DecimalException, DataError) as error:
         raise FiguresBeyondLimits from error
 
@@ -94,13 +94,17 @@ def forget(*, account_id: UUID) -> None:
         Projection.objects.using(SYSTEM).filter(pk=account_id).delete()
 
 
-def _catch_up(account_id: UUID, at: datetime) -> Projection:
+def _catch_up(account_id: UUID, at: datetime, known: Projection | None) -> Projection:
     """Do the work under the lock of the projection's row."""
-    account = Account.objects.using(SYSTEM).get(pk=account_id)
-    Projection.objects.using(SYSTEM).bulk_create([Projection(account=account)], ignore_conflicts=True)
-    locked = state.projections().select_for_update(of=("self",)).get(pk=account_id)
+    found = state.projections().select_related("account").select_for_update(of=("self",)).filter(pk=account_id)
+    locked = None if known is None else found.first()
+    if locked is None:
+        account = Account.objects.using(SYSTEM).get(pk=account_id)
+        Projection.objects.using(SYSTEM).bulk_create([Projection(account=account)], ignore_conflicts=True)
+        locked = found.get()
     if locked.current:
         return locked
+    account = locked.account
     run = _plan(account, locked)
     margin = account.kind == AccountKind.MARGIN
     entries = run.reading.entries if run.reading.columns is None else run.reading.columns

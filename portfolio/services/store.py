@@ -132,13 +132,18 @@ def _insert(
     replace: str = "",
 ) -> None:
     """Insert columns in one statement; `replace` names the key whose rows are overwritten."""
+    given = list(columns)
+    if not given[0]:
+        return
     names = ", ".join(types)
     arrays = ", ".join(f"%s::{kind}[]" for kind in types.values())
     update = ", ".join(f"{name} = excluded.{name}" for name in types)
-    conflict = f"ON CONFLICT ({replace}) DO UPDATE SET {update}" if replace else ""
+    own, new = (", ".join(f"{row}.{name}" for name in types) for row in (f"portfolio_{table}", "excluded"))
+    # what is as it was is not written again
+    conflict = f"ON CONFLICT ({replace}) DO UPDATE SET {update} WHERE ({own}) IS DISTINCT FROM ({new})" if replace else ""
     cursor.execute(
         f"INSERT INTO portfolio_{table} (account_id, {names}) SELECT %s, given.* FROM unnest({arrays}) AS given {conflict}",  # noqa: S608
-        [account_id, *map(_array, columns)],
+        [account_id, *map(_array, given)],
     )
 
 
