@@ -15,7 +15,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from marketdata.api.files import FileRenderer
-from marketdata.domain.display import NOTHING, money_text, percent_text, price_text, quantity_text
+from marketdata.domain.display import money_text, percent_text, quantity_text
 from portfolio.api.base import CURRENCY, KNOWN_AT
 from portfolio.api.reports import DAYS, ReportViewSet
 from portfolio.domain.charts import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart
@@ -177,8 +177,8 @@ def _label(value: float, money: str, percent: bool) -> str:
 
 
 def _number(ratio: Decimal | None) -> str:
-    """Return a ratio with its sign."""
-    return NOTHING if ratio is None else f"{'-' if ratio < 0 else ''}{price_text(abs(ratio))}"
+    """Return a ratio with two places."""
+    return money_text(ratio)
 
 
 def tone(value: Decimal | None) -> str:

@@ -12,6 +12,7 @@ LEFT, RIGHT, TOP, BOTTOM = 66.0, 8.0, 10.0, 22.0
 MOST_POINTS = 700
 STEPS = (1, 2, 2.5, 5, 10)
 LABELS = 6
+LETTER = 6.5  # how wide one is
 YEAR, MONTH = 366, 31
 
 
@@ -139,4 +140,5 @@ def days_marked(days: Sequence[int]) -> list[Tick]:
         found = [date.fromordinal(days[0] + length * number // LABELS) for number in range(LABELS)]
         form = "%d %b %Y"
     every = math.ceil(len(found) / LABELS) or 1
-    return [Tick(f"{across(day.toordinal(), days):.1f}", 0, day.strftime(form)) for day in dict.fromkeys(found[::every])]
+    places = [(across(day.toordinal(), days), day.strftime(form)) for day in dict.fromkeys(found[::every])]
+    return [Tick(f"{at:.1f}", 0, label) for at, label in places if at + LETTER * len(label) < WIDTH]

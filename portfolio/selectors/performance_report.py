@@ -23,7 +23,7 @@ from portfolio.selectors.past import figures_of
 from portfolio.selectors.valued import positions_in
 
 MOST_HOLDINGS = 25
-MOST_BARS = 36
+MOST_BARS = 60
 
 
 class Held(NamedTuple):
