@@ -238,3 +238,44 @@ class TestWhatIsMissing:
         assert (share.key, "close before a split, divided by its ratio", True) in told
         assert (other.key, "by hand", False) in told
         assert (other.key, "close", False) in told
+
+
+class TestEveryKind:
+    @pytest.fixture
+    def strange(self, alice):
+        """Return an account to which nearly everything happened that can."""
+        account = make_account(owner=alice, cost_basis_method="FIFO", wash_sales=True)
+        share, child, coin, heir = (make_instrument() for _ in range(4))
+        days = [f"2024-03-{n:02}" for n in range(1, 29)]
+        for number, one in enumerate((share, child, coin, heir), 1):
+            bars(one, {day: f"{number * 10 + n}.31" for n, day in enumerate(days)})
+        mine = {"currency": "USD"}
+        post(account, "DEPOSIT", cash="9000", occurred_at=at("2024-03-01"), **mine)
+        data = {"cost": "77.77"}
+        post(account, "TRANSFER_IN", instrument=share, quantity="7", data=data, occurred_at=at("2024-03-02"), **mine)
+        post(account, "BUY", instrument=share, quantity="10", price="12", fee="1", occurred_at=at("2024-03-03"), **mine)
+        post(account, "SELL", instrument=share, quantity="-8", price="6", fee="1", occurred_at=at("2024-03-04"), **mine)
+        post(account, "BUY", instrument=share, quantity="3", price="7", occurred_at=at("2024-03-05"), **mine)
+        post(account, "RETURN_OF_CAPITAL", instrument=share, cash="13", occurred_at=at("2024-03-06"), **mine)
+        post(account, "STAKING", instrument=coin, quantity="2", occurred_at=at("2024-03-07"), **mine)
+        spun = {"from": share.key, "cost_fraction": "0.2"}
+        post(account, "SPIN_OFF", instrument=child, quantity="4", data=spun, occurred_at=at("2024-03-08"), **mine)
+        post(account, "FEE", instrument=share, cash="-2", occurred_at=at("2024-03-09"), **mine)
+        post(account, "TAX", cash="-3", occurred_at=at("2024-03-09"), **mine)
+        post(account, "SELL", instrument=coin, quantity="-5", price="36", occurred_at=at("2024-03-10"), **mine)
+        post(account, "TRANSFER_OUT", instrument=share, quantity="-2", occurred_at=at("2024-03-11"), **mine)
+        post(account, "LIABILITY", price="500", data={"name": "loan"}, occurred_at=at("2024-03-12"), **mine)
+        post(account, "SPLIT", instrument=share, data={"ratio": "3:2"}, occurred_at=at("2024-03-13"), **mine)
+        post(account, "SELL", instrument=share, quantity="-20", price="9", occurred_at=at("2024-03-14"), **mine)
+        return account
+
+    @pytest.mark.parametrize(
+        ("route", "names"), [("positions", POSITION), ("snapshots", SNAPSHOT), ("closures", CLOSURE), ("summary", SUMMARY)]
+    )
+    def test_can_be_explained(self, alice, strange, route, names):
+        asked = {"explain": "1", "state": "all"} if route == "positions" else {"explain": "1"}
+        response = browser(alice).get(f"/api/v1/accounts/{strange.pk}/{route}/", asked)
+        assert response.status_code == 200, response.content
+        answer = response.json()
+        for row in answer.get("results", [answer]):
+            agrees(row, names)
