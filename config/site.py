@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -19,6 +20,7 @@ from config.cachepage import cache_page
 from config.dashboard import start_page
 from config.health import health
 from config.planpage import plan_page
+from config.reportpage import report_page
 from config.throttles import ThrottledLoginForm
 
 
@@ -56,9 +58,10 @@ class Site(UnfoldAdminSite):
         return super().admin_view(at_home, cacheable)
 
     def extra_urls(self) -> list[URLPattern]:
-        """Add the pages of targets, of the system's health and of the cache."""
+        """Add the pages of targets, of reports, of the system's health and of the cache."""
         return [
             path("targets/", self.admin_view(self.targets), name="targets"),
+            path("reports/", self.admin_view(self.reports), name="reports"),
             path("health/", self.admin_view(self.health), name="health"),
             path("cache/", self.admin_view(self.cache), name="cache"),
         ]
@@ -82,6 +85,10 @@ class Site(UnfoldAdminSite):
     def targets(self, request: HttpRequest) -> HttpResponse:
         """Show how far one of the user's accounts is from its targets."""
         return plan_page(request, self.each_context(request))
+
+    def reports(self, request: HttpRequest) -> HttpResponseBase:
+        """Show which reports there are of one of the user's accounts, or answer with one."""
+        return report_page(request, self.each_context(request))
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Answer nothing: the navigation is short, and results kept in a cache would outlive a membership."""

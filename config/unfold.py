@@ -38,6 +38,7 @@ NAVIGATION = [
             to_list("portfolio_snapshot", "Daily values", "calendar_month"),
             to_list("portfolio_performance", "Returns", "trending_up"),
             {"title": "Targets", "icon": "target", "link": reverse_lazy("admin:targets")},
+            {"title": "Reports", "icon": "summarize", "link": reverse_lazy("admin:reports")},
             to_list("accounts_importbatch", "Imports", "upload_file"),
         ],
     },

@@ -31,6 +31,7 @@ from portfolio.selectors import reports
 from portfolio.selectors.past import figures_of
 
 NAME = 40
+FILES = {"csv": CSV, "xlsx": XLSX}
 SECTIONS = {
     "realized": ("rows", "totals"),
     "income": ("rows", "totals", "months", "instruments"),
@@ -143,7 +144,9 @@ class ReportViewSet(FiguresViewSet):
     def realized(self, request: Request, account_id: str) -> HttpResponseBase:
         """Return the gains realized by closing lots, for a tax year: term, wash sales, and what counts of each."""
         period = self.period()
-        return self.answer(reports.realized(self.known_figures(), period, self.shown()), period.label)
+        return self.answer(
+            reports.report_of(self.account, "realized", period, self.shown(), known_at=self.known_at), period.label
+        )
 
     @described(
         "income",
@@ -153,8 +156,7 @@ class ReportViewSet(FiguresViewSet):
     )
     def income(self, request: Request, account_id: str) -> HttpResponseBase:
         """Return dividends, interest and staking rewards: gross, tax and net, by month and by instrument, too."""
-        period = self.period()
-        return self.answer(reports.income(self.known_figures(), period, self.shown(), self.known_at), period.label)
+        return self.over_period("income")
 
     @described(
         "fees",
@@ -164,8 +166,7 @@ class ReportViewSet(FiguresViewSet):
     )
     def fees(self, request: Request, account_id: str) -> HttpResponseBase:
         """Return fees and taxes, those inside trades and payments among them."""
-        period = self.period()
-        return self.answer(reports.fees(self.known_figures(), period, self.shown(), self.known_at), period.label)
+        return self.over_period("fees")
 
     @described(
         "holdings",
@@ -193,10 +194,14 @@ class ReportViewSet(FiguresViewSet):
     def activity(self, request: Request, account_id: str) -> HttpResponseBase:
         """Return everything that was recorded, in the order of happening; reversals and what they took back, too."""
         period = self.period()
-        return self.answer(reports.activity(self.known_figures(), period, self.known_at), period.label)
+        return self.answer(
+            reports.report_of(self.account, "activity", period, self.shown(), known_at=self.known_at), period.label
+        )
 
     def period(self) -> Period:
         """Return the days asked for."""
+        if "as_of" in self.past:
+            raise refused("as_of", "Ask for a year, or for start and end.")
         asked = {name: self.request.query_params[name] for name in ("year", "start", "end") if name in self.request.query_params}
         query = ReportQuery(data=asked)
         query.is_valid(raise_exception=True)
@@ -207,11 +212,11 @@ class ReportViewSet(FiguresViewSet):
         """The time until which entries were recorded that count; none if all do."""
         return self.past.get("known_at")
 
-    def known_figures(self) -> Any:
-        """Return the figures of everything, as known at the time asked for."""
-        if "as_of" in self.past:
-            raise refused("as_of", "Ask for a year, or for start and end.")
-        return figures_of(self.account, known_at=self.known_at)
+    def over_period(self, name: str) -> HttpResponseBase:
+        """Return the report of a name over the days asked for."""
+        period = self.period()
+        report = reports.report_of(self.account, name, period, self.shown(), known_at=self.known_at)
+        return self.answer(report, period.label)
 
     def shown(self) -> str:
         """Return the currency asked for, empty if each amount is wanted in its own."""

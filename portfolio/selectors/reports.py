@@ -7,7 +7,7 @@ activity. Amounts are in the currency they came in (of an instrument's lots: its
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, DecimalException, localcontext
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from accounts.domain.ledger import EntryKind
-from accounts.models import LedgerEntry
+from accounts.models import Account, LedgerEntry
 from marketdata.models import Instrument
 from portfolio.domain.causes import CHARGES, gross_of
 from portfolio.domain.entry import Entry
@@ -28,7 +28,7 @@ from portfolio.domain.reports import Kind, Period, Report, Sums, Table, columns
 from portfolio.models import Closure, Position
 from portfolio.selectors.conversion import rates_into
 from portfolio.selectors.figures import Figures, FiguresBeyondLimits
-from portfolio.selectors.past import history_of
+from portfolio.selectors.past import figures_of, history_of
 from portfolio.selectors.valued import Rates, Valued, positions_in
 
 CHUNK = 2_000
@@ -315,3 +315,19 @@ def _day(at: datetime) -> date:
 def _midnight(day: date) -> datetime:
     """Return the start of a day in UTC."""
     return datetime.combine(day, time(), UTC)
+
+
+def report_of(account: Account, name: str, period: Period, currency: str, *, known_at: datetime | None = None) -> Report:
+    """Return a report by its name; holdings are those at the end of the period."""
+    if name == "holdings":
+        day = period.end - timedelta(days=1) if period.end else None
+        return holdings(figures_of(account, as_of=day, known_at=known_at), day, currency)
+    figures = figures_of(account, known_at=known_at)
+    match name:
+        case "realized":
+            return realized(figures, period, currency)
+        case "income":
+            return income(figures, period, currency, known_at)
+        case "fees":
+            return fees(figures, period, currency, known_at)
+    return activity(figures, period, known_at)
