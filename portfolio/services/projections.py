@@ -96,14 +96,15 @@ def forget(*, account_id: UUID) -> None:
 
 def _catch_up(account_id: UUID, at: datetime, known: Projection | None) -> Projection:
     """Do the work under the lock of the projection's row."""
-    found = state.projections().select_related("account").select_for_update(of=("self",)).filter(pk=account_id)
-    locked = None if known is None else found.first()
+    locked = _locked(account_id)
     if locked is None:
         account = Account.objects.using(SYSTEM).get(pk=account_id)
         Projection.objects.using(SYSTEM).bulk_create([Projection(account=account)], ignore_conflicts=True)
-        locked = found.get()
-    if locked.current:
-        return locked
+        locked = _locked(account_id) or Projection(account=account)
+    if known is None or _stands(locked) != _stands(known):
+        done = state.projections().get(pk=account_id)  # somebody else may have come first
+        if done.current:
+            return done
     account = locked.account
     run = _plan(account, locked)
     margin = account.kind == AccountKind.MARGIN
@@ -111,6 +112,17 @@ def _catch_up(account_id: UUID, at: datetime, known: Projection | None) -> Proje
     result = derive(run.book, entries, margin=margin, resumption=run.resumption)
     _write(account, locked, run, result, at)
     return locked
+
+
+def _locked(account_id: UUID) -> Projection | None:
+    """Lock the row of a projection and return it with its account, or none where there is no such row yet."""
+    rows = Projection.objects.using(SYSTEM).select_related("account").select_for_update(of=("self",))
+    return rows.filter(pk=account_id).first()
+
+
+def _stands(projection: Projection) -> tuple[Any, ...]:
+    """Return what every run changes in a projection."""
+    return (projection.read_up_to, projection.basis, projection.series, projection.rates, projection.caught_up_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +332,7 @@ def _write(account: Account, projection: Projection, run: Run, result: Derivatio
             store.forget(cursor, account.pk)
         if result.figures:
             store.write_snapshots(cursor, account.pk, result)
-            store.write_positions(cursor, account.pk, result)
+            store.write_positions(cursor, account.pk, result, only=_moved(projection, run, result))
             store.write_lots(cursor, account.pk, result.book)
             if run.again is not None:
                 store.drop_vanished(cursor, account.pk, result.book)
@@ -334,6 +346,15 @@ def _write(account: Account, projection: Projection, run: Run, result: Derivatio
     projection.save(using=SYSTEM)
     if run.fresh or run.again is not None or result.book.closures:
         watch_trades(account_id=account.pk, at=at)
+
+
+def _moved(projection: Projection, run: Run, result: Derivation) -> set[str] | None:
+    """Return the positions whose figures may be others than those written, none for all: prices, rates or the day are new."""
+    if run.fresh or run.again is not None or projection.valued_until is None:
+        return None
+    if (projection.series, projection.rates) != (run.reading.series, run.reading.rates):
+        return None
+    return result.book.touched if result.figures[-1].day == projection.valued_until.toordinal() else None
 
 
 def _note(account: Account, projection: Projection, run: Run, result: Derivation, at: datetime) -> None:

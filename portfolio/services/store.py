@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -57,10 +57,12 @@ def write_snapshots(cursor: CursorWrapper, account_id: UUID, result: Derivation)
     _insert(cursor, "snapshot", SNAPSHOT, account_id, [*columns, list(map(moves.get, days)), list(map(held.get, days))])
 
 
-def write_positions(cursor: CursorWrapper, account_id: UUID, result: Derivation) -> None:
-    """Write every position as it stands now."""
+def write_positions(cursor: CursorWrapper, account_id: UUID, result: Derivation, *, only: Collection[str] | None = None) -> None:
+    """Write positions as they stand now: all, or only some."""
     rows = []
     for instrument, *market in result.positions:
+        if only is not None and instrument not in only:
+            continue
         holding = result.book.holdings[instrument]
         sums = (holding.quantity, holding.cost, holding.realized, holding.income, holding.fees, holding.taxes)
         rows.append((instrument, *sums, holding.since and date.fromordinal(holding.since), *market))
@@ -70,6 +72,8 @@ def write_positions(cursor: CursorWrapper, account_id: UUID, result: Derivation)
 def write_lots(cursor: CursorWrapper, account_id: UUID, book: Book) -> None:
     """Replace the open lots of every instrument that was touched."""
     touched = sorted(book.touched)
+    if not touched:
+        return
     cursor.execute("DELETE FROM portfolio_lot WHERE account_id = %s AND instrument_id = ANY (%s::uuid[])", [account_id, touched])
     rows = [
         (instrument, number, lot.opened_at, lot.sequence, lot.quantity, lot.cost, lot.opened, lot.missing, lot.tacked)
