@@ -59,7 +59,7 @@ class TestReports:
         [
             ({"year": "2020", "start": "2020-01-01"}, "Choose a year, or days."),
             ({"start": "2020-02-01", "last": "2020-01-01"}, "The last day comes before the first."),
-            ({"currency": "QQQ"}, "urrency code"),
+            ({"currency": "QQQ"}, "three capital letters"),
             ({"year": "1"}, "1970"),
         ],
     )
