@@ -10,7 +10,7 @@ from typing import NamedTuple
 from portfolio.domain.book import Book, rate_on
 from portfolio.domain.entries import Entry
 from portfolio.domain.exact import EXACT, ONE, ZERO
-from portfolio.domain.explain import Cited, Row, Table
+from portfolio.domain.explain import Cited, Explanation, Row
 from portfolio.domain.holding import Holding
 from portfolio.domain.lots import Closure, Lot, Method
 from portfolio.domain.positions import post
@@ -102,11 +102,8 @@ def _state(holding: Holding) -> State:
     return (holding.quantity, holding.cost, holding.realized, holding.income, holding.fees, holding.taxes)
 
 
-def table_of(effects: Iterable[Effect], table: Table) -> list[Cited]:
-    """Put effects into a table of entries, and return the rates they took."""
-    rates: list[Cited] = []
-    for effect in effects:
-        table.add(effect.row())
-        if effect.rate is not None:
-            rates.append(effect.rate)
-    return rates
+def note(found: Explanation, effect: Effect) -> None:
+    """Add an effect to the table of entries of an explanation, and the rate it took."""
+    found.tables["entries"].add(effect.row())
+    if effect.rate is not None:
+        found.cite(rates=[effect.rate])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
 from portfolio.domain.daybook import Day
 from portfolio.domain.exact import MONEY_PLACES, ONE, ZERO
-from portfolio.domain.explain import RATIO_PLACES, Cited, Explanation, Row, Rule
+from portfolio.domain.explain import RATIO_PLACES, Explanation, Row, Rule
 from portfolio.domain.explain_days import Around, position_row
-from portfolio.domain.explain_ledger import CHANGES, Effect
+from portfolio.domain.explain_ledger import CHANGES, Effect, note
 from portfolio.domain.lots import Lot
 
 UNIT_PLACES = 12
@@ -65,7 +65,6 @@ class Standing:
     page: Day
     around: Around
     total_value: Decimal
-    effects: Sequence[Effect] = field(default_factory=list)
 
 
 def explain_position(position: PositionLike, found: Explanation, standing: Standing) -> Explanation:
@@ -120,12 +119,11 @@ def _day_gain(position: PositionLike, found: Explanation, standing: Standing, no
 def explain_closure(one: ClosureLike, effects: Iterable[Effect], opening: Effect | None) -> Explanation:
     """Return why a closure is what it is; `effects` are of the entry that closed it, `opening` of the one that opened the lot."""
     found = Explanation()
-    entries = found.table("entries", summed=CHANGES)
+    found.table("entries", summed=CHANGES)
     closing = next((effect for effect in effects if _place(one, effect) is not None), None)
     for effect in (opening, closing):
         if effect is not None:
-            entries.add(effect.row())
-            found.cite(rates=[effect.rate] if effect.rate else [])
+            note(found, effect)
     amounts = _amounts(one, found, closing) if closing is not None else None
     if amounts is None:
         _as_posted(one, found)
@@ -204,6 +202,3 @@ def _tell_lot(found: Explanation, lot: Lot) -> None:
         f"The lot of entry #{lot.sequence} held {lot.quantity.normalize():f} units at a cost of {lot.cost.normalize():f} before."
     )
     found.notes.append(told)
-
-
-__all__ = ["Cited", "Standing", "explain_closure", "explain_position"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import DecimalException
 from functools import cached_property
@@ -19,7 +19,7 @@ from portfolio.domain.exact import ONE
 from portfolio.domain.explain import Cited, Explanation, Table
 from portfolio.domain.explain_currency import Rated, RatedGain, explain_closure_in, explain_day_in, explain_position_in
 from portfolio.domain.explain_days import OF_DAY, Around, cited, explain_day
-from portfolio.domain.explain_ledger import CHANGES, Effect, table_of, traced
+from portfolio.domain.explain_ledger import CHANGES, Effect, note, traced
 from portfolio.domain.explain_periods import explain_period
 from portfolio.domain.explain_positions import Standing, explain_closure, explain_position
 from portfolio.domain.performance import Performance
@@ -46,14 +46,14 @@ class Explained:
         past = self.figures if isinstance(self.figures, PastFigures) else None
         self.as_of, self.known_at = (past.as_of, past.known_at) if past else (None, None)
 
-    def effects(self, *, closing: Iterable[int] = ()) -> list[Effect]:
-        """Return what each entry did to each holding, with what those of some sequences closed.
+    def effects(self, *, closing: Iterable[int] = ()) -> Iterator[Effect]:
+        """Yield what each entry did to each holding, with what those of some sequences closed.
 
         :raises FiguresBeyondLimits: if the entries are too large to be computed with
         """
         entries, book = history_of(self.account, as_of=self.as_of, known_at=self.known_at)
         try:
-            return list(traced(book, entries, wanted=frozenset(closing)))
+            yield from traced(book, entries, wanted=frozenset(closing))
         except DecimalException as error:
             raise FiguresBeyondLimits from error
 
@@ -77,20 +77,18 @@ class Explained:
         if not positions or self.last is None:
             return {}
         wanted = {str(position.instrument_id): position for position in positions}
-        by_instrument: dict[str, list[Effect]] = defaultdict(list)
+        found = {key: Explanation() for key in wanted}
+        for explanation in found.values():
+            explanation.table("entries", summed=CHANGES)
         for effect in self.effects():
-            if effect.instrument in wanted:
-                by_instrument[effect.instrument].append(effect)
+            if effect.instrument in found:
+                note(found[effect.instrument], effect)
         day = self.last.date
         pages = self.figures.pages(start=day, end=day + timedelta(days=1))
         around = self.around(pages, day - timedelta(days=1), day)
-        found = {}
         for key, position in wanted.items():
-            explanation = Explanation()
-            table = explanation.table("entries", summed=CHANGES)
-            explanation.cite(rates=table_of(by_instrument[key], table))
             standing = Standing(key, day.toordinal(), pages.get(day.toordinal(), Day()), around, self.last.total_value)
-            found[key] = explain_position(position, explanation, standing)
+            explain_position(position, found[key], standing)
         return found
 
     def closures(self, closures: Sequence[Closure]) -> dict[int, Explanation]:
