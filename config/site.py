@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -86,7 +85,7 @@ class Site(UnfoldAdminSite):
         """Show how far one of the user's accounts is from its targets."""
         return plan_page(request, self.each_context(request))
 
-    def reports(self, request: HttpRequest) -> HttpResponseBase:
+    def reports(self, request: HttpRequest) -> HttpResponse:
         """Show which reports there are of one of the user's accounts, or answer with one."""
         return report_page(request, self.each_context(request))
 

@@ -92,10 +92,11 @@ class AccountAdmin(MemberAdmin):
                 ("overview", link_to_list(LedgerEntry, "Ledger entries", account__id="pk")),
                 (link_to_list(Membership, "Members", account__id="pk"), link_to_list(ImportBatch, "Imports", account__id="pk")),
                 (link_to_list(Job, "Jobs", account__id="pk"), link_to_list(JobRun, "Job runs", account__id="pk")),
+                "reports",
             )},
         ),
     )  # fmt: skip
-    readonly_fields = ("owner", "my_role", "closed_on", "overview")
+    readonly_fields = ("owner", "my_role", "closed_on", "overview", "reports")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let everybody open accounts."""
@@ -132,6 +133,11 @@ class AccountAdmin(MemberAdmin):
     def overview(self, account: Account) -> str:
         """Return the way to the account's figures."""
         return format_html('<a class="go" href="{}?account={}">Overview</a>', reverse("admin:index"), account.pk)
+
+    @display(description="Files and print")
+    def reports(self, account: Account) -> str:
+        """Return the way to the account's reports."""
+        return format_html('<a class="go" href="{}?account={}">Reports</a>', reverse("admin:reports"), account.pk)
 
     @action(
         description="Close",

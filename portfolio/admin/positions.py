@@ -6,6 +6,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
 from unfold.decorators import action
 from unfold.enums import ActionVariant
@@ -81,6 +83,7 @@ class PositionAdmin(WhyAdmin):
                 link_to_list(Lot, "Open lots", account__id="account_id", instrument__id="instrument_id"),
                 link_to_list(Closure, "Closed lots", account__id="account_id", instrument__id="instrument_id"),
                 link_to_list(LedgerEntry, "Ledger entries", account__id="account_id", instrument__id="instrument_id"),
+                "reports",
             )},
         ),
     )  # fmt: skip
@@ -89,6 +92,11 @@ class PositionAdmin(WhyAdmin):
     def symbol(self, position: Position) -> str:
         """Return the instrument's symbol, which leads to the position's own page."""
         return position.instrument.symbol
+
+    @admin.display(description="Files and print")
+    def reports(self, position: Position) -> str:
+        """Return the way to the account's reports."""
+        return format_html('<a class="go" href="{}?account={}">Reports</a>', reverse("admin:reports"), position.account_id)
 
     def has_post_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let those post who may write in the account."""
