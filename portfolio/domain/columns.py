@@ -95,12 +95,16 @@ class Columns:
     def in_order(self) -> Columns:
         """Return the entries by instrument, and in the order of happening within each: what arrives before what leaves."""
         at, what = self.at, self.what
-        if len(at) > 1 and not (at[1:] > at[:-1]).all():
-            leaves = (self.kind == SELL) | ((self.kind == FLOW) & (self.cash.digits < 0).astype(bool))
-            order = np.lexsort((self.sequence, leaves, at, what))
+        small = what.astype(np.int16) if len(self.instruments) < 1 << 15 else what  # which is sorted in one go
+        if bool((at[1:] > at[:-1]).all()):
+            return self.only(np.argsort(small, kind="stable"))
+        leaves = (self.kind == SELL) | ((self.kind == FLOW) & (self.cash.digits < 0).astype(bool))
+        if bool((at[1:] >= at[:-1]).all() and (self.sequence[1:] > self.sequence[:-1]).all()):
+            instants = np.cumsum(at[1:] != at[:-1])
+            order = np.argsort(np.concatenate(([0], instants)) * 2 + leaves, kind="stable")
         else:
-            small = what.astype(np.int16) if len(self.instruments) < 1 << 15 else what
-            order = np.argsort(small, kind="stable")
+            order = np.lexsort((self.sequence, leaves, at))
+        order = order[np.argsort(small[order], kind="stable")]
         return self.only(order)
 
     def entries(self) -> list[Entry]:

@@ -19,6 +19,7 @@ from portfolio.domain.returns import INDEX_PLACES, money_weighted
 from portfolio.domain.swift import Holdings
 
 ONE = 10**INDEX_PLACES
+ROWS = 5
 NEVER = date.max.toordinal() + 1
 
 
@@ -117,15 +118,21 @@ def worth_of(holdings: Holdings, grid: Grid, first: int, last: int) -> Worth:
     # nothing is held where a row begins; then what each entry leaves, until the next one
     heads = starts[:-1] - begin
     edges = np.insert(columns.what[begin:] * width + places, heads, rows)
-    units = np.repeat(np.insert(held, heads, 0), np.diff(edges, append=count * width)).reshape(count, width)
+    lasting, left = np.diff(edges, append=count * width), np.insert(held, heads, 0)
     peak = int(np.abs(held).max()) * grid.peak
     places_of_product = holdings.held.places + grid.places
-    product = widened(units, peak * count) * widened(grid.prices, peak * count)
+    left, prices = widened(left, peak * count), widened(grid.prices, peak * count)
     missing = _lacking(holdings, grid) if bool((grid.known > days[heads.clip(max=len(days) - 1)]).any()) else {}
-    if places_of_product > MONEY_PLACES:
-        product = halves_to_even(product, 10 ** (places_of_product - MONEY_PLACES))
-        places_of_product = MONEY_PLACES
-    sums = product.sum(axis=0)
+    beyond = 10 ** max(places_of_product - MONEY_PLACES, 0)
+    places_of_product = min(places_of_product, MONEY_PLACES)
+    sums = np.zeros(width, dtype=left.dtype)
+    begins = [*(heads + np.arange(count)).tolist(), len(left)]
+    # a few instruments at a time: what fits into the caches needs no new memory
+    for row in range(0, count, ROWS):
+        upto = min(row + ROWS, count)
+        mine = slice(begins[row], begins[upto])
+        product = np.repeat(left[mine], lasting[mine]).reshape(upto - row, width) * prices[row:upto]
+        sums += (halves_to_even(product, beyond) if beyond > 1 else product).sum(axis=0)
     index = grid.reached(first, span)
     values = np.where(index < 0, 0, sums[index])
     return Worth(Fixed(values, places_of_product, int(np.abs(sums).max(initial=0))), missing)
