@@ -187,11 +187,11 @@ def chained(total: Digits, into: Digits, out: Digits, *, before: int = 0, index:
     end = total + out
     moved = ((start > 0) & (start != end)).astype(bool)
     values = [index]
-    for began, ended in zip(start[moved].tolist(), end[moved].tolist(), strict=True):
-        index, rest = divmod(index * ended if ended > 0 else 0, began)
-        rest += rest
-        if rest > began or (rest == began and index & 1):
-            index += 1
+    starts, ends = start[moved], np.maximum(end[moved], 0)
+    for began, half, ended in zip(starts.tolist(), (starts // 2).tolist(), ends.tolist(), strict=True):
+        index, rest = divmod(index * ended + half, began)
+        if not rest and index & 1 and not began & 1:  # it was half way: to the even neighbor
+            index -= 1
         values.append(index)
     return Chained(values, np.cumsum(moved))
 
