@@ -25,7 +25,7 @@ class Course(NamedTuple):
     first: int
     end_value: Decimal
     flows: Sequence[tuple[int, Decimal]]
-    index: Sequence[int]  # in units of its last place
+    heights: Sequence[int]  # in units of its last place
     priced: Sequence[bool]
 
 
@@ -50,13 +50,13 @@ class Inception:
 
 def measure_whole(course: Course, *, periods: int) -> Inception:
     """Return the performance over all days of an account, at least one; it opened with nothing on the first."""
-    first, last = course.first, course.first + len(course.index) - 1
+    first, last = course.first, course.first + len(course.heights) - 1
     start, end = date.fromordinal(first), date.fromordinal(last)
     reasons: dict[str, str] = {}
     net_flows = sum((flow for _, flow in course.flows), ZERO)
     put_in = sum((flow for _, flow in course.flows if flow > 0), ZERO)
     gain = course.end_value - net_flows
-    growth = Decimal(course.index[-1]).scaleb(-INDEX_PLACES, EXACT)
+    growth = Decimal(course.heights[-1]).scaleb(-INDEX_PLACES, EXACT)
     yearly = annualized(float(growth), last - first)
     if yearly is None:
         reasons["twr_annualized"] = "The growth of so few days is beyond any yearly rate."
@@ -66,7 +66,7 @@ def measure_whole(course: Course, *, periods: int) -> Inception:
         reasons["xirr"] = rate.note
     if put_in <= 0:
         reasons["simple_return"] = "Nothing was there at the start and nothing was put in."
-    falls = falls_in([ONE, *course.index], lambda place: date.fromordinal(first + max(place - 1, 0)), most=1)
+    falls = falls_in([ONE, *course.heights], lambda place: date.fromordinal(first + max(place - 1, 0)), most=1)
     return Inception(
         start,
         end,
@@ -86,11 +86,11 @@ def measure_whole(course: Course, *, periods: int) -> Inception:
 
 def _volatility(course: Course, periods: int, reasons: dict[str, str]) -> Decimal | None:
     """Return the volatility between days with new prices, or none and a reason."""
-    heights = np.array([value / ONE for value, priced in zip(course.index, course.priced, strict=True) if priced])
+    heights = np.array([value / ONE for value, priced in zip(course.heights, course.priced, strict=True) if priced])
     growth = heights[1:] / heights[:-1] if len(heights) and bool((heights > 0).all()) else heights[:0]
     found = as_ratio(ratios.volatility(growth, periods))
     if found is None:
         few = len(growth) < ratios.FEWEST
-        lost = "All was lost in the period." if not all(course.index) else FEW
+        lost = "All was lost in the period." if not all(course.heights) else FEW
         reasons["volatility"] = lost if few else "It is not defined."
     return found

@@ -46,7 +46,7 @@ def can_post(columns: Columns, book: Book) -> bool:
     """Say whether columns are all there is to say: lots by FIFO, nothing held short, each entry in its instrument's currency."""
     if book.method is not Method.FIFO or book.rules.wash_sales or not len(columns):
         return False
-    if any(unit_of(currency) != (currency, 1) for currency in columns.currencies):
+    if any(unit_of(currency)[1] != 1 for currency in columns.currencies):
         return False
     of_instrument = columns.what != OF_ACCOUNT
     own = [book.listings[name].currency for name in columns.instruments]
@@ -81,7 +81,8 @@ def post_all(book: Book, columns: Columns) -> Book:
 
 def _leaves(columns: Columns) -> NDArray[np.bool_]:
     """Return which entries take something out: they come after those of the same instant that bring something."""
-    return (columns.kind == SELL) | ((columns.kind == FLOW) & (columns.cash.digits < 0).astype(bool))
+    leaves: NDArray[np.bool_] = (columns.kind == SELL) | ((columns.kind == FLOW) & (columns.cash.digits < 0).astype(bool))
+    return leaves
 
 
 def _order(columns: Columns) -> NDArray[np.intp]:
@@ -140,11 +141,12 @@ def _hold(book: Book, ordered: Columns) -> None:
     firsts: dict[int, None] = dict.fromkeys(what for what in ordered.what.tolist() if what != OF_ACCOUNT)
     for what in firsts:
         name = ordered.instruments[what]
-        amounts = (cost[what], realized[what], income[what], fees[what], taxes[what])
+        own_cost, gain, earned, charged, taxed = (
+            as_decimal(column[what], MONEY_PLACES) for column in (cost, realized, income, fees, taxes)
+        )
+        units_left, listing = as_decimal(units[what], columns.quantity.places), book.listings[name]
         book.holdings[name] = Holding(
-            *(name, book.listings[name], lots.get(what, []), as_decimal(units[what], columns.quantity.places)),
-            *(as_decimal(amount, MONEY_PLACES) for amount in amounts),
-            since.get(name),
+            name, listing, lots.get(what, []), units_left, own_cost, gain, earned, charged, taxed, since.get(name)
         )
     book.touched |= set(book.holdings)
 
@@ -156,7 +158,8 @@ def _sums(own: Columns, count: int) -> tuple[Sequence[int], Sequence[int], Seque
 
     def of(values: Fixed, *codes: int) -> Digits:
         chosen = np.isin(own.kind, codes) if codes else np.ones(len(own), dtype=bool)
-        return sums(Fixed(values.digits[chosen], values.places, values.peak), own.what[chosen], count)
+        found: Digits = sums(Fixed(values.digits[chosen], values.places, values.peak), own.what[chosen], count)
+        return found
 
     income = of(gross, DIVIDEND, INTEREST)
     fees, taxes = of(fee) - of(gross, FEE), of(tax) - of(gross, TAX)
@@ -186,9 +189,9 @@ def _pages(book: Book, holdings: Holdings) -> dict[str, int]:
 
 def _last(days: Numbers, what: Numbers, chosen: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return those of chosen entries that are the last ones of their instruments and days."""
-    return chosen[
-        np.append((days[chosen][1:] != days[chosen][:-1]) | (what[chosen][1:] != what[chosen][:-1]), True)[: len(chosen)]
-    ]
+    turns = (days[chosen][1:] != days[chosen][:-1]) | (what[chosen][1:] != what[chosen][:-1])
+    last: NDArray[np.intp] = chosen[np.append(turns, True)[: len(chosen)]]
+    return last
 
 
 def _ends(columns: Columns, chosen: NDArray[np.intp], days: Numbers) -> tuple[list[str], list[int]]:
