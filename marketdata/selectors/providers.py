@@ -12,7 +12,7 @@ from marketdata.adapters import providers
 from marketdata.models.fx import FxHistory
 from marketdata.models.instruments import Instrument
 from marketdata.models.prices import PriceHistory
-from marketdata.models.providers import Circuit, InstrumentSource, ProviderHealth, ProviderState
+from marketdata.models.providers import Circuit, InstrumentSource, ProviderHealth, ProviderState, StreamState
 
 EURO = "EUR"
 
@@ -120,3 +120,8 @@ def used_currencies() -> list[str]:
 def last_rate_dates() -> Mapping[str, date | None]:
     """Return the last day on which there is a rate of each currency against the euro."""
     return dict(FxHistory.objects.filter(base=EURO).values_list("quote", "last_date"))
+
+
+def last_sign_of_life(stream: str) -> datetime | None:
+    """Return when the process of a live feed last said that it is alive."""
+    return StreamState.objects.filter(provider=stream).values_list("beat_at", flat=True).first()
