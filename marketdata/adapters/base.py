@@ -93,11 +93,21 @@ class Capabilities:
 
 @dataclass(slots=True)
 class Traffic:
-    """What asking a source has cost so far: requests sent, those sent again, and how often it said that we ask too often."""
+    """What asking a source has cost so far: requests sent, those sent again, and how often it said that we ask too often.
+
+    `skipped` counts what it sent and we have no use for; `reason` says of the last of it why.
+    """
 
     requests: int = 0
     retries: int = 0
     throttled: int = 0
+    skipped: int = 0
+    reason: str = ""
+
+    def skip(self, reason: str) -> None:
+        """Count something that is passed over, and say why."""
+        self.skipped += 1
+        self.reason = reason
 
 
 class PriceProvider(Protocol):

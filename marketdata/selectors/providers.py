@@ -34,6 +34,8 @@ class ProviderSummary:
     requests: int = 0
     retries: int = 0
     throttled: int = 0
+    skipped: int = 0
+    last_skipped: str = ""
     last_error: str = ""
     last_error_at: datetime | None = None
     last_success_at: datetime | None = None
@@ -46,6 +48,8 @@ HEALTH = (
     "requests",
     "retries",
     "throttled",
+    "skipped",
+    "last_skipped",
     "last_error",
     "last_error_at",
     "last_success_at",

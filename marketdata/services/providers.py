@@ -76,6 +76,7 @@ class Series:
     page_seconds: float = PAGE_SECONDS
     deadline: float = math.inf  # on the monotonic clock; the pages that come later are left for the next run
     symbol: str = ""  # what the provider calls it, where that differs
+    named: bool = False  # whether the instrument itself names the provider
 
     @property
     def listing(self) -> Listing:
@@ -131,10 +132,11 @@ def refresh(
     report, deadline = RefreshReport(), time.monotonic() + run_seconds
     while waiting and time.monotonic() < deadline:
         instrument = waiting.pop(0)
+        named = instrument.pk in sources
         choices = [choice for choice in sources.get(instrument.pk, everybody) if choice.provider in asked]
         runs = _ask_in_turn(
             [
-                Series(asked[choice.provider], instrument, timeframe, at, page_seconds, deadline, choice.symbol)
+                Series(asked[choice.provider], instrument, timeframe, at, page_seconds, deadline, choice.symbol, named)
                 for choice in choices
             ]
         )
@@ -183,6 +185,10 @@ def _run(series: Series, *, above: Sequence[str] = ()) -> SeriesRun | None:
     run = SeriesRun(series.instrument, name, Outcome.NOTHING_NEW, IngestReport())
     try:
         if not series.is_covered():
+            if series.named:
+                breaker.note_skipped(
+                    provider=name, reason=f"{series.instrument.key}: {name} has no {series.timeframe} bars of it."
+                )
             return None
         start = _start_of(series, known, above)
         if start < series.end:

@@ -26,7 +26,7 @@ from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
 from marketdata.adapters.store import Kept, Store, archive_store
-from marketdata.domain.archive import ARCHIVED, SCHEMA_VERSION, SegmentReader, name_of
+from marketdata.domain.archive import ARCHIVED, SCHEMA_VERSION, SegmentReader, digest_of_footer, name_of
 from marketdata.domain.quality import Dataset
 from marketdata.domain.totals import Totals, difference, totals_of
 from marketdata.models.archive import ArchiveSegment
@@ -130,6 +130,8 @@ def _archive(store: Store, *, dataset: Dataset, day: date, at: datetime, on_step
     store.remove_incoming(label)
     with store.incoming(label) as path:
         expected = _write(path, dataset=dataset, day=day, on_step=on_step)
+        with path.open("rb") as file:
+            footer = digest_of_footer(file)
         on_step("written")
         staged = store.stage(path)
         on_step("staged")
@@ -149,6 +151,7 @@ def _archive(store: Store, *, dataset: Dataset, day: date, at: datetime, on_step
         last_at=expected.sums.last_at,
         bytes=staged.bytes,
         sha256=staged.sha256,
+        footer_sha256=footer,
         content=expected.content,
         schema_version=SCHEMA_VERSION,
         recorded_at=at,
