@@ -45,7 +45,8 @@ def refresh_rates(
 ) -> list[RateRun]:
     """Store the rates that are new of some currencies against the euro, or of all that are used.
 
-    The sources are asked in their order until one answers; one that has had nothing new for days is passed over. `since` asks again from a day on, whatever is known.
+    The sources are asked in their order until one answers; one that has had nothing new for days is passed over. `since` asks
+    again from a day on, whatever is known.
     """
     able = [
         each
