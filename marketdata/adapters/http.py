@@ -65,7 +65,7 @@ class Gate:
 def open_session(
     *, name: str, per_minute: float, traffic: Traffic, secrets: Iterable[str] = (), limits: Limits | None = None
 ) -> "GuardedSession":
-    """Return a session to the hosts of the settings, which keeps to a rate that this whole process shares."""
+    """Return a session to the hosts of the settings, which keeps to a rate that all processes share."""
     limits = limits or Limits()
     gate = Gate(
         name=name,

@@ -109,10 +109,14 @@ def test_a_row_that_somebody_writes_by_hand_meanwhile_is_not_dropped():
         )
         thread = threading.Thread(target=drop)
         thread.start()
-        table = f"marketdata_quote_{day:%Y%m%d}"
-        with connections["owner"].cursor() as looking:
-            waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = to_regclass(%s) AND NOT granted)"
-            assert wait_until(lambda: looking.execute(waits, [table]) is None and looking.fetchone()[0], seconds=20)
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = to_regclass(%s) AND NOT granted)"
+
+        def waiting():
+            with connections["owner"].cursor() as looking:
+                looking.execute(waits, [f"marketdata_quote_{day:%Y%m%d}"])
+                return looking.fetchone()[0]
+
+        assert wait_until(waiting, seconds=20)
     thread.join(20)
     assert len(done) == 1
     assert "has 1 rows and the segment 3" in done[0]
