@@ -13,7 +13,6 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -31,7 +30,7 @@ from marketdata.domain.quality import Dataset
 from marketdata.domain.totals import Totals, difference, totals_of
 from marketdata.models.archive import ArchiveSegment
 from marketdata.selectors.days import is_finished, live_days, table_of
-from marketdata.services.extraction import line_to_the_database, totals_in_the_database, write_day
+from marketdata.services.extraction import totals_in_the_database, write_day
 
 log = logging.getLogger(__name__)
 Made = TypeVar("Made")
@@ -162,12 +161,9 @@ def _archive(store: Store, *, dataset: Dataset, day: date, at: datetime, on_step
 
 
 def _write(path: Path, *, dataset: Dataset, day: date, on_step: Step) -> Totals:
-    """Write a day's rows to a file and return what they add up to; the database does both at the same time."""
-    line = line_to_the_database()
-    with ThreadPoolExecutor(1, "rollover") as beside:
-        writing = beside.submit(write_day, path, dataset=dataset, day=day, line=line, on_rows=lambda: on_step("writing"))
-        totals = totals_in_the_database(dataset, day)
-        writing.result()
+    """Write a day's rows to a file and return what they add up to, as the database says."""
+    totals = totals_in_the_database(dataset, day)
+    write_day(path, dataset=dataset, day=day, totals=totals, on_rows=lambda: on_step("writing"))
     return totals
 
 
