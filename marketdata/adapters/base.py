@@ -1,5 +1,6 @@
 """What a source of prices is: it says what it has and hands out pages of rows as they came."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -95,19 +96,19 @@ class Capabilities:
 class Traffic:
     """What asking a source has cost so far: requests sent, those sent again, and how often it said that we ask too often.
 
-    `skipped` counts what it sent and we have no use for; `reason` says of the last of it why.
+    `skipped` counts what it sent and we have no use for; `reasons` say of the last of it why.
     """
 
     requests: int = 0
     retries: int = 0
     throttled: int = 0
     skipped: int = 0
-    reason: str = ""
+    reasons: deque[str] = field(default_factory=lambda: deque(maxlen=100))
 
     def skip(self, reason: str) -> None:
         """Count something that is passed over, and say why."""
         self.skipped += 1
-        self.reason = reason
+        self.reasons.append(reason)
 
 
 class PriceProvider(Protocol):

@@ -103,6 +103,13 @@ def sources_of(instruments: Iterable[Instrument]) -> Mapping[UUID, list[Choice]]
     return found
 
 
+def symbol_at(*, instrument: Instrument, provider: str) -> str:
+    """Return what a source calls an instrument, "" if that is its own symbol."""
+    return (
+        InstrumentSource.objects.filter(instrument=instrument, provider=provider).values_list("symbol", flat=True).first() or ""
+    )
+
+
 def last_bar_at(instrument: Instrument, timeframe: str) -> datetime | None:
     """Return the time of the last bar that is stored of a series, whoever sent it."""
     return PriceHistory.objects.filter(instrument=instrument, timeframe=timeframe).values_list("last_at", flat=True).first()

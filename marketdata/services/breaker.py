@@ -85,7 +85,7 @@ def note_progress(*, provider: str, progress: str, traffic: Traffic | None = Non
             changes[name] = F(name) + getattr(traffic, name)
             setattr(traffic, name, 0)
         if traffic.skipped:
-            changes |= _skipped(traffic.reason, traffic.skipped)
+            changes |= _skipped(traffic.reasons[-1], traffic.skipped)
             traffic.skipped = 0
     ProviderHealth.objects.filter(provider=provider).update(**changes)
 

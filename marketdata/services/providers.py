@@ -77,6 +77,7 @@ class Series:
     deadline: float = math.inf  # on the monotonic clock; the pages that come later are left for the next run
     symbol: str = ""  # what the provider calls it, where that differs
     named: bool = False  # whether the instrument itself names the provider
+    until: datetime | None = None  # bars from here on are not asked for
 
     @property
     def listing(self) -> Listing:
@@ -87,7 +88,8 @@ class Series:
     @property
     def end(self) -> datetime:
         """The start of the first bar that is not over yet."""
-        return self.timeframe.start_of(self.at)
+        over = self.timeframe.start_of(self.at)
+        return over if self.until is None else min(over, self.until)
 
     def is_covered(self) -> bool:
         """Say whether the provider has the series."""
