@@ -17,6 +17,10 @@ class ProviderFailed(Exception):
     """The source can't answer this: it does not have it, it refuses, or what it says makes no sense as a whole."""
 
 
+class ProviderLacks(ProviderFailed):
+    """The source does not have this and never will: there is no use in asking again."""
+
+
 class ProviderAway(ProviderFailed):
     """The source can't answer anything now: nobody is there, it is out of order, or it does not let us in."""
 
@@ -215,4 +219,4 @@ class Source:
         self._refuse(f"a calendar of {exchange}")
 
     def _refuse(self, what: str) -> NoReturn:
-        raise ProviderFailed(f"{self.name} has no {what}.")
+        raise ProviderLacks(f"{self.name} has no {what}.")

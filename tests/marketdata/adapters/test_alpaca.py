@@ -195,7 +195,7 @@ class TestCorporateActions(Alpaca):
         }  # fmt: skip
         assert self.rows(provider, AAPL) == []
         assert provider.traffic.skipped == 3
-        assert provider.traffic.reasons[-1].startswith("AAPL:XNAS: unit splits of 2024-03-04: there is no kind of action for these")
+        assert provider.traffic.reasons[-1].startswith("AAPL:XNAS: unit splits of 2024-03-04: there is no kind of action")
 
 
 class TestCalendar:
