@@ -7,10 +7,11 @@ after a pause that grows and is partly left to chance.
 """
 
 import json
+import re
 import socket
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -33,6 +34,7 @@ MOST_TOLD = 200
 TOO_MANY, TIMEOUT, REDIRECTS, OUT_OF_ORDER = 429, 408, range(300, 400), range(500, 600)
 DENIED = (401, 403)
 UNAVAILABLE = 503
+SECONDS = re.compile(r"\d{1,20}(\.\d{1,20})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,23 +265,29 @@ def _seconds(text: str | None, headers: Mapping[str, str]) -> float | None:
     """Return the seconds that Retry-After means: a number, or a time beside the sender's own."""
     if text is None:
         return None
-    if text.strip().isascii() and text.strip().isdecimal():
+    if SECONDS.fullmatch(text.strip()):
         return float(text)
-    until, now = _time_of(text), _time_of(headers.get("Date"))
-    return max(0.0, (until - now).total_seconds()) if until and now else None
+    until = _time_of(text)
+    return max(0.0, (until - _now_of(headers)).total_seconds()) if until else None
 
 
 def _time_of(text: str | None) -> datetime | None:
+    """Return a time of a header; each of the three forms that HTTP knows is in UTC, also the one that does not say so."""
     try:
         at = parsedate_to_datetime(text) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return at if at is not None and at.tzinfo is not None else None
+    return at.replace(tzinfo=at.tzinfo or UTC) if at else None
+
+
+def _now_of(headers: Mapping[str, str]) -> datetime:
+    """Return what time it is where an answer comes from: by its own clock, or by ours where it does not say."""
+    return _time_of(headers.get("Date")) or datetime.now(UTC)
 
 
 def _until_reset(headers: Mapping[str, str]) -> float:
     """Return the seconds until the sender's limit starts afresh, by the sender's own clock."""
-    reset, now = headers.get("X-RateLimit-Reset", ""), _time_of(headers.get("Date"))
-    if not (reset.isascii() and reset.isdecimal() and now):
+    reset = headers.get("X-RateLimit-Reset", "")
+    if not (reset.isascii() and reset.isdecimal()):
         return 0.0
-    return max(0.0, float(reset) - now.timestamp())
+    return max(0.0, float(reset) - _now_of(headers).timestamp())
