@@ -41,7 +41,9 @@ TIMEFRAMES = [timeframe.value for timeframe in Timeframe]
 
 @extend_schema_field({"type": "string", "example": "2024-01-02"})
 class StartField(UtcDateTimeField):
-    """An instant with its offset, or a day, which means its midnight in UTC."""
+    """An instant with its offset, or a day, which means its midnight in UTC; some series reach back further than 1970."""
+
+    earliest = None
 
     def to_internal_value(self, data: object) -> datetime:
         """Return the instant that the client wrote."""

@@ -27,7 +27,7 @@ from marketdata.selectors.arrow import read_arrow
 INSTANT = pa.timestamp("us", "UTC")
 PRICE, SIZE = pa.decimal128(25, PRICE_PLACES), pa.decimal128(24, SIZE_PLACES)
 KEYS = pa.dictionary(pa.int32(), pa.string())
-FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 DAY = timedelta(days=1)
 WINDOW = 1 << 17  # bars that a window holds at most
 
