@@ -132,7 +132,7 @@ def frame_of(shape: Shape, read: Mapping[int, Values]) -> pl.DataFrame:
 def _faulty(
     came: pl.DataFrame, sent: pl.DataFrame, faults: list[tuple[str, Fault]]
 ) -> tuple[Findings, pl.Series | None]:  # fmt: skip
-    """Return what is wrong with which rows, as they were sent, and the mark of those with which nothing is, unless that is all."""
+    """Return what is wrong with which rows, as they were sent, and the mark of the good ones, unless that is all."""
     found = Findings()
     marks = [fault.marks.fill_null(value=False) for _, fault in faults]
     counts = came.select(each.sum().alias(str(number)) for number, each in enumerate(marks)).row(0)
