@@ -122,6 +122,7 @@ def fill(rows: int) -> list[UUID]:
         cursor.execute(FILL, [ids, rows // INSTRUMENTS])
         cursor.execute("ALTER TABLE bench_bar ADD PRIMARY KEY (id)")
         cursor.execute("ALTER TABLE bench_bar ADD CONSTRAINT bench_bar_once UNIQUE (instrument_id, timeframe, timestamp)")
+        cursor.execute("CREATE INDEX ON bench_bar (timeframe)")
         cursor.execute("GRANT SELECT ON bench_bar TO bedrock_app")
         cursor.execute("VACUUM ANALYZE bench_bar")
     return ids
