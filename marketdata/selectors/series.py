@@ -100,8 +100,8 @@ def read_series(asked: Asked, *, floats: bool = False) -> pa.Table:
     The rows of the first instrument come first, and each instrument's in the order of time.
     """
     table = _live(asked)
-    if asked.dataset is Dataset.BARS:
-        table = in_view(table, [each.pk for each in asked.instruments], adjusted=asked.adjusted, as_of=asked.as_of)
+    if asked.timeframe is not None:
+        table = in_view(table, asked.instruments, timeframe=asked.timeframe, adjusted=asked.adjusted, as_of=asked.as_of)
     elif archived_days(asked):
         table = _merged(asked, table)
     return _finished(asked, table, floats=floats)
