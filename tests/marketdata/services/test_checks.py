@@ -1,5 +1,6 @@
 """Records that contradict each other are found, told once, and mended only where they are derived."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from marketdata.selectors import checks as find
 from marketdata.selectors.checks import Problem, Scope
 from marketdata.services.checks import OURS, CrossCheck, checks_in_force, run_checks
 from marketdata.services.ingest import store_bars, store_quotes, store_ticks
+from marketdata.services.quality import resolve_issue
 from portfolio.models import Position
 from portfolio.services.checks import positions_that_do_not_follow
 from portfolio.services.projections import catch_up
@@ -158,6 +160,25 @@ class TestRun:
         run_checks(at=NOW + timedelta(days=1))
         issue.refresh_from_db()
         assert issue.resolved_by == "check_data"
+
+    def test_opens_again_what_was_gone_but_not_what_somebody_has_dealt_with(self, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr("marketdata.services.checks.OURS", (ALWAYS,))
+            run_checks(at=NOW + timedelta(hours=10))
+            issue = QualityIssue.objects.get(rule="finds_itself")
+            patch.setattr("marketdata.services.checks.OURS", (replace(ALWAYS, find=lambda scope: ()),))
+            run_checks(at=NOW + timedelta(hours=11))
+            issue.refresh_from_db()
+            assert issue.resolved_by == "check_data"
+            patch.setattr("marketdata.services.checks.OURS", (ALWAYS,))
+            run_checks(at=NOW + timedelta(hours=12))
+            issue.refresh_from_db()
+            assert (issue.resolved_at, issue.resolved_by, issue.resolution) == (None, "", "")
+            resolve_issue(issue=issue, by="Ann", resolution="It is known.", at=NOW + timedelta(hours=13))
+            run_checks(at=NOW + timedelta(hours=14))
+            issue.refresh_from_db()
+            assert (issue.resolved_at, issue.resolved_by) == (NOW + timedelta(hours=13), "Ann")
+            issue.delete()
 
     def test_the_command_fails_while_errors_remain(self, monkeypatch, capsys, settings):
         settings.MARKETDATA_CHECKS = []
