@@ -158,12 +158,12 @@ class GuardedSession(requests.Session):
 
     def _judge(self, response: requests.Response, url: str) -> None:
         """Keep to what the source says of its limits, and raise if this is no answer."""
-        status, headers = response.status_code, response.headers
-        said = _seconds(headers.get("Retry-After"), headers)
+        status, headers, pace = response.status_code, response.headers, self.gate.limits.pace
+        said = _seconds(headers.get("Retry-After"), headers, pace)
         if headers.get("X-RateLimit-Remaining") == "0":
-            self.gate.bucket.pause(min(_until_reset(headers), 3600.0))
+            self.gate.bucket.pause(min(_until_reset(headers, pace), 3600.0))
         if status == TOO_MANY or (status == UNAVAILABLE and said is not None):
-            wait = said if said is not None else _until_reset(headers)
+            wait = said if said is not None else _until_reset(headers, pace)
             self.gate.traffic.throttled += 1
             self.gate.bucket.pause(min(wait, 3600.0))
             raise ProviderThrottled(self._told(url, f"it says that we ask too often ({status})"), wait)
@@ -261,14 +261,14 @@ def _reason(error: Exception) -> str:
     return "no connection, or it broke off" if isinstance(error, requests.ConnectionError) else type(error).__name__
 
 
-def _seconds(text: str | None, headers: Mapping[str, str]) -> float | None:
+def _seconds(text: str | None, headers: Mapping[str, str], pace: Pace) -> float | None:
     """Return the seconds that Retry-After means: a number, or a time beside the sender's own."""
     if text is None:
         return None
     if SECONDS.fullmatch(text.strip()):
         return float(text)
     until = _time_of(text)
-    return max(0.0, (until - _now_of(headers)).total_seconds()) if until else None
+    return max(0.0, (until - _now_of(headers, pace)).total_seconds()) if until else None
 
 
 def _time_of(text: str | None) -> datetime | None:
@@ -280,14 +280,14 @@ def _time_of(text: str | None) -> datetime | None:
     return at.replace(tzinfo=at.tzinfo or UTC) if at else None
 
 
-def _now_of(headers: Mapping[str, str]) -> datetime:
+def _now_of(headers: Mapping[str, str], pace: Pace) -> datetime:
     """Return what time it is where an answer comes from: by its own clock, or by ours where it does not say."""
-    return _time_of(headers.get("Date")) or datetime.now(UTC)
+    return _time_of(headers.get("Date")) or datetime.fromtimestamp(pace.wall(), UTC)
 
 
-def _until_reset(headers: Mapping[str, str]) -> float:
+def _until_reset(headers: Mapping[str, str], pace: Pace) -> float:
     """Return the seconds until the sender's limit starts afresh, by the sender's own clock."""
     reset = headers.get("X-RateLimit-Reset", "")
     if not (reset.isascii() and reset.isdecimal()):
         return 0.0
-    return max(0.0, float(reset) - _now_of(headers).timestamp())
+    return max(0.0, float(reset) - _now_of(headers, pace).timestamp())

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import time as wall_clock
 from typing import Any
 
 from django.core.cache import cache
@@ -42,11 +43,12 @@ return 0
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """The clock that waiting goes by, how it is waited, and where chance comes from: tests hand in others."""
+    """The clock that waiting goes by, how it is waited, where chance comes from, and what time it is: tests hand in others."""
 
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
+    wall: Callable[[], float] = wall_clock
 
     def backoff(self, attempt: int, *, base: float = 0.5, cap: float = 8.0) -> float:
         """Return how long to wait after an attempt that failed: anything up to a bound that doubles each time.
