@@ -24,7 +24,7 @@ def to_list(model: str, title: str, icon: str, permission: Any = None) -> dict[s
     return entry | ({"permission": permission} if permission else {})
 
 
-NAVIGATION = [
+NAVIGATION: list[dict[str, Any]] = [
     {
         "items": [{"title": "Overview", "icon": "monitoring", "link": reverse_lazy("admin:index")}],
     },

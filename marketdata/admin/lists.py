@@ -87,7 +87,7 @@ class Column:
 
     def cell(self, row: Model) -> str:
         """Return the cell of a row."""
-        wraps = self.wraps
+        wraps, text = self.wraps, ""
         try:
             value = self.read(row)
         except ObjectDoesNotExist:
@@ -130,8 +130,9 @@ def field_of(options: Options, name: Any) -> Field | None:
         field = options.get_field(name) if isinstance(name, str) else None
     except FieldDoesNotExist:
         return None
-    concrete = isinstance(field, Field) and not field.auto_created
-    return field if concrete and not (field.is_relation and field.attname == name) else None  # type: ignore[union-attr]
+    if not isinstance(field, Field) or field.auto_created or (field.is_relation and field.attname == name):
+        return None
+    return field
 
 
 def reader_of(shown: ChangeList, field: Field | None, name: Any) -> tuple[Read, Any]:

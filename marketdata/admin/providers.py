@@ -15,7 +15,8 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from marketdata.admin.base import BaseAdmin, Dialog, OperatorAdmin, badge, figure, find, is_operator, leave, page_of, when
+from marketdata.admin.addresses import page_of
+from marketdata.admin.base import BaseAdmin, Dialog, OperatorAdmin, badge, figure, find, is_operator, leave, when
 from marketdata.models import Instrument, InstrumentSource, ProviderHealth
 from marketdata.models.providers import Circuit
 from marketdata.selectors.providers import Choice

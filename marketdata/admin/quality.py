@@ -14,7 +14,8 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from marketdata.admin.base import BaseAdmin, Dialog, badge, figure, find, is_operator, leave, link, page_of, when
+from marketdata.admin.addresses import page_of
+from marketdata.admin.base import BaseAdmin, Dialog, badge, figure, find, is_operator, leave, link, when
 from marketdata.models import QualityIssue
 from marketdata.selectors.quality import quality_summary
 from marketdata.services.quality import resolve_issue
