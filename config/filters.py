@@ -30,6 +30,7 @@ FIELDS = "marketdata.api.fields."
 MAX_TEXT = 200
 MAX_CHOICES = 100
 DECLARED: dict[tuple[type, str], frozenset[str]] = {}
+KNOWN: dict[tuple[Any, ...], frozenset[str]] = {}
 
 
 class ParsedField(forms.Field):
@@ -147,7 +148,7 @@ class KnownParameters(BasePermission):
         """Say yes, or raise what is wrong with the query."""
         known = None
         for name, values in request.query_params.lists():
-            known = known if known is not None else set(_known(request, view))
+            known = known if known is not None else _known_here(request, view)
             if problem := _problem(name, values, known):
                 raise ValidationError({name[:MAX_TEXT].replace("\0", ""): [problem]})
         return True
@@ -168,6 +169,16 @@ def _problem(name: str, values: list[str], known: set[str]) -> ErrorDetail | Non
     if name.endswith("__in") and values[0].count(",") >= MAX_CHOICES:
         return ErrorDetail(f"At most {MAX_CHOICES} values can be asked for at once.", code="too_many")
     return None
+
+
+def _known_here(request: Request, view: Any) -> frozenset[str]:
+    """Return the parameters of the route at hand; they are the same at every call, so they are read once."""
+    if (request.method or "").lower() not in view.http_method_names:  # of such a client could make up any number
+        return frozenset(_known(request, view))
+    key = (type(view), request.method, getattr(view, "action", None), getattr(view, "detail", None))
+    if key not in KNOWN:
+        KNOWN[key] = frozenset(_known(request, view))
+    return KNOWN[key]
 
 
 def _known(request: Request, view: Any) -> Iterator[str]:
