@@ -91,7 +91,7 @@ def mark_days_for_rollup(dataset: Dataset, days: Sequence[tuple[UUID, date]], at
     _mark(dataset, [instrument_id for instrument_id, _ in days], [day for _, day in days], at)
 
 
-def _mark(dataset: Dataset, instruments: Sequence[UUID] | str, days: Sequence[date] | str, at: datetime) -> None:
+def _mark(dataset: Dataset, instruments: list[Any] | str, days: list[Any] | str, at: datetime) -> None:
     """Write marks, given as arrays of instruments and of days."""
     with connection.cursor() as cursor:
         cursor.execute(MARK, [dataset.value, at, instruments, days])
