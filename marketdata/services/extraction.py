@@ -60,24 +60,20 @@ def write_day(path: Path, *, dataset: Dataset, day: date, totals: Totals, on_row
 
     `totals` tell which instruments there are, and with how many rows: by that the day is cut.
     """
-    line, portions = line_to_the_database(), list(portions_of(totals))
-    with ExitStack() as open_until_the_end:
-        lines: SimpleQueue[psycopg.Connection] = SimpleQueue()
-        for _ in portions[:LINES]:
-            free = open_until_the_end.enter_context(psycopg.connect(line, autocommit=True))
-            free.execute(SORTING)
-            lines.put(free)
+    line = line_to_the_database()
+    lines: SimpleQueue[psycopg.Connection | None] = SimpleQueue()
+    for _ in range(LINES):
+        lines.put(None)
+    with ExitStack() as opened, SegmentWriter(path, dataset) as writer, ThreadPoolExecutor(LINES, "rollover") as pool:
 
         def fetch(portion: Portion) -> pa.RecordBatch:
-            free = lines.get()
+            free = lines.get() or opened.enter_context(_connected(line))
             try:
                 return _fetched(free, dataset, day, portion)
             finally:
                 lines.put(free)
 
-        pool = open_until_the_end.enter_context(ThreadPoolExecutor(LINES, "rollover"))
-        writer = open_until_the_end.enter_context(SegmentWriter(path, dataset))
-        for batch in _ahead(pool, fetch, portions):
+        for batch in _ahead(pool, fetch, portions_of(totals)):
             writer.write(batch)
             on_rows()
     return writer.rows
@@ -145,6 +141,13 @@ def _ahead(
     finally:
         for each in coming:
             each.cancel()
+
+
+def _connected(line: str) -> psycopg.Connection:
+    """Return a further connection to the database."""
+    made = psycopg.connect(line, autocommit=True)
+    made.execute(SORTING)
+    return made
 
 
 def _fetched(line: psycopg.Connection, dataset: Dataset, day: date, portion: Portion) -> pa.RecordBatch:
@@ -215,7 +218,7 @@ def _totals_query(dataset: Dataset, day: date) -> sql.Composed:
 def _figure(name: str, dtype: Any) -> sql.Composed:
     """Return the sum of a column: of times the microseconds since midnight, which a float holds to the last one."""
     if dtype == INSTANT:
-        template = "sum(round(date_part('epoch', {} - %(midnight)s::timestamptz) * 1000000)::bigint)"
+        template = "sum((date_part('epoch', {} - %(midnight)s::timestamptz) * 1000000)::bigint)"
     else:
         template = "sum(octet_length({}))" if dtype == pl.String else "sum({})"
     return sql.SQL(template).format(sql.Identifier(name))
