@@ -46,6 +46,8 @@ class Command(BaseCommand):
             raise CommandError(f"Write an instrument as SYMBOL:MIC, such as AAPL:XNAS, not {bad[0]!r}.")
         if keys and (missing := len(keys) - len(wanted_instruments(stream=stream, keys=keys))):
             raise CommandError(f"{missing} of the instruments are not known, or {stream.name} does not have them.")
+        if lacks := getattr(stream, "lacks", ""):
+            raise CommandError(lacks)
         pace = Pace(batch=options["batch"], within=options["within"], backlog=options["backlog"])
         try:
             with sole_holder(stream.name) as hold:
