@@ -153,4 +153,5 @@ def _has_actions(provider: PriceProvider, instrument: Instrument) -> bool:
 def _holes(at: datetime) -> dict[UUID, date]:
     """Return the first session of the last weeks that an instrument has no daily bar of, though it has later ones."""
     scope = Scope(at, (at - HOLES).date())
-    return {found.instrument_id: found.value for found in bars_missing(scope) if isinstance(found.value, date)}
+    found = bars_missing(scope)
+    return {each.instrument_id: each.value for each in found if each.instrument_id and isinstance(each.value, date)}
