@@ -17,8 +17,7 @@ from accounts.domain.roles import Role
 from accounts.models import Account, ImportBatch, Job, JobRun, LedgerEntry, Membership
 from accounts.selectors.accounts import accounts_of
 from accounts.services import accounts
-from marketdata.admin.addresses import page_of
-from marketdata.admin.base import Dialog, ServiceForm, badge, figure, find, leave, link_to_list, when
+from marketdata.admin.base import Dialog, ServiceForm, badge, figure, find, leave, link_to_list, page_of, when
 
 ROLES = {"OWNER": "success", "TRADER": "info", "VIEWER": ""}
 HELD_AS = ("name", "kind", "base_currency", "execution_mode", "cost_basis_method", "opened_on")

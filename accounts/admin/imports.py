@@ -24,8 +24,7 @@ from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
 from accounts.domain.roles import Role
 from accounts.models import ImportBatch, ImportStatus, LedgerEntry
 from accounts.services.imports import import_file
-from marketdata.admin.addresses import page_of
-from marketdata.admin.base import ServiceForm, badge, figure, link, link_to_list, when
+from marketdata.admin.base import ServiceForm, badge, figure, link, link_to_list, page_of, when
 
 STATUSES = {"POSTED": "success", "PARTIAL": "warning", "REFUSED": "danger", "PREVIEWED": "info"}
 COUNTS = [figure(name, name.capitalize(), style="quantity") for name in ("lines", "posted", "known")]

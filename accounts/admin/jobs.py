@@ -12,8 +12,7 @@ from accounts.domain.roles import Role
 from accounts.models import Job, JobRun
 from accounts.models.jobs import check_schedule
 from accounts.services.jobs import reschedule_job, run_job_now
-from marketdata.admin.addresses import page_of
-from marketdata.admin.base import Dialog, ServiceForm, badge, figure, find, leave, link, link_to_list, when
+from marketdata.admin.base import Dialog, ServiceForm, badge, figure, find, leave, link, link_to_list, page_of, when
 
 OUTCOMES = {"SUCCEEDED": "success", "FAILED": "danger", "CLAIMED": "info"}
 

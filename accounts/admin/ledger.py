@@ -21,8 +21,7 @@ from accounts.admin.entry_forms import TAKEN_BY, EntryForm, shown_when
 from accounts.domain.roles import Role
 from accounts.models import LedgerEntry
 from accounts.services.ledger import reverse_entry
-from marketdata.admin.addresses import page_of
-from marketdata.admin.base import Dialog, badge, figure, find, leave, link, link_to, when
+from marketdata.admin.base import Dialog, badge, figure, find, leave, link, link_to, page_of, when
 from marketdata.domain.display import NOTHING
 
 KINDS: Mapping[str, str] = {

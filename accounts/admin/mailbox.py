@@ -14,8 +14,7 @@ from unfold.decorators import action, display
 from accounts.admin.base import GatedAdmin, user_of
 from accounts.models import Notification, Watchlist
 from accounts.services import notifications, watchlists
-from marketdata.admin.addresses import list_of
-from marketdata.admin.base import Dialog, ServiceForm, badge, find, leave, when
+from marketdata.admin.base import Dialog, ServiceForm, badge, find, leave, list_of, when
 from marketdata.selectors.live import latest_told
 
 MOST_LIVE = 100

@@ -18,8 +18,7 @@ from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
 from accounts.domain.roles import Role
 from accounts.models import Membership
 from accounts.services import memberships
-from marketdata.admin.addresses import list_of
-from marketdata.admin.base import Dialog, ServiceForm, find, leave, link, when
+from marketdata.admin.base import Dialog, ServiceForm, find, leave, link, list_of, when
 
 ROLES = {"OWNER": "success", "TRADER": "info", "VIEWER": ""}
 

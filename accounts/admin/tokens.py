@@ -19,8 +19,7 @@ from unfold.widgets import (
 from accounts.admin.base import GatedAdmin, user_of
 from accounts.models import Account, ApiToken, Scope
 from accounts.services.tokens import Issued, issue_token, revoke_token
-from marketdata.admin.addresses import page_of
-from marketdata.admin.base import Dialog, ServiceForm, find, leave, when
+from marketdata.admin.base import Dialog, ServiceForm, find, leave, page_of, when
 
 SCOPES = [
     (Scope.READ.value, "Read: look at everything"),

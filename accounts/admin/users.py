@@ -15,8 +15,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelect2Widget
 from accounts.admin.base import user_of
 from accounts.models import User
 from accounts.services import standing, users
-from marketdata.admin.addresses import page_of
-from marketdata.admin.base import BaseAdmin, Dialog, ServiceForm, find, leave, when
+from marketdata.admin.base import BaseAdmin, Dialog, ServiceForm, find, leave, page_of, when
 
 admin.site.unregister(Group)  # rights follow from roles in accounts and from two flags, from nothing else
 

@@ -23,12 +23,13 @@ from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin
 from unfold.forms import BaseDialogForm
 
-from marketdata.admin.addresses import list_of, page_of
+from marketdata.admin import addresses
 from marketdata.admin.lists import QuickList
 from marketdata.domain.display import NOTHING, money_text, percent_text, price_text, quantity_text
 
 Cell = Callable[[Any], str]
 Number = Decimal | float | int | None
+page_of, list_of = addresses.page_of, addresses.list_of  # for the pages of other apps, to which this module alone is open
 
 
 class CappedPaginator(Paginator):
