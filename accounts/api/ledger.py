@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils.encoding import force_str
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
@@ -184,7 +185,7 @@ class LedgerViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountSco
 
     def as_written(self, row: Any) -> str:
         """Return an entry as its serializer writes it."""
-        data = self.request.accepted_renderer.render(row.data).decode() if row.data else "{}"
+        data = force_str(self.request.accepted_renderer.render(row.data)) if row.data else "{}"
         return f'{{{row.before},"data":{data},{row.after}}}'
 
     @extend_schema(request=DraftSerializer, responses={201: EntrySerializer, 200: EntrySerializer})

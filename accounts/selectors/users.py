@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -71,7 +72,7 @@ def acting_by_token(*, secret: str, at: datetime) -> Iterator[ApiToken | None]:
         yield _token(*found) if found is not None else None
 
 
-def _token(*values: object) -> ApiToken:
+def _token(*values: Any) -> ApiToken:
     """Return the token, with its user, of the columns of `TOKEN`."""
     user = User.from_db("default", FIELDS, values[: len(FIELDS)])
     key, scopes, accounts, expires_at, last_used_at = values[len(FIELDS) :]

@@ -104,6 +104,11 @@ def test_a_quote_that_nothing_closes_costs_its_own_line_alone(tmp_path, share, c
         load(tmp_path, "\n".join(lines))
     told = capsys.readouterr()
     assert "33 stored, 4 refused" in told.out
-    assert [line.split(":")[0] for line in told.err.splitlines() if "refused" in line] == ["line 2", "line 4", "line 7", "line 39"]
+    assert [line.split(":")[0] for line in told.err.splitlines() if "refused" in line] == [
+        "line 2",
+        "line 4",
+        "line 7",
+        "line 39",
+    ]
     kept = dict(CorporateAction.objects.filter(instrument=share, ex_date__year=2024).values_list("ex_date__day", "notes"))
     assert kept == {2: "good", 4: "of two\nlines", 6: "good, too"}
