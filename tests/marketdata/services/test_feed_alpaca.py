@@ -184,5 +184,5 @@ class TestGap:
         ):
             until(lambda: exchange.is_stored(*instruments))
             until(lambda: running.state.gaps_filled == 1)
-            assert f"quotes of {foreign.key}" in running.state.last_error
+            until(lambda: f"quotes of {foreign.key}" in running.state.last_error)
         assert running.state.stored_through > datetime.now(UTC) - timedelta(minutes=1)
