@@ -1,7 +1,7 @@
 """Records that contradict each other are found, told once, and mended only where they are derived."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -20,7 +20,7 @@ from marketdata.services.quality import resolve_issue
 from portfolio.models import Position
 from portfolio.services.checks import positions_that_do_not_follow
 from portfolio.services.projections import catch_up
-from tests.factories import LONG_AGO, make_bars, make_instrument, make_quotes, make_ticks, post
+from tests.factories import LONG_AGO, make_bars, make_instrument, make_quotes, make_ticks, post, quiet_day
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NOON = datetime(2024, 1, 3, 12, tzinfo=UTC)
@@ -67,14 +67,14 @@ def test_a_bar_that_does_not_hold_its_trades_is_found():
 
 
 def test_a_rolled_bar_that_no_longer_follows_is_marked_for_the_next_roll_up():
-    instrument = make_instrument()
-    make_ticks(instrument, [(NOON, "10", "1"), (NOON + timedelta(seconds=1), "11", "2")])
-    row = {"timestamp": NOON, "open": "10", "high": "10", "low": "10", "close": "10", "volume": "1", "rolled_from": "ticks"}
+    instrument, noon = make_instrument(), datetime.combine(quiet_day("ticks"), time(12), UTC)  # a day that is not archived
+    make_ticks(instrument, [(noon, "10", "1"), (noon + timedelta(seconds=1), "11", "2")])
+    row = {"timestamp": noon, "open": "10", "high": "10", "low": "10", "close": "10", "volume": "1", "rolled_from": "ticks"}
     store_bars(source="test", rows=[row], common={"instrument": instrument, "timeframe": "1m"}, recorded_at=NOW)
     assert len(about(instrument, find.rolled_otherwise(Scope(NOW)))) == 1
     assert mend("rolled_bars_follow", instrument) == []
     mark = PendingRollup.objects.get(instrument=instrument)
-    assert (mark.dataset, mark.day) == ("ticks", NOON.date())
+    assert (mark.dataset, mark.day) == ("ticks", noon.date())
 
 
 def test_sessions_without_a_bar_are_found_where_the_exchange_is_known():
