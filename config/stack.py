@@ -248,6 +248,7 @@ def start(lock: IO[str], preferred: int, first: list[str]) -> int:
     """Run what comes first, then serve until a signal comes; return the exit code."""
     embedded.provide()
     stack = Stack(preferred)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # a shell has a job in the background ignore it, and so would the worker
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means what it says
             signal.signal(number, stack.obey)
