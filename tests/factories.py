@@ -210,10 +210,15 @@ def _insert_days(dataset: str, columns: tuple[str, ...], values: list[tuple[Any,
         cursor.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", values)
 
 
-def quiet_day(dataset: str = "quotes") -> date:
-    """Return a day of long ago on which nobody has any rows, live or archived."""
+def taken_days(dataset: str) -> set[date]:
+    """Return the days on which anybody has rows, live or archived."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT marketdata_days(%s)", [dataset])
-        taken = {row[0] for row in cursor.fetchall()}
-    taken |= set(ArchiveSegment.objects.filter(dataset=dataset).values_list("day", flat=True))
+        live = {row[0] for row in cursor.fetchall()}
+    return live | set(ArchiveSegment.objects.filter(dataset=dataset).values_list("day", flat=True))
+
+
+def quiet_day(dataset: str = "quotes") -> date:
+    """Return a day of long ago on which nobody has any rows, live or archived."""
+    taken = taken_days(dataset)
     return next(day for day in iter(lambda: date(1971, 1, 1) + timedelta(days=randrange(7000)), None) if day not in taken)

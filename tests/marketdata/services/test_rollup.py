@@ -230,11 +230,10 @@ class TestRollUpPending:
 
     def test_leaves_a_mark_that_was_left_again_meanwhile(self, listed):
         send_ticks(listed, [(5, "10", "2")])
-        seen = rollup._next_marks((date.min, UUID(int=0)))
-        mine = [mark for mark in seen if mark.instrument_id == listed.pk]
-        assert mine
+        mark = rollup._next_marks((DAY, UUID(int=listed.pk.int - 1)))[0]
+        assert mark.instrument_id == listed.pk
         send_ticks(listed, [(6, "11", "2")])
-        rollup._run(rollup.DONE, [mine[0].id], [mine[0].version])
+        rollup._run(rollup.DONE, [mark.id], [mark.version])
         assert marked(listed) == {("ticks", DAY)}
 
     def test_begins_nothing_when_its_time_is_up(self, listed):
