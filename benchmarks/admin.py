@@ -1,7 +1,8 @@
 """The first page of our lists over ten million rows beside that of a stock ModelAdmin over the same table.
 
-Both are asked for through the test client, as one user, with everything in between; only the admin class differs. The stock one
-counts all rows, twice. Ours are measured unfiltered and filtered by an instrument.
+Both are asked for through the test client, as one user, with everything in between, and show a hundred rows of the same columns;
+only the admin class differs. The stock one counts all rows, twice. The goal was stated for ten million rows: with fewer, the
+figures are told and no goal is claimed.
 """
 
 import time
@@ -26,11 +27,13 @@ from marketdata.models import Instrument
 
 ROWS, QUICK_ROWS = 10_000_000, 1_000_000
 INSTRUMENTS = 500
+SHOWN = 100  # rows on a page, of both: what a stock page shows
 # Bars of every instrument by the minute, as they are stored.
 FILL = """
     INSERT INTO bench_bar (instrument_id, timeframe, timestamp, open, high, low, close, volume, rolled_from, recorded_at)
-    SELECT id, '1m', timestamptz '2000-01-01 00:00+00' + place * interval '1 minute', 10, 12, 9, 11, 100, '', now()
-    FROM unnest(%s::uuid[]) AS id, generate_series(1, %s) AS place
+    SELECT id, '1m', timestamptz '2000-01-01 00:00+00' + place * interval '1 minute', mid, mid + 0.0275, mid - 0.03, mid + 0.0125,
+           100 + place * 7919 %% 9973, '', now()
+    FROM unnest(%s::uuid[]) AS id, generate_series(1, %s) AS place, LATERAL (SELECT 100 + place * 104729 %% 99991 / 1000.0 AS mid)
 """
 
 
@@ -76,11 +79,19 @@ class Stock(ModelAdmin):
 
     list_display = ("timestamp", "instrument", "timeframe", "open", "high", "low", "close", "volume")
     list_select_related = ("instrument",)
+    list_per_page = SHOWN
+
+
+class Ours(BarAdmin):
+    """Our page of bars, as long as the stock one."""
+
+    list_per_page = list_max_show_all = SHOWN
 
 
 def run(harness: Harness) -> None:
     """Measure first pages."""
     rows = QUICK_ROWS if harness.quick else ROWS
+    goal = ">= 0.0" if harness.quick else ">= 20"
     ids = fill(rows)
     client = Client()
     client.force_login(User.objects.create_superuser("bench@example.com", "bench"))
@@ -94,7 +105,7 @@ def run(harness: Harness) -> None:
             measured = harness.interleave({"ours": ours, "stock": stock})
             faster = [[1 / seconds for seconds in measured[each]] for each in ("ours", "stock")]
             harness.compare(
-                "admin", f"first page {name}, {rows:,} rows", ours=faster[0], baseline=faster[1], unit="pages/s", goal=">= 20"
+                "admin", f"first page {name}, {rows:,} rows", ours=faster[0], baseline=faster[1], unit="pages/s", goal=goal
             )
     with connections["owner"].cursor() as cursor:
         cursor.execute("DROP TABLE bench_bar")
@@ -111,15 +122,19 @@ def fill(rows: int) -> list[UUID]:
         cursor.execute(FILL, [ids, rows // INSTRUMENTS])
         cursor.execute("ALTER TABLE bench_bar ADD PRIMARY KEY (id)")
         cursor.execute("ALTER TABLE bench_bar ADD CONSTRAINT bench_bar_once UNIQUE (instrument_id, timeframe, timestamp)")
+        cursor.execute("CREATE INDEX ON bench_bar (timeframe)")
         cursor.execute("GRANT SELECT ON bench_bar TO bedrock_app")
         cursor.execute("VACUUM ANALYZE bench_bar")
+        cursor.execute("SELECT pg_has_role('pg_checkpoint', 'usage')")
+        if cursor.fetchone()[0]:
+            cursor.execute("CHECKPOINT")  # what filling the table has left to be written is no part of either page
     return ids
 
 
 @contextmanager
 def pages() -> Iterator[None]:
     """Give both tables a page for as long as they are measured."""
-    admin.site.register(BenchBar, BarAdmin)
+    admin.site.register(BenchBar, Ours)
     admin.site.register(StockBar, Stock)
     clear_url_caches()
     reload(urls)
@@ -136,6 +151,7 @@ def load(client: Client, address: str, query: str) -> float:
     start = time.perf_counter()
     answer = client.get(f"{address}?{query}")
     taken = time.perf_counter() - start
-    if answer.status_code != HTTPStatus.OK or b"result_list" not in answer.content:
-        raise AssertionError(f"{address} answered {answer.status_code}")
+    shown = answer.content.count(b"data-row ")
+    if answer.status_code != HTTPStatus.OK or shown != SHOWN:
+        raise AssertionError(f"{address} answered {answer.status_code} with {shown} rows")
     return taken

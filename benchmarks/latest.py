@@ -1,7 +1,8 @@
 """The latest quotes of 500 instruments beside a plain read of 500 rows, and beside looking for each among all quotes.
 
 The plain read fetches the same columns of the same rows of the table that keeps the latest, as tuples, by their keys. The other
-baseline is what that table spares: a lateral join into the quotes, of which there are 200 each on four days.
+baseline is what that table spares: a lateral join into the quotes, of which there are two
+million: 200 of each instrument on each of 20 days, and each day is a partition.
 """
 
 import time
@@ -23,11 +24,11 @@ LATERAL = """
 """
 MAKE = [
     """SELECT marketdata_add_day(dataset, date '2024-01-01' + n)
-       FROM unnest(array['quotes', 'ticks']) AS dataset, generate_series(1, 4) AS n""",
+       FROM unnest(array['quotes', 'ticks']) AS dataset, generate_series(1, 20) AS n""",
     """INSERT INTO marketdata_quote (instrument_id, timestamp, bid, ask, bid_size, ask_size, recorded_at)
        SELECT id, timestamptz '2024-01-01 09:00Z' + day * interval '1 day' + n * interval '17 seconds',
               100 + n * 0.01, 100.02 + n * 0.01, 100 + n, 200, now()
-       FROM marketdata_instrument, generate_series(1, 4) AS day, generate_series(1, 200) AS n""",
+       FROM marketdata_instrument, generate_series(1, 20) AS day, generate_series(1, 200) AS n""",
     """INSERT INTO marketdata_tick (instrument_id, timestamp, price, size, recorded_at)
        SELECT instrument_id, timestamp, bid, bid_size, recorded_at FROM marketdata_quote""",
     """INSERT INTO marketdata_latestquote (instrument_id, timestamp, bid, ask, bid_size, ask_size, recorded_at)

@@ -58,6 +58,18 @@ class JsonClient(RedisCacheClient):
 
     _serializer: Any
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._writer: redis.Redis | None = None
+
+    def get_client(self, key: Any = None, *, write: bool = False) -> redis.Redis:
+        """Return a client; the one that writes is made once, for its connections are in a pool."""
+        if not write:
+            return super().get_client(key, write=write)
+        if self._writer is None:
+            self._writer = super().get_client(key, write=write)
+        return self._writer
+
     def get_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
         """Return the values that are there and are ours, by key."""
         found = {}

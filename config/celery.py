@@ -70,6 +70,12 @@ app.conf.update(
     beat_schedule={
         "claim due jobs": {"task": "accounts.tasks.claim_due_jobs", "schedule": 10.0, "options": {"expires": 10}},
         "refresh watched prices": {"task": "marketdata.tasks.refresh_watched", "schedule": 3600.0},
+        "refresh prices of instruments with sources": {
+            "task": "marketdata.tasks.refresh_sourced",
+            "schedule": crontab(hour=4, minute=0),
+        },
+        "fetch corporate actions": {"task": "marketdata.tasks.load_new_actions", "schedule": crontab(hour=4, minute=10)},
+        "fill missing bars": {"task": "marketdata.tasks.fill_missing_bars", "schedule": crontab(hour=4, minute=40)},
         "refresh currency rates": {"task": "marketdata.tasks.refresh_rates", "schedule": 14_400.0},
         "rename and retire instruments": {"task": "marketdata.tasks.apply_due_actions", "schedule": 3600.0},
         "roll up bars": {"task": "marketdata.tasks.roll_up_pending", "schedule": 60.0, "options": {"expires": 60}},

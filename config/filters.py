@@ -30,6 +30,7 @@ FIELDS = "marketdata.api.fields."
 MAX_TEXT = 200
 MAX_CHOICES = 100
 DECLARED: dict[tuple[type, str], frozenset[str]] = {}
+KNOWN: dict[tuple[Any, ...], frozenset[str]] = {}
 
 
 class ParsedField(forms.Field):
@@ -139,6 +140,17 @@ class StrictFilterBackend(DjangoFilterBackend):
                 view.__class__._made_filterset = made  # type: ignore[attr-defined]
         return made
 
+    def filter_queryset(self, request: Request, queryset: QuerySet, view: "APIView") -> QuerySet:
+        """Return the rows that the query keeps; where it names no filter, nothing has to be read and checked."""
+        made = self.get_filterset_class(view, queryset)
+        if (
+            made is not None
+            and not getattr(view, "filterset_class", None)
+            and made.base_filters.keys().isdisjoint(request.query_params)
+        ):
+            return queryset
+        return super().filter_queryset(request, queryset, view)
+
 
 class KnownParameters(BasePermission):
     """Refuses a request whose query holds what the route does not know, a value twice, none, or one no text can be."""
@@ -147,13 +159,13 @@ class KnownParameters(BasePermission):
         """Say yes, or raise what is wrong with the query."""
         known = None
         for name, values in request.query_params.lists():
-            known = known if known is not None else set(_known(request, view))
+            known = known if known is not None else _known_here(request, view)
             if problem := _problem(name, values, known):
                 raise ValidationError({name[:MAX_TEXT].replace("\0", ""): [problem]})
         return True
 
 
-def _problem(name: str, values: list[str], known: set[str]) -> ErrorDetail | None:
+def _problem(name: str, values: list[str], known: frozenset[str]) -> ErrorDetail | None:
     """Return what is wrong with one parameter."""
     if name not in known:
         return ErrorDetail("There is no such parameter here.", code="unknown_parameter")
@@ -168,6 +180,16 @@ def _problem(name: str, values: list[str], known: set[str]) -> ErrorDetail | Non
     if name.endswith("__in") and values[0].count(",") >= MAX_CHOICES:
         return ErrorDetail(f"At most {MAX_CHOICES} values can be asked for at once.", code="too_many")
     return None
+
+
+def _known_here(request: Request, view: Any) -> frozenset[str]:
+    """Return the parameters of the route at hand; they are the same at every call, so they are read once."""
+    if (request.method or "").lower() not in view.http_method_names:  # of such a client could make up any number
+        return frozenset(_known(request, view))
+    key = (type(view), request.method, getattr(view, "action", None), getattr(view, "detail", None))
+    if key not in KNOWN:
+        KNOWN[key] = frozenset(_known(request, view))
+    return KNOWN[key]
 
 
 def _known(request: Request, view: Any) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """What happens around every request: it gets an id, and the database learns who asks."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 from uuid import uuid4
 
 from django.db import connection, transaction
@@ -9,12 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS
 
 from accounts.api.idempotency import answer_once
-from accounts.models import ApiToken, User
+from accounts.models import User
 from accounts.models.tenancy import acting_as
-from accounts.selectors.users import find_token
-from accounts.services.tokens import note_use
+from accounts.selectors.users import acting_by_token
+from accounts.services.tokens import is_fresh, note_use
 from config.api import is_api, problem_of
 from config.logs import request_id
 
@@ -56,7 +58,7 @@ class ActingUser:
         if request.path_info.startswith(NOBODY_ASKS):
             return self.get_response(request)
         if not is_api(request):
-            return self.get_response(request) if request.user.is_anonymous else self.act(request, request.user, None)
+            return self.get_response(request) if request.user.is_anonymous else self.act(request, request.user)
         try:
             response = self.answer_api(request)
         except Exception as error:
@@ -70,35 +72,55 @@ class ActingUser:
 
     def answer_api(self, request: HttpRequest) -> HttpResponse:
         """Answer a call of the API."""
-        token = token_of(request)
-        if token is not None:
-            request.user, request.token = token.user, token  # type: ignore[attr-defined]
+        kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return self.act_by_token(request, secret.strip())
         if request.user.is_anonymous:
             return self.get_response(request)
-        return self.act(request, request.user, token)
+        return self.act(request, request.user)
 
-    def act(self, request: HttpRequest, user: User, token: ApiToken | None) -> HttpResponse:
+    def act(self, request: HttpRequest, user: User) -> HttpResponse:
         """Answer inside the user's transaction."""
-        with acting_as(user.pk, accounts=token.accounts if token else None):
-            response = answer_once(request, user, str(token.pk) if token else "session", self.get_response)
-            if response.status_code >= SERVER_FAULT:
-                transaction.set_rollback(True)
-            elif token is not None and not connection.needs_rollback:
+        with acting_as(user.pk):
+            return self.answer(request, user, "session")
+
+    def act_by_token(self, request: HttpRequest, secret: str) -> HttpResponse:
+        """Answer inside the transaction of the token's user, and note that it was used.
+
+        :raises AuthenticationFailed: if the token is not, or no longer, good
+        """
+        with acting_by_token(secret=secret, at=timezone.now()) as token:
+            if token is None:
+                raise refused_token()
+            request.user, request.token = token.user, token  # type: ignore[attr-defined]
+            response = self.answer(request, token.user, str(token.pk))
+            undone = connection.needs_rollback
+            if not undone:
                 note_use(token=token, at=timezone.now())  # last, so that the row is locked for a moment only
+        if undone and response.status_code < SERVER_FAULT and not is_fresh(token, at=timezone.now()):
+            with acting_as(token.user.pk, accounts=token.accounts):
+                note_use(token=token, at=timezone.now())
         return response
 
+    def answer(self, request: HttpRequest, user: User, caller: str) -> HttpResponse:
+        """Answer inside the transaction at hand, which a fault of ours undoes."""
+        request.acts = True  # type: ignore[attr-defined]
+        response = answer_once(request, user, caller, self.get_response)
+        if response.status_code >= SERVER_FAULT:
+            transaction.set_rollback(True)
+        return response
 
-def token_of(request: HttpRequest) -> ApiToken | None:
-    """Return the token a request shows, or None if it shows none.
-
-    :raises AuthenticationFailed: if it shows one that is not, or no longer, good
-    """
-    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer":
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> HttpResponse | None:
+        """Answer a look at the API without a savepoint of its own: if it is refused, there is nothing else to keep."""
+        if request.method in SAFE_METHODS and is_api(request) and getattr(request, "acts", False):
+            return view(request, *args, **kwargs)
         return None
-    token = find_token(secret=secret.strip(), at=timezone.now())
-    if token is None:
-        refusal = AuthenticationFailed("The token is unknown, expired or revoked.", code="invalid_token")
-        refusal.auth_header = 'Bearer realm="api", error="invalid_token"'  # type: ignore[attr-defined]
-        raise refusal
-    return token
+
+
+def refused_token() -> AuthenticationFailed:
+    """Return the refusal of a token that is not, or no longer, good."""
+    refusal = AuthenticationFailed("The token is unknown, expired or revoked.", code="invalid_token")
+    refusal.auth_header = 'Bearer realm="api", error="invalid_token"'  # type: ignore[attr-defined]
+    return refusal

@@ -3,15 +3,16 @@
 from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from urllib.parse import urlencode
 
 from django.core import signing
 from django.db.models import F, Field, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+from django.utils.encoding import escape_uri_path
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.utils.urls import remove_query_param, replace_query_param
 
 if TYPE_CHECKING:  # the views' own module reads this one through the settings
     from rest_framework.views import APIView
@@ -131,8 +132,9 @@ class KeysetPagination(BasePagination):
         if position is None:
             return None
         cursor = signing.dumps([list(self.ordering), direction, position], salt=self.salt)
-        address = remove_query_param(self.request.build_absolute_uri(), "cursor")
-        return str(replace_query_param(address, "cursor", cursor))
+        asked = [(name, value) for name, values in self.request.query_params.lists() for value in values if name != "cursor"]
+        query = urlencode(sorted([*asked, ("cursor", cursor)]))
+        return f"{self.request.build_absolute_uri(escape_uri_path(self.request.path))}?{query}"
 
 
 def _limit(request: Request) -> int:

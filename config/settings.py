@@ -240,7 +240,9 @@ MARKETDATA_PROVIDERS: dict[str, dict[str, Any]] = providers(env, hosts=PROVIDER_
 MARKETDATA_STREAMS: dict[str, dict[str, Any]] = {
     "alpaca": {
         "class": "marketdata.adapters.alpaca_stream.AlpacaStream",
-        "url": env.str("ALPACA_STREAM_URL", default="wss://stream.data.alpaca.markets/v2/iex"),
+        "url": env.str(
+            "ALPACA_STREAM_URL", default=f"wss://stream.data.alpaca.markets/v2/{env.str('ALPACA_FEED', default='iex')}"
+        ),
         "encoding": env.str("ALPACA_STREAM_ENCODING", default="json"),
         "key_id": env.str("ALPACA_KEY_ID", default=""),
         "secret_key": env.str("ALPACA_SECRET_KEY", default=""),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_safe
 from unfold.sites import UnfoldAdminSite
 
@@ -55,6 +57,10 @@ class Site(UnfoldAdminSite):
                 return response.render() if isinstance(response, TemplateResponse) else response
 
         return super().admin_view(at_home, cacheable)
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
+        """Return the apps and their pages; asking every page who may do what waits until somebody reads the answer."""
+        return SimpleLazyObject(partial(super().get_app_list, request, app_label))
 
     def extra_urls(self) -> list[URLPattern]:
         """Add the pages of targets, of reports, of the system's health and of the cache."""

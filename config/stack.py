@@ -62,8 +62,14 @@ def beat() -> list[str]:
 
 
 def dies_with_us(farewell: signal.Signals) -> list[str]:
-    """Return what goes before a command for the kernel to send it a signal when this process is gone, even by `kill -9`."""
-    return ["setpriv", f"--pdeathsig={farewell.name.removeprefix('SIG')}"] if shutil.which("setpriv") else []
+    """Return what goes before a command for the kernel to send it a signal when this process is gone, even by `kill -9`.
+
+    Who was gone before the kernel knew sends nothing any more: hence a look at the parent, after which all is exec'ed.
+    """
+    if not shutil.which("setpriv"):
+        return []
+    asked = ["setpriv", f"--pdeathsig={farewell.name.removeprefix('SIG')}"]
+    return [*asked, "sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"', str(os.getpid())]
 
 
 @dataclass
@@ -242,6 +248,7 @@ def start(lock: IO[str], preferred: int, first: list[str]) -> int:
     """Run what comes first, then serve until a signal comes; return the exit code."""
     embedded.provide()
     stack = Stack(preferred)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # a shell has a job in the background ignore it, and so would the worker
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means what it says
             signal.signal(number, stack.obey)

@@ -6,7 +6,7 @@ import time
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.core.exceptions import ValidationError
 from redis.exceptions import RedisError
 from rest_framework.request import Request
@@ -18,6 +18,12 @@ if TYPE_CHECKING:  # the views' own module reads this one through the settings
     from rest_framework.views import APIView
 
 log = logging.getLogger(__name__)
+# counts up what is gone by itself when its window is: in one trip, and never without an end
+COUNT = """
+local count = redis.call('INCR', KEYS[1])
+if count == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
+return count
+"""
 PERIODS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -29,11 +35,10 @@ def spend(scope: str, caller: str) -> float:
     limit, _, period = str(api_settings.DEFAULT_THROTTLE_RATES[scope]).partition("/")
     seconds = PERIODS[period[0]]
     now = time.time()
-    key = f"throttle:{scope}:{caller}:{int(now // seconds)}"
-    try:
-        count = cache.incr(key)
-    except ValueError:  # the first in its window
-        count = 1 if cache.add(key, 1, timeout=seconds) else cache.incr(key)
+    cache: Any = caches["default"]
+    key = cache.make_and_validate_key(f"throttle:{scope}:{caller}:{int(now // seconds)}")
+    with cache.talk() as client:
+        count = int(client.eval(COUNT, 1, key, seconds))
     return seconds - now % seconds if count > int(limit) else 0
 
 

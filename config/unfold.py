@@ -1,10 +1,11 @@
 """How the admin looks, and what its navigation leads to."""
 
+from functools import cache
 from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import get_script_prefix, reverse_lazy
 
 
 def operator(request: HttpRequest) -> bool:
@@ -23,7 +24,7 @@ def to_list(model: str, title: str, icon: str, permission: Any = None) -> dict[s
     return entry | ({"permission": permission} if permission else {})
 
 
-NAVIGATION = [
+NAVIGATION: list[dict[str, Any]] = [
     {
         "items": [{"title": "Overview", "icon": "monitoring", "link": reverse_lazy("admin:index")}],
     },
@@ -65,9 +66,11 @@ NAVIGATION = [
             to_list("marketdata_fxrate", "FX rates", "currency_exchange"),
             to_list("marketdata_corporateaction", "Corporate actions", "call_split"),
             to_list("marketdata_pricehistory", "Price reach", "straighten"),
+            to_list("marketdata_fxhistory", "Rate reach", "straighten"),
             to_list("marketdata_archivesegment", "Archive", "inventory_2"),
             to_list("marketdata_qualityissue", "Quality issues", "rule"),
-            to_list("marketdata_providerstate", "Providers", "cloud_download", "config.unfold.operator"),
+            to_list("marketdata_providerhealth", "Providers", "cloud_download", "config.unfold.operator"),
+            to_list("marketdata_providerstate", "Fetched series", "cloud_sync", "config.unfold.operator"),
             to_list("marketdata_streamstate", "Live feeds", "stream", "config.unfold.operator"),
         ],
     },
@@ -105,6 +108,17 @@ NAVIGATION = [
 ]
 
 
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the navigation; what each user sees of it, and where they are, Unfold works out of a copy."""
+    return _addressed(get_script_prefix())
+
+
+@cache
+def _addressed(prefix: str) -> list[dict[str, Any]]:
+    """Return the navigation with its addresses below a prefix of the site, which every page asks for many times over."""
+    return [group | {"items": [item | {"link": str(item["link"])} for item in group["items"]]} for group in NAVIGATION]
+
+
 def profile(request: HttpRequest) -> str:
     """Return the address of the user's own profile."""
     return str(reverse_lazy("admin:accounts_user_change", args=[request.user.pk]))
@@ -138,5 +152,5 @@ UNFOLD: dict[str, Any] = {
             "950": "oklch(28.2% .08 260)",
         },
     },
-    "SIDEBAR": {"show_search": False, "command_search": False, "show_all_applications": False, "navigation": NAVIGATION},
+    "SIDEBAR": {"show_search": False, "command_search": False, "show_all_applications": False, "navigation": navigation},
 }

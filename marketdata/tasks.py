@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import date, timedelta
+from uuid import UUID
 
 from celery import shared_task
 from django.conf import settings
@@ -12,7 +13,7 @@ from marketdata.domain.archive import ARCHIVED
 from marketdata.domain.quality import Dataset
 from marketdata.models.instruments import Instrument
 from marketdata.selectors.days import finished_days
-from marketdata.services import actions, checks, providers, quotes, rates, rollover, rollup, verification
+from marketdata.services import actions, checks, nightly, providers, quotes, rates, rollover, rollup, verification
 
 log = logging.getLogger(__name__)
 CHECKED_BACK = timedelta(days=3)
@@ -23,6 +24,30 @@ LOOK = 120  # seconds that a look at the archive takes at most, and one file mor
 def refresh_watched(**_later: object) -> None:
     """Fetch new prices of the instruments that somebody holds or watches."""
     _refresh(list(Instrument.objects.followed().order_by("symbol", "exchange")))
+
+
+@shared_task(ignore_result=True)
+def refresh_sourced(**_later: object) -> None:
+    """Fetch new prices of the instruments that nobody follows but that name their sources."""
+    _refresh(list(Instrument.objects.kept_up().filter(followed_since__isnull=True).order_by("symbol", "exchange")))
+
+
+@shared_task(ignore_result=True)
+def load_new_actions(*, after: str = "", **_later: object) -> None:
+    """Fetch what companies did to the shares that are kept up, or will; what there is no time for is asked for at once after."""
+    report = nightly.load_new_actions(instruments=_kept_up(after), at=timezone.now())
+    log.info("Actions: %d asked, %d stored, %d refused, %d failed", report.asked, report.stored, report.refused, report.failed)
+    if report.after:
+        load_new_actions.delay(after=str(report.after))
+
+
+@shared_task(ignore_result=True)
+def fill_missing_bars(*, after: str = "", **_later: object) -> None:
+    """Ask again for daily bars that are missing between others; what there is no time for is asked for at once after."""
+    report = nightly.fill_missing_bars(instruments=_kept_up(after), at=timezone.now())
+    log.info("Missing bars: %d asked, %d stored, %d failed", report.asked, report.stored, report.failed)
+    if report.after:
+        fill_missing_bars.delay(after=str(report.after))
 
 
 @shared_task(ignore_result=True)
@@ -98,6 +123,12 @@ def check_data(**_later: object) -> None:
     for checked in checks.run_checks(at=now, since=now.date() - CHECKED_BACK):
         if checked.found:
             log.warning("Check %s (%s): %d found", checked.check.name, checked.check.severity, checked.found)
+
+
+def _kept_up(after: str) -> list[Instrument]:
+    """Return the instruments whose data is kept up to date, those that come after one alone."""
+    instruments = Instrument.objects.kept_up().order_by("pk")
+    return list(instruments.filter(pk__gt=UUID(after)) if after else instruments)
 
 
 def _refresh(instruments: list[Instrument]) -> None:

@@ -104,8 +104,11 @@ def _archive(_database: None) -> Iterator[None]:
     folder = Path(unquote(urlsplit(root).path))
     for segment in ArchiveSegment.objects.exclude(pk__in=known):
         file = folder / segment.file
-        if not file.is_file() or sha256(file.read_bytes()).hexdigest() != segment.sha256:
+        made_up = segment.day < factories.COMPUTERS
+        if made_up or not file.is_file() or sha256(file.read_bytes()).hexdigest() != segment.sha256:
             segment.delete()
+        if made_up:
+            file.unlink(missing_ok=True)
 
 
 @pytest.fixture

@@ -4,10 +4,15 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import count
+from pathlib import Path
 from random import randrange
 from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 import factory
+import pyarrow as pa
+from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 
@@ -15,8 +20,11 @@ from accounts.domain.ledger import EntryDraft, EntryKind, with_cash
 from accounts.domain.roles import Role
 from accounts.models import Account, LedgerEntry, Membership, User
 from accounts.models.tenancy import acting_as
+from marketdata.domain.archive import SegmentWriter, arrow_schema, name_of
+from marketdata.domain.quality import Dataset
 from marketdata.models import ArchiveSegment, Bar, Instrument, LatestQuote, LatestTick
 
+COMPUTERS = date(1800, 1, 1)
 LONG_AGO = datetime(2020, 1, 2, 15, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery"
 _letters = count()
@@ -165,14 +173,14 @@ def make_ticks(instrument: Instrument, rows: Iterable[tuple[datetime, str, str]]
 
 
 def make_segment(**fields: Any) -> ArchiveSegment:
-    """Store the row of a segment of a day nobody else has, long before there were computers; its file is nowhere."""
-    known = ArchiveSegment.objects.filter(dataset="quotes", day__lt=date(1800, 1, 1)).aggregate(last=Max("day"))["last"]
+    """Store the row of a segment of a day nobody else has, long before there were computers; its rows are of nothing there is."""
+    known = ArchiveSegment.objects.filter(dataset="quotes", day__lt=COMPUTERS).aggregate(last=Max("day"))["last"]
     on = (known or date(1500, 1, 1)) + timedelta(days=1)
     first = datetime.combine(on, time(14, 30), UTC)
     made: dict[str, Any] = {
         "dataset": "quotes",
         "day": on,
-        "file": f"quotes/date={on.isoformat()}/part-0.parquet",
+        "file": name_of(Dataset.QUOTES, on, 0),
         "rows": 3,
         "first_at": first,
         "last_at": first + timedelta(hours=6),
@@ -183,6 +191,12 @@ def make_segment(**fields: Any) -> ArchiveSegment:
         "recorded_at": LONG_AGO,
         "verified_at": LONG_AGO,
     }
+    file = Path(unquote(urlsplit(settings.ARCHIVE_URL).path)) / str(made["file"])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    quote = {"instrument": str(uuid4()), "bid": 10, "ask": 11, "bid_size": None, "ask_size": None, "recorded_at": LONG_AGO}
+    rows = [quote | {"timestamp": first + timedelta(hours=hours)} for hours in (0, 3, 6)]
+    with SegmentWriter(file, Dataset.QUOTES) as writer:
+        writer.write(pa.RecordBatch.from_pylist(rows, schema=arrow_schema(Dataset.QUOTES)))
     return ArchiveSegment.objects.create(**made | fields)
 
 
@@ -196,10 +210,15 @@ def _insert_days(dataset: str, columns: tuple[str, ...], values: list[tuple[Any,
         cursor.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", values)
 
 
-def quiet_day(dataset: str = "quotes") -> date:
-    """Return a day of long ago on which nobody has any rows, live or archived."""
+def taken_days(dataset: str) -> set[date]:
+    """Return the days on which anybody has rows, live or archived."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT marketdata_days(%s)", [dataset])
-        taken = {row[0] for row in cursor.fetchall()}
-    taken |= set(ArchiveSegment.objects.filter(dataset=dataset).values_list("day", flat=True))
+        live = {row[0] for row in cursor.fetchall()}
+    return live | set(ArchiveSegment.objects.filter(dataset=dataset).values_list("day", flat=True))
+
+
+def quiet_day(dataset: str = "quotes") -> date:
+    """Return a day of long ago on which nobody has any rows, live or archived."""
+    taken = taken_days(dataset)
     return next(day for day in iter(lambda: date(1971, 1, 1) + timedelta(days=randrange(7000)), None) if day not in taken)

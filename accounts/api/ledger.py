@@ -6,7 +6,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils.encoding import force_str
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
@@ -17,6 +19,7 @@ from accounts.api.problems import flatten
 from accounts.api.scoping import AccountScopedViewSet, caller
 from accounts.domain.ledger import EntryDraft, EntryKind, EntryRefused, from_magnitudes
 from accounts.models import Account, LedgerEntry
+from accounts.selectors.written import written
 from accounts.services import ledger
 from marketdata.api.fields import DecimalStringField, InstrumentField, StrictSerializer, TextField, UtcDateTimeField
 from marketdata.models.instruments import check_currency_code
@@ -176,7 +179,14 @@ class LedgerViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountSco
     )
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the entries."""
-        return super().list(request, *args, **kwargs)
+        found = self.filter_queryset(self.get_queryset())
+        rows: list[Any] = self.paginate_queryset(written(found, *self.ordering_fields)) or []
+        return self.get_paginated_response(orjson.Fragment(f"[{','.join(map(self.as_written, rows))}]"))
+
+    def as_written(self, row: Any) -> str:
+        """Return an entry as its serializer writes it."""
+        data = force_str(self.request.accepted_renderer.render(row.data)) if row.data else "{}"
+        return f'{{{row.before},"data":{data},{row.after}}}'
 
     @extend_schema(request=DraftSerializer, responses={201: EntrySerializer, 200: EntrySerializer})
     def create(self, request: Request, account_id: str) -> Response:

@@ -1,8 +1,8 @@
 """Who a transaction acts for, and the SQL that shows each person only their own rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
 
 from django.db import connection, models, transaction
@@ -10,7 +10,17 @@ from django.db import connection, models, transaction
 from accounts.domain.roles import Role
 
 PATIENCE = "10s"  # for a row that another transaction has locked
-ACT = "select set_config('app.user_id', %s, true), set_config('app.account_ids', %s, true), set_config('lock_timeout', %s, true)"
+# `true`: until the transaction ends, so a pooled connection never carries a person over; who acts already is looked at first
+BEFORE = "before as materialized (select coalesce(current_setting('app.user_id', true), '') as person)"
+ACTED = """
+    before.person, case when before.person in ('', {person}) then
+        array[set_config('app.user_id', {person}, true), set_config('app.account_ids', {accounts}, true),
+              set_config('lock_timeout', %(patience)s, true)]
+    end
+"""
+QUERY = "with {before} select {acted} from before"
+ACT = QUERY.format(before=BEFORE, acted=ACTED.format(person="%(person)s", accounts="%(accounts)s"))
+FORGET = "select set_config('app.user_id', '', true), set_config('app.account_ids', '', true)"
 
 
 class AnotherPerson(PermissionError):
@@ -23,17 +33,30 @@ def acting_as(user_id: UUID, *, accounts: Sequence[UUID] | None = None) -> Itera
 
     :raises AnotherPerson: if the transaction at hand already acts for another user
     """
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("select current_setting('app.user_id', true)")
-        before = cursor.fetchone()[0] or ""
-        if before not in {"", str(user_id)}:
-            raise AnotherPerson("The transaction already acts for another user.")
-        limit = ",".join(map(str, accounts)) if accounts is not None else ""
-        # `true`: until the transaction ends, so a pooled connection never carries a person over
-        cursor.execute(ACT, [str(user_id), limit or ("none" if accounts is not None else ""), PATIENCE])
+    limit = ",".join(map(str, accounts)) or "none" if accounts is not None else ""
+    with acting(ACT, {"person": str(user_id), "accounts": limit}):
         yield
-        if not before and not connection.needs_rollback:
-            cursor.execute("select set_config('app.user_id', '', true), set_config('app.account_ids', '', true)")
+
+
+@contextmanager
+def acting(query: str, values: Mapping[str, Any]) -> Iterator[tuple[Any, ...] | None]:
+    """Open the transaction of the person that a query lets act by its first two columns (`ACTED`); lend its further ones.
+
+    It lends None, and nobody acts, where the query finds nobody.
+
+    :raises AnotherPerson: if the transaction at hand already acts for another user
+    """
+    within = connection.in_atomic_block
+    with transaction.atomic(), connection.cursor() as cursor:
+        with connection.connection.pipeline():  # one trip together with the BEGIN
+            cursor.execute(query, {**values, "patience": PATIENCE})
+        found: tuple[Any, ...] | None = cursor.fetchone()
+        if found is not None and found[1] is None:
+            raise AnotherPerson("The transaction already acts for another user.")
+        yield None if found is None else found[2:]
+        # where the transaction ends here, its settings do
+        if within and found is not None and not found[0] and not connection.needs_rollback:
+            cursor.execute(FORGET)
 
 
 class AccountScoped(models.QuerySet):

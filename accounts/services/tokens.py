@@ -85,11 +85,15 @@ def revoke_token(*, token: ApiToken, at: datetime) -> ApiToken:
     return token
 
 
+def is_fresh(token: ApiToken, *, at: datetime) -> bool:
+    """Say whether it was written down a moment ago that a token was used."""
+    return token.last_used_at is not None and token.last_used_at > at - USE_NOTED_EVERY
+
+
 def note_use(*, token: ApiToken, at: datetime) -> None:
     """Write down that a token was used, at most once a minute."""
-    stale = at - USE_NOTED_EVERY
-    if token.last_used_at is None or token.last_used_at <= stale:
-        unused = Q(last_used_at__isnull=True) | Q(last_used_at__lte=stale)
+    if not is_fresh(token, at=at):
+        unused = Q(last_used_at__isnull=True) | Q(last_used_at__lte=at - USE_NOTED_EVERY)
         ApiToken.objects.filter(unused, pk=token.pk).update(last_used_at=at)
 
 

@@ -152,6 +152,7 @@ class AlpacaProvider(Source):
         """
         if not self.capabilities.fits(listing):
             self._refuse(f"corporate actions of {listing.key}")
+        start = max(start, FIRST.date())
         if start >= end:
             return
         fields = CorporateActionsRequest(start=start, end=end - timedelta(days=1), limit=ACTIONS_LIMIT).to_request_fields()
@@ -160,7 +161,7 @@ class AlpacaProvider(Source):
         rows: list[Row] = []
         while True:
             answer = self._get(self._actions, "/corporate-actions", fields, "corporate_actions")
-            rows += alpaca_actions.rows_of(answer.get("corporate_actions"), listing, forward.what)
+            rows += alpaca_actions.rows_of(answer.get("corporate_actions"), listing, forward.what, self.traffic.skip)
             token = forward.token(answer.get("next_page_token"))
             if token is None:
                 break

@@ -1,6 +1,6 @@
 """What Alpaca says that companies did to their shares, in our own words.
 
-Unit splits, rights and redemptions have no words here; they are passed over.
+Unit splits, rights and redemptions have no words here: each is passed over, and counted as such with its reason.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,8 +17,8 @@ Row = dict[str, object]
 EXACT = Context(prec=40, rounding=ROUND_HALF_EVEN)
 
 
-def rows_of(answer: object, listing: Listing, what: str) -> list[Row]:
-    """Return the actions of an answer that are about an instrument.
+def rows_of(answer: object, listing: Listing, what: str, skip: Callable[[str], None]) -> list[Row]:
+    """Return the actions of an answer that happen to an instrument; `skip` is told of those that there are no words for.
 
     :raises ProviderFailed: if it makes no sense as a whole, or is about another instrument
     """
@@ -28,12 +28,17 @@ def rows_of(answer: object, listing: Listing, what: str) -> list[Row]:
             action = mapping(each, f"{what}: {kind}")
             if not any(action.get(name) == listing.symbol for name in SYMBOLS):
                 raise ProviderFailed(f"{what}: it sends one of another instrument.")
-            read, own = KINDS.get(kind, (None, ""))
-            if read is not None and action.get(own) == listing.symbol:
+            if kind not in KINDS:
+                day = next((action[name] for name in DAYS if action.get(name)), "an unknown day")
+                skip(f"{listing.key}: {kind.replace('_', ' ')} of {day}: there is no kind of action for these; enter it by hand.")
+                continue
+            read, own = KINDS[kind]
+            if action.get(own) == listing.symbol:
                 rows.append({name: value for name, value in read(action).items() if value not in {None, ""}})
     return rows
 
 
+DAYS = ("ex_date", "effective_date", "process_date")
 SYMBOLS = ("symbol", "old_symbol", "new_symbol", "source_symbol", "acquiree_symbol", "acquirer_symbol", "alternate_symbol")
 
 

@@ -72,6 +72,7 @@ class AlpacaStream:
         self.url = check_address(url, settings.PROVIDER_HOSTS)
         self.exchanges, self.silence, self.patience = frozenset(exchanges), silence, patience
         self._key, self._secret = key_id, secret_key
+        self.lacks = "" if key_id and secret_key else "There are no credentials: set ALPACA_KEY_ID and ALPACA_SECRET_KEY."
         self._socket: ClientConnection | None = None
         self._owed, self._granted = 0, asyncio.Event()
 
@@ -85,8 +86,8 @@ class AlpacaStream:
         :raises StreamFailed: if that can't be done now
         :raises StreamRefused: if the credentials are wrong, or are not there
         """
-        if not (self._key and self._secret):
-            raise StreamRefused("There are no credentials: set ALPACA_KEY_ID and ALPACA_SECRET_KEY.")
+        if self.lacks:
+            raise StreamRefused(self.lacks)
         headers = {"Content-Type": "application/msgpack"} if self.encoding == "msgpack" else {}
         parts = urlsplit(self.url)
         port = parts.port or (443 if parts.scheme == "wss" else 80)

@@ -1,5 +1,6 @@
 """What a source of prices is: it says what it has and hands out pages of rows as they came."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -14,6 +15,10 @@ PAGE = 5_000
 
 class ProviderFailed(Exception):
     """The source can't answer this: it does not have it, it refuses, or what it says makes no sense as a whole."""
+
+
+class ProviderLacks(ProviderFailed):
+    """The source does not have this and never will: there is no use in asking again."""
 
 
 class ProviderAway(ProviderFailed):
@@ -93,11 +98,21 @@ class Capabilities:
 
 @dataclass(slots=True)
 class Traffic:
-    """What asking a source has cost so far: requests sent, those sent again, and how often it said that we ask too often."""
+    """What asking a source has cost so far: requests sent, those sent again, and how often it said that we ask too often.
+
+    `skipped` counts what it sent and we have no use for; `reasons` say of the last of it why.
+    """
 
     requests: int = 0
     retries: int = 0
     throttled: int = 0
+    skipped: int = 0
+    reasons: deque[str] = field(default_factory=lambda: deque(maxlen=100))
+
+    def skip(self, reason: str) -> None:
+        """Count something that is passed over, and say why."""
+        self.skipped += 1
+        self.reasons.append(reason)
 
 
 class PriceProvider(Protocol):
@@ -204,4 +219,4 @@ class Source:
         self._refuse(f"a calendar of {exchange}")
 
     def _refuse(self, what: str) -> NoReturn:
-        raise ProviderFailed(f"{self.name} has no {what}.")
+        raise ProviderLacks(f"{self.name} has no {what}.")

@@ -43,6 +43,10 @@ TABLES = """
     ORDER BY c.table_schema, c.table_name, c.ordinal_position
 """
 NUMBER = "TRY_CAST(TRY_CAST({column} AS VARCHAR) AS DECIMAL(38, {places}))"
+# what is there and is no such number, as it is written; NaN is how pandas writes that nothing is there
+ODD = """CASE WHEN {number} IS NULL AND lower(trim(TRY_CAST({column} AS VARCHAR))) NOT IN ('nan', '')
+          THEN TRY_CAST({column} AS VARCHAR) END"""
+ODD_NAME = "odd {name}"
 PLACES = {"volume": 12, "size": 12, "bid_size": 12, "ask_size": 12, "trade_count": 0}
 FIGURES: Mapping[Dataset, tuple[str, ...]] = {
     Dataset.BARS: (*OHLC, "volume", "vwap", "trade_count"),
@@ -123,7 +127,7 @@ class DuckFile:
             for batch in self.connection.sql(_query(table, dataset)).to_arrow_reader(BATCH):
                 frame = pl.from_arrow(batch)
                 if isinstance(frame, pl.DataFrame) and frame.height:
-                    yield frame
+                    yield _with_odd(frame)
         except duckdb.Error as error:
             raise UnreadableFile(f"{table.name} can't be read: {_short(error)}") from error
 
@@ -131,7 +135,7 @@ class DuckFile:
         """Return how a table is understood."""
         columns: dict[str, str] = {}
         for column in types:
-            name = MEANS.get(column.lower())
+            name = MEANS.get(column.strip().lower().replace(" ", "_"))
             if name is not None:
                 columns.setdefault(name, column)
         if "volume" in columns and "price" in columns:
@@ -239,6 +243,10 @@ def _query(table: TableMap, dataset: Dataset) -> str:
         for name in FIGURES[dataset]
         if name in table.columns
     }
+    odd = {
+        ODD_NAME.format(name=name): ODD.format(number=number, column=quoted(table.columns[name]))
+        for name, number in columns.items()
+    }
     condition = "TRUE"
     if dataset is Dataset.TICKS:
         condition = f"({columns['size']}) > 0 AND {quoted(table.columns['price'])} IS NOT NULL"
@@ -246,7 +254,7 @@ def _query(table: TableMap, dataset: Dataset) -> str:
         columns, condition = _quotes(table, columns)
     if dataset is Dataset.BARS and "timeframe" in table.columns:
         columns["timeframe"] = f"CAST({quoted(table.columns['timeframe'])} AS VARCHAR)"
-    said = ", ".join(f"{expression} AS {name}" for name, expression in columns.items())
+    said = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in (columns | odd).items())
     symbol = f"CAST({quoted(table.columns['symbol'])} AS VARCHAR)"
     return f"SELECT {symbol} AS symbol, {_time(table)} AS timestamp, {said} FROM {_place(table)} WHERE {condition}"  # noqa: S608  quoted
 
@@ -265,6 +273,17 @@ def _quotes(table: TableMap, columns: dict[str, str]) -> tuple[dict[str, str], s
     for side in ("bid", "ask"):
         columns[side] = f"CASE WHEN {both} THEN {columns[side]} ELSE {price} END" if sides else price
     return columns, f"({both}) OR ({untraded})"
+
+
+def _with_odd(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return rows whose figures are exact; a column with values that are none is text, for the rules to refuse those by name."""
+    names = {name: ODD_NAME.format(name=name) for name in frame.columns if ODD_NAME.format(name=name) in frame.columns}
+    spelled = [
+        pl.coalesce(pl.col(name).cast(pl.String), pl.col(odd)).alias(name)
+        for name, odd in names.items()
+        if frame[odd].null_count() < frame.height
+    ]
+    return frame.with_columns(spelled).drop(names.values())
 
 
 def _short(error: Exception) -> str:

@@ -26,6 +26,7 @@ EURO = "EUR"
 MOST_BYTES = 64 * 1024 * 1024
 NONE_THAT_DAY = {"", "N/A"}
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+ROOT = re.compile(r"\s{0,9}(?:<\?xml[^>]{0,200}>)?\s{0,9}<([A-Za-z][\w:.-]{0,60})", re.ASCII)
 CUBE = re.compile(
     r"<Cube\s{1,9}(?:time=['\"](?P<day>[0-9-]{10})['\"]|currency=['\"](?P<currency>[A-Z]{3})['\"]\s{1,9}rate=['\"](?P<rate>[^'\"]{0,30})['\"])"
 )
@@ -109,7 +110,9 @@ def _from_csv(text: str) -> Days:
     for day, *rates in lines:
         if not DAY.fullmatch(day.strip()):
             raise ValueError(f"{day[:20]!r} is no day.")
-        for currency, rate in zip(headings[1:], rates, strict=False):
+        if len(rates) != len(headings) - 1:
+            raise ValueError(f"the line of {day.strip()} has {len(rates)} rates instead of {len(headings) - 1}; was it cut off?")
+        for currency, rate in zip(headings[1:], rates, strict=True):
             if currency and rate.strip() not in NONE_THAT_DAY:
                 days[currency].append((day.strip(), _rate(rate)))
     return {currency: sorted(own) for currency, own in days.items()}
@@ -123,6 +126,9 @@ def _from_xml(text: str) -> Days:
         day = cube["day"] or day
         if cube["currency"] and DAY.fullmatch(day):
             days.setdefault(cube["currency"], []).append((day, _rate(cube["rate"])))
+    root = ROOT.match(text)
+    if days and not (root and text.rstrip().endswith(f"</{root[1]}>")):
+        raise ValueError("its end is cut off.")
     return {currency: sorted(own) for currency, own in days.items()}
 
 

@@ -7,10 +7,11 @@ after a pause that grows and is partly left to chance.
 """
 
 import json
+import re
 import socket
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -33,6 +34,7 @@ MOST_TOLD = 200
 TOO_MANY, TIMEOUT, REDIRECTS, OUT_OF_ORDER = 429, 408, range(300, 400), range(500, 600)
 DENIED = (401, 403)
 UNAVAILABLE = 503
+SECONDS = re.compile(r"\d{1,20}(\.\d{1,20})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Gate:
 def open_session(
     *, name: str, per_minute: float, traffic: Traffic, secrets: Iterable[str] = (), limits: Limits | None = None
 ) -> "GuardedSession":
-    """Return a session to the hosts of the settings, which keeps to a rate that this whole process shares."""
+    """Return a session to the hosts of the settings, which keeps to a rate that all processes share."""
     limits = limits or Limits()
     gate = Gate(
         name=name,
@@ -156,12 +158,12 @@ class GuardedSession(requests.Session):
 
     def _judge(self, response: requests.Response, url: str) -> None:
         """Keep to what the source says of its limits, and raise if this is no answer."""
-        status, headers = response.status_code, response.headers
-        said = _seconds(headers.get("Retry-After"), headers)
+        status, headers, pace = response.status_code, response.headers, self.gate.limits.pace
+        said = _seconds(headers.get("Retry-After"), headers, pace)
         if headers.get("X-RateLimit-Remaining") == "0":
-            self.gate.bucket.pause(min(_until_reset(headers), 3600.0))
+            self.gate.bucket.pause(min(_until_reset(headers, pace), 3600.0))
         if status == TOO_MANY or (status == UNAVAILABLE and said is not None):
-            wait = said if said is not None else _until_reset(headers)
+            wait = said if said is not None else _until_reset(headers, pace)
             self.gate.traffic.throttled += 1
             self.gate.bucket.pause(min(wait, 3600.0))
             raise ProviderThrottled(self._told(url, f"it says that we ask too often ({status})"), wait)
@@ -259,27 +261,33 @@ def _reason(error: Exception) -> str:
     return "no connection, or it broke off" if isinstance(error, requests.ConnectionError) else type(error).__name__
 
 
-def _seconds(text: str | None, headers: Mapping[str, str]) -> float | None:
+def _seconds(text: str | None, headers: Mapping[str, str], pace: Pace) -> float | None:
     """Return the seconds that Retry-After means: a number, or a time beside the sender's own."""
     if text is None:
         return None
-    if text.strip().isascii() and text.strip().isdecimal():
+    if SECONDS.fullmatch(text.strip()):
         return float(text)
-    until, now = _time_of(text), _time_of(headers.get("Date"))
-    return max(0.0, (until - now).total_seconds()) if until and now else None
+    until = _time_of(text)
+    return max(0.0, (until - _now_of(headers, pace)).total_seconds()) if until else None
 
 
 def _time_of(text: str | None) -> datetime | None:
+    """Return a time of a header; each of the three forms that HTTP knows is in UTC, also the one that does not say so."""
     try:
         at = parsedate_to_datetime(text) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return at if at is not None and at.tzinfo is not None else None
+    return at.replace(tzinfo=at.tzinfo or UTC) if at else None
 
 
-def _until_reset(headers: Mapping[str, str]) -> float:
+def _now_of(headers: Mapping[str, str], pace: Pace) -> datetime:
+    """Return what time it is where an answer comes from: by its own clock, or by ours where it does not say."""
+    return _time_of(headers.get("Date")) or datetime.fromtimestamp(pace.wall(), UTC)
+
+
+def _until_reset(headers: Mapping[str, str], pace: Pace) -> float:
     """Return the seconds until the sender's limit starts afresh, by the sender's own clock."""
-    reset, now = headers.get("X-RateLimit-Reset", ""), _time_of(headers.get("Date"))
-    if not (reset.isascii() and reset.isdecimal() and now):
+    reset = headers.get("X-RateLimit-Reset", "")
+    if not (reset.isascii() and reset.isdecimal()):
         return 0.0
-    return max(0.0, float(reset) - now.timestamp())
+    return max(0.0, float(reset) - _now_of(headers, pace).timestamp())

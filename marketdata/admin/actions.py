@@ -13,7 +13,8 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldBooleanSwitchWidget
 
-from marketdata.admin.base import OperatorAdmin, ServiceForm, badge, is_operator, link, page_of, when
+from marketdata.admin.addresses import page_of
+from marketdata.admin.base import OperatorAdmin, ServiceForm, badge, is_operator, link, when
 from marketdata.domain.actions import FIGURES, TERMS, ActionKind
 from marketdata.domain.display import NOTHING
 from marketdata.domain.money import plain

@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 
 from marketdata.admin.base import BaseAdmin, OperatorAdmin, badge, figure, link, when
+from marketdata.admin.lists import QuickList
 from marketdata.domain.bars import EPOCH
 from marketdata.models import Bar, Instrument, PriceHistory, ProviderState, Quote, Tick
 
@@ -43,7 +44,6 @@ class SeriesAdmin(BaseAdmin):
     search_fields = ("instrument",)  # shows the box; what is found is up to `get_search_results`
     search_help_text = "A whole symbol, such as AAPL"
     list_select_related: ClassVar[Any] = ("instrument",)
-    list_per_page = list_max_show_all = 25  # the newest rows at a glance: most of a page's time is spent on writing its rows
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
         """Keep the rows of the instruments that are called so; the rows are never searched for a name."""
@@ -53,7 +53,7 @@ class SeriesAdmin(BaseAdmin):
         return queryset.filter(instrument__in=list(called[:MOST_NAMESAKES])), False
 
 
-class KeyOrder(ChangeList):
+class KeyOrder(QuickList):
     """A list in an order that leaves nothing open: Django would add the made-up key, which no index has."""
 
     def _get_deterministic_ordering(self, ordering: Sequence[str]) -> Sequence[str]:
@@ -67,9 +67,8 @@ class DayAdmin(SeriesAdmin):
     figures: ClassVar[Sequence[str]] = ()  # the decimals that belong to the key
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Return the list as Unfold shows it, in the order of the real key."""
-        shown = super().get_changelist(request, **kwargs)
-        return type("KeyOrderedList", (KeyOrder, shown), {})
+        """Return the list in the order of the real key."""
+        return KeyOrder
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Model | None:
         """Return the row by its real key, which the index knows; None for what is no key."""

@@ -15,14 +15,17 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from marketdata.admin.base import BaseAdmin, Dialog, OperatorAdmin, badge, figure, find, is_operator, leave, page_of, when
+from marketdata.admin.addresses import page_of
+from marketdata.admin.base import BaseAdmin, Dialog, OperatorAdmin, badge, figure, find, is_operator, leave, when
 from marketdata.models import Instrument, InstrumentSource, ProviderHealth
 from marketdata.models.providers import Circuit
 from marketdata.selectors.providers import Choice
 from marketdata.services.sources import check_sources, close_breaker, set_sources
 
 CIRCUITS = {"CLOSED": "success", "OPEN": "danger", "HALF_OPEN": "warning"}
-COUNTS = [figure(name, name.capitalize(), style="quantity") for name in ("failures", "requests", "retries", "throttled")]
+COUNTS = [
+    figure(name, name.capitalize(), style="quantity") for name in ("failures", "requests", "retries", "throttled", "skipped")
+]
 ERROR, SUCCESS, REST = (
     when("last_error_at", "Last error"),
     when("last_success_at", "Last answer"),
@@ -50,7 +53,7 @@ class ProviderHealthAdmin(BaseAdmin):
     fieldsets = (
         (None, {"fields": ("provider", "circuit", "progress", (SUCCESS, REST))}),
         ("Counts", {"fields": (tuple(COUNTS),)}),
-        ("Trouble", {"fields": (ERROR, "last_error")}),
+        ("Trouble", {"fields": (ERROR, "last_error", "last_skipped")}),
     )
 
     has_view_permission = OperatorAdmin.has_change_permission

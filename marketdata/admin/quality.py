@@ -14,7 +14,8 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from marketdata.admin.base import BaseAdmin, Dialog, badge, figure, find, is_operator, leave, link, page_of, when
+from marketdata.admin.addresses import page_of
+from marketdata.admin.base import BaseAdmin, Dialog, badge, figure, find, is_operator, leave, link, when
 from marketdata.models import QualityIssue
 from marketdata.selectors.quality import quality_summary
 from marketdata.services.quality import resolve_issue
@@ -72,6 +73,7 @@ class QualityIssueAdmin(BaseAdmin):
         ("instrument", AutocompleteSelectFilter),
     )
     list_select_related = ("instrument",)
+    BY_TIME = frozenset({"severity__exact", "dataset__exact", "instrument__id__exact"})  # have an index of their own
     actions_list = ("summary",)
     actions_detail = ("resolve",)
     fieldsets = (
@@ -81,8 +83,9 @@ class QualityIssueAdmin(BaseAdmin):
     )
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """Return an order that an index gives: the open ones have one of their own."""
-        return ("-found_at", "-id") if request.GET.get(StateFilter.parameter_name) == "open" else ("-id",)
+        """Return an order that an index gives, and gives for these alone: that of all would lead through any number of others."""
+        chosen = self.BY_TIME & request.GET.keys() or request.GET.get(StateFilter.parameter_name) == "open"
+        return ("-found_at", "-id") if chosen else ("-id",)
 
     def has_resolve_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Let operators say that an issue has been dealt with."""

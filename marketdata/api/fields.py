@@ -77,9 +77,10 @@ class DecimalStringField(serializers.Field):
 class UtcDateTimeField(serializers.Field):
     """An instant with its offset from UTC; answers end in Z.
 
-    `past=True` refuses what lies more than five minutes ahead. Nothing before 1970 is taken.
+    `past=True` refuses what lies more than five minutes ahead. Nothing before 1970 is taken, unless a kind says otherwise.
     """
 
+    earliest: datetime | None = EARLIEST
     default_error_messages = {
         "bad_time": "Write the time as ISO 8601, such as 2024-01-02T15:00:00Z.",
         "naive_time": "Give the time with its offset from UTC, such as 2024-01-02T15:00:00Z.",
@@ -104,7 +105,7 @@ class UtcDateTimeField(serializers.Field):
             instant = datetime.fromisoformat(match[0]).astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail("bad_time")
-        if instant < EARLIEST:
+        if self.earliest is not None and instant < self.earliest:
             self.fail("too_early")
         if self.past and instant > timezone.now() + CLOCK_SKEW:
             self.fail("future")

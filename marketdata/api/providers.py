@@ -28,6 +28,8 @@ class ProviderSerializer(serializers.Serializer[Any]):
     requests = serializers.IntegerField()
     retries = serializers.IntegerField()
     throttled = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    last_skipped = serializers.CharField()
     progress = serializers.CharField()
     last_error = serializers.CharField()
     last_error_at = UtcDateTimeField(allow_null=True)

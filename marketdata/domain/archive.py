@@ -2,7 +2,9 @@
 
 Layout: `quotes/date=2024-01-02/part-0.parquet`, which pyarrow, polars and duckdb read as a table with a column `date`. Rows are
 sorted by instrument and time, in row groups of which the footer tells the first and the last instrument, so that a day of one
-instrument is found without reading the others. Every page has a checksum.
+instrument is found without reading the others. Every page has a checksum; the footer has none of its own, and a bit of it that
+is flipped may hide rows or end the whole process that reads it. So its hash is kept with the segment, and it is compared before
+anything of it is believed.
 
 All files of a data set have the same columns of the same types, those of `frames.SCHEMAS` and `recorded_at`: numbers with as
 many digits as the database keeps. A scale of its own for every file would save a twentieth of the space, and readers who take
@@ -13,6 +15,8 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
+from hashlib import sha256
+from io import SEEK_END
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +31,7 @@ from marketdata.domain.quality import Dataset
 SCHEMA_VERSION = 1
 VERSION_KEY, DATASET_KEY = b"bedrock:schema_version", b"bedrock:dataset"
 GROUP_ROWS = 10_000
+TRAILER = b"\0\0\0\0PAR1"  # after the footer stand its length and this word
 _TIME = pa.timestamp("us", "UTC")
 ARCHIVED = (Dataset.QUOTES, Dataset.TICKS)
 # What tells two rows of a data set apart.
@@ -76,6 +81,29 @@ def name_of(dataset: Dataset, day: date, part: int) -> str:
     return f"{folder_of(dataset, day)}/part-{part}.parquet"
 
 
+def footer_of(source: Any) -> bytes:
+    """Return the end of a file, which says where in it everything is.
+
+    :raises Unmatched: if it does not end as files of the archive do
+    """
+    source.seek(0, SEEK_END)
+    size = source.tell()
+    source.seek(max(0, size - len(TRAILER)))
+    length = int.from_bytes((TRAILER + source.read())[-8:-4], "little") + len(TRAILER)
+    if length > size:
+        raise Unmatched("it does not end as a file of the archive does")
+    source.seek(size - length)
+    return bytes(source.read())
+
+
+def digest_of_footer(source: Any) -> str:
+    """Return the hash by which the end of a file is known.
+
+    :raises Unmatched: if it does not end as files of the archive do
+    """
+    return sha256(footer_of(source)).hexdigest()
+
+
 class SegmentWriter:
     """Writes rows that come sorted, in whatever portions, to a file with row groups of even size."""
 
@@ -94,7 +122,10 @@ class SegmentWriter:
             column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED"),
             store_schema=False,  # else other readers would take the names of instruments for categories
             write_page_checksum=True,
-            write_statistics=True,
+            write_statistics=[
+                "instrument",
+                *times,
+            ],  # by which files are searched; of the numbers they take longer than to write them
         )
         self._writer.add_key_value_metadata({VERSION_KEY: str(SCHEMA_VERSION).encode(), DATASET_KEY: dataset.encode()})
 
@@ -128,15 +159,17 @@ class SegmentReader:
     """Reads a file of the archive: some of its rows, or all of them in portions.
 
     Only what cannot be a file of the archive is refused here; what its pages raise when they are damaged is for the caller.
+    `footer` is the hash that its end must have, where that is known.
 
-    :raises Unmatched: if it holds another data set, or was written by a version that knew more than this one
+    :raises Unmatched: if it holds another data set, was written by a version that knew more than this one, or its end has changed
     """
 
     PORTION = 20  # row groups
 
-    def __init__(self, source: Any, dataset: Dataset) -> None:
+    def __init__(self, source: Any, dataset: Dataset, *, footer: str = "") -> None:
+        known = _sound(footer_of(source), footer) if footer else None
         try:
-            self._file = pq.ParquetFile(source, page_checksum_verification=True, read_dictionary=["instrument"])
+            self._file = pq.ParquetFile(source, metadata=known, page_checksum_verification=True, read_dictionary=["instrument"])
             metadata = self._file.metadata.metadata or {}
             version = int(metadata.get(VERSION_KEY, b"0"))
         except KeyError as error:
@@ -169,6 +202,13 @@ class SegmentReader:
             kept = pc.and_(kept, _is_one_of(table["instrument"], instruments))
         return _frame(table.filter(kept).select(wanted))
 
+    def check(self) -> None:
+        """Read every page and hold it against its checksum.
+
+        :raises OSError: if one is not what it was
+        """
+        self._file.scan_contents(batch_size=GROUP_ROWS)
+
     def portions(self) -> Iterator[pl.DataFrame]:
         """Yield all rows with all columns, some row groups at a time."""
         for first in range(0, self._groups.num_row_groups, self.PORTION):
@@ -197,6 +237,16 @@ class SegmentReader:
         """Return the first and the last instrument of a row group."""
         statistics = self._groups.row_group(group).column(0).statistics
         return statistics.min, statistics.max
+
+
+def _sound(end: bytes, digest: str) -> pq.FileMetaData:
+    """Return what the end of a file says, once it is known to be as it was written.
+
+    :raises Unmatched: if it is not
+    """
+    if sha256(end).hexdigest() != digest:
+        raise Unmatched("its footer has changed: the sha256 of it is another one")
+    return pq.read_metadata(pa.BufferReader(TRAILER[4:] + end))
 
 
 def _is_one_of(column: pa.ChunkedArray, names: Sequence[str]) -> pa.Array:

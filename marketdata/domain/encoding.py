@@ -5,10 +5,10 @@ four decimal digits, of whole numbers throughout, so that it arrives to the last
 numbers of a column get as many groups as the longest of them needs.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import polars as pl
@@ -25,6 +25,7 @@ NEGATIVE = 0x4000
 POSTGRES_DAY = date(2000, 1, 1).toordinal() - date(1970, 1, 1).toordinal()
 POSTGRES_MICROSECOND = POSTGRES_DAY * 86_400_000_000
 UUID_BYTES = 16
+CHUNK = 4_096  # rows that are encoded while the database works on the ones before
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,24 @@ class Field:
 
 
 def encode(rows: pl.DataFrame) -> bytes:
-    """Return rows as COPY ... (FORMAT BINARY) reads them.
+    """Return rows as COPY ... (FORMAT BINARY) reads them, all at once."""
+    return b"".join(encoded(rows))
+
+
+def encoded(rows: pl.DataFrame) -> Iterator[bytes]:
+    """Yield rows as COPY ... (FORMAT BINARY) reads them, so many at a time.
 
     Decimals become numeric, 64-bit integers bigint, 32-bit ones integer, instants timestamptz, days date, texts text, and the
-    names of an Enum uuid.
+    names of an Enum, which are UUIDs in their usual spelling, uuid.
     """
-    if not rows.height:
-        return HEADER + TRAILER
+    yield HEADER
+    for start in range(0, rows.height, CHUNK):
+        yield _block(rows[start : start + CHUNK])
+    yield TRAILER
+
+
+def _block(rows: pl.DataFrame) -> bytes:
+    """Return rows in bytes."""
     fields = [_field(rows[name]) for name in rows.columns]
     width = 2 + sum(4 + field.values.shape[1] for field in fields)
     block = np.empty((rows.height, width), dtype=np.uint8)
@@ -57,7 +69,7 @@ def encode(rows: pl.DataFrame) -> bytes:
         if counts is not None and field.counts is not None:
             counts[:, place + 4 : end] = field.counts
         place = end
-    return b"".join((HEADER, (block if counts is None else block[counts]).tobytes(), TRAILER))
+    return (block if counts is None else block[counts]).tobytes()
 
 
 def _lengths(lengths: NDArray[np.int32] | int) -> Bytes:
@@ -94,7 +106,7 @@ def _values(column: pl.Series) -> Bytes:
     if isinstance(dtype, pl.Decimal):
         return _numerics(column, dtype.scale)
     if isinstance(dtype, pl.Enum):
-        names = b"".join(UUID(name).bytes for name in dtype.categories)
+        names = bytes.fromhex("".join(dtype.categories).replace("-", ""))
         known = np.frombuffer(names, dtype=np.uint8).reshape(-1, UUID_BYTES)
         codes: NDArray[np.uint32] = column.to_physical().to_numpy()
         return known.take(codes, axis=0)

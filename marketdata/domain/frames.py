@@ -99,7 +99,7 @@ def read_frame(dataset: Dataset, came: pl.DataFrame) -> tuple[pl.DataFrame, Find
 
     :raises UnusableFrame: if a column is missing or of a type that is not read
     """
-    shape, schema = SHAPES[dataset], SCHEMAS[dataset]
+    shape, schema, sent = SHAPES[dataset], SCHEMAS[dataset], came
     came = _spelled_times(shape, came)
     readings, problems = {}, []
     for name, dtype in schema.items():
@@ -111,7 +111,7 @@ def read_frame(dataset: Dataset, came: pl.DataFrame) -> tuple[pl.DataFrame, Find
         raise UnusableFrame(f"These {dataset} can't be read: " + " ".join(problems))
     came = came.with_row_index("index")
     faults = [(name, fault) for name, reading in readings.items() for fault in reading.faults]
-    found, whole = _faulty(came, faults)
+    found, whole = _faulty(came, sent, faults)
     kept = came if whole is None else came.filter(whole)
     return kept.select("index", *[reading.value.alias(name) for name, reading in readings.items()]), found
 
@@ -129,8 +129,10 @@ def frame_of(shape: Shape, read: Mapping[int, Values]) -> pl.DataFrame:
     return frame.with_columns(pl.col(name).fill_null(text) for name, text in OWN_NULL.items() if name in schema)
 
 
-def _faulty(came: pl.DataFrame, faults: list[tuple[str, Fault]]) -> tuple[Findings, pl.Series | None]:
-    """Return what is wrong with which rows, and the mark of those with which nothing is, unless that is all."""
+def _faulty(
+    came: pl.DataFrame, sent: pl.DataFrame, faults: list[tuple[str, Fault]]
+) -> tuple[Findings, pl.Series | None]:  # fmt: skip
+    """Return what is wrong with which rows, as they were sent, and the mark of the good ones, unless that is all."""
     found = Findings()
     marks = [fault.marks.fill_null(value=False) for _, fault in faults]
     counts = came.select(each.sum().alias(str(number)) for number, each in enumerate(marks)).row(0)
@@ -142,7 +144,7 @@ def _faulty(came: pl.DataFrame, faults: list[tuple[str, Fault]]) -> tuple[Findin
         name, fault = faults[number]
         marked = came.select(marks[number].alias("marked")).to_series()
         whole &= ~marked
-        found.extend(tell(came.filter(marked), fault.rule, field=name, detail=fault.detail))
+        found.extend(tell(sent.with_columns(came["index"]).filter(marked), fault.rule, field=name, detail=fault.detail))
     found.told.sort(key=lambda each: each.index)
     return found, whole
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 
@@ -181,6 +182,14 @@ def tell(rows: pl.DataFrame, name: str, *, field: str, detail: str = "") -> Find
     return _told(rows, rule, rule.severity, pl.arange(0, rows.height, eager=True))
 
 
+def values_of(column: pl.Series) -> list[Any]:
+    """Return the values of a column; of times that Python has none for, such as those of the year 10000, the spelling."""
+    try:
+        return column.to_list()
+    except (ValueError, OverflowError):
+        return column.cast(pl.String).to_list()
+
+
 def as_text(value: object) -> str:
     """Return what can be stored and shown of any value, however odd."""
     try:
@@ -209,7 +218,7 @@ def _counts(rows: pl.DataFrame, rules: Iterable[Rule], at: datetime) -> Mapping[
 def _told(rows: pl.DataFrame, rule: Rule, severity: Severity, places: pl.Series) -> Findings:
     """Return the breaches of a rule by the rows at some places."""
     first = rows.select("index", *([rule.field] if rule.field else []))[places.head(TOLD)]
-    values = first[rule.field].to_list() if rule.field else [""] * first.height
+    values = values_of(first[rule.field]) if rule.field else [""] * first.height
     told = [
         Finding(index, rule.name, severity, rule.field, as_text(value), rule.description)
         for index, value in zip(first["index"].to_list(), values, strict=True)

@@ -4,6 +4,9 @@ What goes in is a canonical frame (see `frames`) and the sessions of its instrum
 
 - A row counts if it falls into a session of its instrument, [open, close); sessions open and close on whole minutes. What
   happens outside of them makes no bar. A minute in which nothing happens makes none either.
+- A trade at the very instant of the close is the print of the closing auction: it belongs to the last minute of its session, and
+  closes the day, as on the consolidated tape. Not so where another session opens at that instant, or the session ends at
+  midnight UTC as markets do that never close: those have no auction.
 - Minute bars are made of the rows, the longer ones of the minutes; those up to an hour lie on the grid of UTC. The daily bar
   is the session's, and starts at 00:00 UTC of the session's day, wherever in the world that session is.
 - Rows of one instant are taken in the order of their prices: the lowest of the first instant opens, the highest of the last
@@ -54,6 +57,7 @@ class Scale:
 def bars_of_ticks(ticks: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
     """Return the bars of every timeframe that ticks make, by instrument, timeframe and time."""
     rows = in_order(ticks.select("instrument", "timestamp", price=_whole("price"), size=_whole("size")))
+    rows = _with_auctions(rows, sessions)
     rows, scale = _scaled(rows)
     sums = [pl.lit(1, pl.Int64).alias("trade_count"), pl.col("size").alias("volume")]
     sums += [expression.alias(name) for name, _, expression in scale.parts]
@@ -68,6 +72,24 @@ def bars_of_quotes(quotes: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame
     rows = in_order(quotes.select("instrument", "timestamp", price=middle.cast(pl.Int128)))
     rows, scale = _scaled(rows)
     return _finished(_every_timeframe(_minutes(rows, []), sessions), scale, "quotes")
+
+
+def auctions(sessions: pl.DataFrame) -> pl.DataFrame:
+    """Return the instants at which instruments have a closing auction: `instrument`, `timestamp`."""
+    whole = pl.col("close").dt.truncate("1d") == pl.col("close")
+    closes = sessions.filter(~whole).select("instrument", timestamp=pl.col("close")).unique()
+    return closes.join(sessions.select("instrument", timestamp="open"), on=["instrument", "timestamp"], how="anti")
+
+
+def _with_auctions(rows: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Return rows in order, with those of closing auctions put into the last moment of their session, where they stay last."""
+    closing = auctions(sessions)
+    instants = closing["timestamp"].unique()
+    if not rows["timestamp"].is_in(instants.implode()).any():
+        return rows
+    marked = rows.join(closing.with_columns(auction=True), on=["instrument", "timestamp"], how="left", maintain_order="left")
+    moment = pl.col("timestamp") - pl.duration(microseconds=1)
+    return marked.with_columns(timestamp=pl.when(pl.col("auction")).then(moment).otherwise("timestamp")).drop("auction")
 
 
 def in_order(rows: pl.DataFrame) -> pl.DataFrame:

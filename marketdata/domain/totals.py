@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Context, Decimal
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -77,8 +77,8 @@ def sums_from(instrument: Sequence[Any]) -> Sums:
     return Sums(rows, first_at, last_at, tuple([Decimal(figure or 0) for figure in figures]))
 
 
-def totals_of(dataset: Dataset, day: date, portions: Iterable[pl.DataFrame]) -> Totals:
-    """Return what rows add up to, which come in portions.
+def totals_of(dataset: Dataset, day: date, portions: Iterable[pl.DataFrame | pl.LazyFrame]) -> Totals:
+    """Return what rows add up to, which come in portions; one that is still in a file is never in memory as a whole.
 
     Times are added up as microseconds since the start of the day, texts as their lengths in bytes; then follow how many values
     there are in each of the columns that may have none.
@@ -86,16 +86,21 @@ def totals_of(dataset: Dataset, day: date, portions: Iterable[pl.DataFrame]) -> 
     midnight = datetime.combine(day, time(), UTC)
     found = Totals()
     for rows in portions:
-        grouped = rows.group_by("instrument").agg(
-            pl.len().alias("rows"),
-            pl.col("timestamp").min().alias("first_at"),
-            pl.col("timestamp").max().alias("last_at"),
-            *[_sum(name, dtype, midnight) for name, dtype in figures_of(dataset).items()],
-            *[pl.col(name).count().alias(f"count of {name}") for name in optional_of(dataset)],
+        engine: Literal["streaming", "in-memory"] = "streaming" if isinstance(rows, pl.LazyFrame) else "in-memory"
+        grouped = (
+            rows.lazy()
+            .group_by("instrument")
+            .agg(
+                pl.len().alias("rows"),
+                pl.col("timestamp").min().alias("first_at"),
+                pl.col("timestamp").max().alias("last_at"),
+                *[_sum(name, dtype, midnight) for name, dtype in figures_of(dataset).items()],
+                *[pl.col(name).count().alias(f"count of {name}") for name in optional_of(dataset)],
+            )
         )
-        part = Totals({row[0]: sums_from(row[1:]) for row in grouped.iter_rows()})
+        part = Totals({row[0]: sums_from(row[1:]) for row in grouped.collect(engine=engine).iter_rows()})
         for name in texts_of(dataset):
-            part.texts.update(rows[name].value_counts().iter_rows())
+            part.texts.update(rows.lazy().group_by(name).len().collect(engine=engine).iter_rows())
         found.include(part)
     return found
 

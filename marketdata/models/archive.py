@@ -25,6 +25,11 @@ class ArchiveSegment(models.Model):
     last_at = models.DateTimeField()
     bytes = models.BigIntegerField()
     sha256 = models.CharField(max_length=64)
+    footer_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="Of the end of the file, which says where its rows are: compared whenever it is read.",
+    )
     content = models.CharField(max_length=200, help_text="Count and sums of the rows, by which file and table were compared.")
     schema_version = models.PositiveSmallIntegerField()
     recorded_at = models.DateTimeField()

@@ -45,6 +45,10 @@ class InstrumentQuerySet(models.QuerySet["Instrument"]):
         """Keep the active instruments that somebody holds or watches."""
         return self.filter(active=True, followed_since__isnull=False)
 
+    def kept_up(self) -> Self:
+        """Keep the active instruments that somebody holds or watches, and those that name their sources."""
+        return self.filter(Q(followed_since__isnull=False) | Q(sources__isnull=False), active=True).distinct()
+
 
 class Instrument(models.Model):
     """Something that can be held and priced, known by its symbol on an exchange."""

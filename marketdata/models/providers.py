@@ -81,6 +81,10 @@ class ProviderHealth(models.Model):
     requests = models.BigIntegerField(default=0)
     retries = models.BigIntegerField(default=0)
     throttled = models.BigIntegerField(default=0, help_text="How often it said that we ask too often.")
+    skipped = models.BigIntegerField(
+        default=0, help_text="What was passed over: it has no place here, or is not to be had there."
+    )
+    last_skipped = models.CharField(max_length=300, blank=True, help_text="Why something was passed over the last time.")
     last_error = models.CharField(max_length=300, blank=True)
     last_error_at = models.DateTimeField(null=True, blank=True)
     last_success_at = models.DateTimeField(null=True, blank=True)

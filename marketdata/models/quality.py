@@ -39,9 +39,9 @@ class QualityIssue(models.Model):
         # The list of what is still open, newest first; and what people choose from the list of all.
         indexes = [
             models.Index(fields=["-found_at", "-id"], condition=Q(resolved_at=None), name="issues_open"),
-            models.Index(fields=["severity", "-id"], name="issues_by_severity"),
-            models.Index(fields=["dataset", "-id"], name="issues_by_dataset"),
-            models.Index(fields=["instrument", "-id"], name="issues_by_instrument"),
+            models.Index(fields=["severity", "-found_at", "-id"], name="issues_by_severity"),
+            models.Index(fields=["dataset", "-found_at", "-id"], name="issues_by_dataset"),
+            models.Index(fields=["instrument", "-found_at", "-id"], name="issues_by_instrument"),
         ]
 
     def __str__(self) -> str:

@@ -1,20 +1,24 @@
 """Bars as they were traded, or made comparable across splits.
 
-The day of a bar is that of its start in UTC.
+The day of a bar is that of its exchange (see `zones`): a split takes place between two of its sessions, not at midnight in UTC.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from marketdata.domain.adjustment import PRICE_PLACES, SIZE_PLACES, Split, adjusted_ratio, raw_ratio, scaled
+from marketdata.domain.bars import Timeframe
+from marketdata.domain.zones import GREENWICH, zone_of
+from marketdata.models.instruments import Instrument
 from marketdata.selectors.actions import splits as splits_of
 
 UNIX_DAY = date(1970, 1, 1).toordinal()
@@ -41,15 +45,18 @@ def viewed(values: Mapping[str, Any], ratio: Fraction) -> dict[str, Any]:
     return found
 
 
-def in_view(table: pa.Table, instrument_ids: Sequence[UUID], *, adjusted: bool, as_of: date | None = None) -> pa.Table:
+def in_view(
+    table: pa.Table, instruments: Sequence[Instrument], *, timeframe: Timeframe, adjusted: bool, as_of: date | None = None
+) -> pa.Table:
     """Return bars as they were traded, or adjusted; their `adjusted_through` says what they are in the table given.
 
-    `place` is the position of a row's instrument among the ids. What no split concerns comes back as it is.
+    `place` is the position of a row's instrument among those. What no split concerns comes back as it is.
     """
     if not adjusted and table["adjusted_through"].null_count == len(table):
         return table
-    splits = splits_of(instrument_ids=instrument_ids)
-    groups = [(rows, ratio) for rows, ratio in _groups(table, instrument_ids, splits, adjusted, as_of) if ratio != 1]
+    splits = splits_of(instrument_ids=[each.pk for each in instruments])
+    views = _groups(table, instruments, splits, timeframe, lambda **bar: ratio_of(**bar, adjusted=adjusted, as_of=as_of))
+    groups = [(rows, ratio) for rows, ratio in views if ratio != 1]
     if not groups:
         return table
     mask = np.zeros(len(table), dtype=bool)
@@ -67,28 +74,40 @@ def in_view(table: pa.Table, instrument_ids: Sequence[UUID], *, adjusted: bool, 
 
 
 def _groups(
-    table: pa.Table, instrument_ids: Sequence[UUID], splits: Mapping[UUID, Sequence[Split]], adjusted: bool, as_of: date | None
+    table: pa.Table,
+    instruments: Sequence[Instrument],
+    splits: Mapping[UUID, Sequence[Split]],
+    timeframe: Timeframe,
+    ratio_at: Callable[..., Fraction],
 ) -> Iterator[tuple[np.ndarray, Fraction]]:
     """Return rows that share a ratio, with it: those between two splits, of one instrument and adjusted alike."""
     place = table["place"].to_numpy()
-    days = table["timestamp"].cast(pa.int64()).to_numpy() // 86_400_000_000
     through = table["adjusted_through"].cast(pa.int32()).fill_null(NONE).to_numpy()
-    for number, instrument_id in enumerate(instrument_ids):
-        known = splits.get(instrument_id, ())
+    for number, instrument in enumerate(instruments):
+        known = splits.get(instrument.pk, ())
         rows = np.flatnonzero(place == number)
         if not known or not len(rows):
             continue
-        past = np.searchsorted([split.ex_date.toordinal() - UNIX_DAY for split in known], days[rows], side="right")
+        zone = GREENWICH if timeframe is Timeframe.DAY else zone_of(instrument.exchange)
+        days = _days(table["timestamp"].take(rows), zone)
+        past = np.searchsorted([split.ex_date.toordinal() - UNIX_DAY for split in known], days, side="right")
         _, first, group = np.unique(np.stack([past, through[rows]]), axis=1, return_index=True, return_inverse=True)
-        for which, row in enumerate(rows[first]):
-            until = None if through[row] == NONE else _day(through[row])
-            ratio = ratio_of(known, day=_day(days[row]), adjusted_through=until, adjusted=adjusted, as_of=as_of)
+        for which, one in enumerate(first):
+            until = None if through[rows[one]] == NONE else _day(through[rows[one]])
+            ratio = ratio_at(splits=known, day=_day(days[one]), adjusted_through=until)
             yield rows[group.ravel() == which], ratio
 
 
 def _numbers(column: pa.ChunkedArray) -> list[Decimal | None]:
     """Return the exact numbers of a column of digits."""
     return [None if text is None else Decimal(text) for text in column.to_pylist()]
+
+
+def _days(instants: pa.ChunkedArray, zone: ZoneInfo) -> np.ndarray:
+    """Return the days of instants in a time zone, by their numbers since 1970."""
+    local = pc.local_timestamp(instants.cast(pa.timestamp("us", zone.key)))
+    days: np.ndarray = local.cast(pa.int64()).to_numpy() // 86_400_000_000
+    return days.clip(1 - UNIX_DAY, date.max.toordinal() - UNIX_DAY)
 
 
 def _day(number: int) -> date:

@@ -87,7 +87,7 @@ def opened(store: Store, segment: ArchiveSegment) -> Iterator[SegmentReader]:
     """
     try:
         with closing(store.open(segment.file)) as source:
-            reader = SegmentReader(source, Dataset(segment.dataset))
+            reader = SegmentReader(source, Dataset(segment.dataset), footer=segment.footer_sha256)
             if reader.rows != segment.rows:
                 raise Unmatched(f"it has {reader.rows:,} rows instead of {segment.rows:,}")
             yield reader

@@ -51,6 +51,14 @@ ROLLED_OTHERWISE = """
     JOIN traded ON traded.instrument_id = bar.instrument_id AND traded.minute = bar.timestamp
     WHERE bar.timeframe = '1m' AND bar.rolled_from = 'ticks'
       AND (bar.low, bar.high, bar.volume) IS DISTINCT FROM (traded.low, traded.high, traded.volume)
+      AND NOT EXISTS (  -- the last minute of a session has the print of the closing auction in it, too
+          SELECT FROM marketdata_tick AS auction
+          WHERE auction.instrument_id = bar.instrument_id AND auction.timestamp = bar.timestamp + interval '1 minute'
+            AND NOT EXISTS (
+                SELECT FROM marketdata_bar AS next WHERE next.instrument_id = bar.instrument_id AND next.timeframe = '1m'
+                  AND next.timestamp = bar.timestamp + interval '1 minute'
+            )
+      )
       AND NOT EXISTS (
           SELECT FROM marketdata_pendingrollup AS mark
           WHERE mark.dataset = 'ticks' AND mark.instrument_id = bar.instrument_id

@@ -27,7 +27,14 @@ from marketdata.models.prices import LatestQuote
 log = logging.getLogger(__name__)
 CHANNEL = f"{settings.CACHES['default'].get('KEY_PREFIX', 'bedrock')}:quotes"
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+MOST_TOLD = 200
 TELL = Mapping[str, Any]
+TEXT, MAY_LACK, NUMBER = (str,), (str, type(None)), (int,)
+SHAPE = {
+    **dict.fromkeys(("id", "instrument", "timestamp", "bid", "ask"), TEXT),
+    **dict.fromkeys(("bid_size", "ask_size"), MAY_LACK),
+    **dict.fromkeys(("at", "recorded"), NUMBER),
+}
 
 
 def redis_client() -> "redis.asyncio.Redis":
@@ -66,6 +73,11 @@ def latest_told(instrument_ids: Collection[UUID]) -> list[dict[str, Any]]:
         }
         for row in rows.order_by("recorded_at", "instrument")
     ]
+
+
+def is_told(quote: object) -> bool:
+    """Say whether something is a quote as `latest_told` writes it."""
+    return isinstance(quote, dict) and all(type(quote.get(name)) in kinds for name, kinds in SHAPE.items())
 
 
 class Mailbox:
@@ -165,12 +177,15 @@ class Hub:
                 box.note_missed()
         elif message["type"] == "message":
             try:
-                quotes = orjson.loads(message["data"])
-                for box in self.mailboxes:
-                    for quote in quotes:
-                        box.offer(quote)
-            except (ValueError, TypeError, KeyError) as error:
-                log.warning("Something that is no quote was told: %s", error)
+                came = orjson.loads(message["data"])
+            except ValueError:
+                came = None
+            quotes = [each for each in came if is_told(each)] if isinstance(came, list) else []
+            if not isinstance(came, list) or len(quotes) < len(came):
+                log.warning("Something that is no quote was told: %s", message["data"][:MOST_TOLD])
+            for box in self.mailboxes:
+                for quote in quotes:
+                    box.offer(quote)
 
 
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()

@@ -6,7 +6,7 @@ rows of the archive stand where they stood when they were live.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,8 +15,10 @@ import orjson
 import polars as pl
 from django.db import connection
 
+from marketdata.domain.bars import Timeframe
 from marketdata.domain.money import plain
 from marketdata.domain.quality import Dataset
+from marketdata.domain.zones import market_day
 from marketdata.selectors.actions import splits
 from marketdata.selectors.adjustment import ratio_of, viewed
 from marketdata.selectors.archive import archived
@@ -54,6 +56,26 @@ PAGE = """
     SELECT string_agg(page.written, E'\\n'), count(page.changed)
     FROM (SELECT {written} AS written, {changed} AS changed {rows}) AS page
 """
+# the same of one instrument by its name, looked up on the way; with the first and last day that the archive has of the period
+PAGE_BY_NAME = """
+    WITH wanted AS MATERIALIZED (
+        SELECT id, to_json(symbol || ':' || exchange)::text AS key FROM marketdata_instrument
+        WHERE symbol = %(symbol)s AND (exchange = %(exchange)s OR %(exchange)s = '')
+    )
+    SELECT (SELECT array_agg(id::text) FROM wanted), string_agg(page.written, E'\\n'), count(page.changed), {filed}
+    FROM (
+        SELECT {written} AS written, {changed} AS changed FROM wanted
+        CROSS JOIN LATERAL (
+            SELECT * FROM {table} AS one
+            WHERE one.instrument_id = wanted.id AND one.timestamp >= %(start)s AND one.timestamp < %(end)s {further}
+            ORDER BY {order} LIMIT %(limit)s
+        ) AS live
+    ) AS page
+"""
+FILED = """
+    (SELECT min(day) FROM marketdata_archivesegment WHERE dataset = %(dataset)s AND day BETWEEN %(first)s AND %(last)s),
+    (SELECT max(day) FROM marketdata_archivesegment WHERE dataset = %(dataset)s AND day BETWEEN %(first)s AND %(last)s)
+"""
 VALUES = "SELECT wanted.id, live.adjusted_through, {columns} {rows}"
 
 
@@ -76,7 +98,7 @@ def _written(dataset: Dataset) -> str:
 WRITTEN = {dataset: _written(dataset) for dataset in COLUMNS}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pages:
     """The rows asked for, to be read from a key on, in the order of time; of several instruments they are mixed."""
 
@@ -118,39 +140,43 @@ class Pages:
             cursor.execute(VALUES.format(columns=", ".join(f"live.{name}" for name in names), rows=rows), values)
             found = cursor.fetchall()
         known = splits(instrument_ids=[instrument.pk for instrument in asked.instruments])
-        keys = {instrument.pk: instrument.key for instrument in asked.instruments}
+        listed = {instrument.pk: instrument for instrument in asked.instruments}
         written = []
         for instrument_id, through, *figures in found:
             bar = dict(zip(names, figures, strict=True))
-            day = bar["timestamp"].astimezone(UTC).date()
+            instrument = listed[instrument_id]
+            day = market_day(bar["timestamp"], asked.timeframe or Timeframe.DAY, instrument.exchange)
             ratio = ratio_of(
                 known.get(instrument_id, ()), day=day, adjusted_through=through, adjusted=asked.adjusted, as_of=asked.as_of
             )
-            written.append(_json(keys[instrument_id], bar if ratio == 1 else viewed(bar, ratio)))
+            written.append(_json(instrument.key, bar if ratio == 1 else viewed(bar, ratio)))
         return written
 
     def _query(self, place: Key | None, descending: bool, limit: int) -> tuple[str, dict[str, Any]]:
         """Return the SQL of the rows beyond a key, and its values."""
-        asked, (start, end) = self.asked, self._rest(place, descending)
-        names, way = _key_names(asked.dataset), " DESC" if descending else ""
-        further = "AND one.timeframe = %(timeframe)s" if asked.timeframe else ""
+        asked = self.asked
+        shape, values = self._beyond(place, descending)
         ids = [instrument.pk for instrument in asked.instruments]
         keys = [orjson.dumps(instrument.key).decode() for instrument in asked.instruments]
-        values = {
-            **{"ids": ids, "keys": keys, "id": ids[0], "key": keys[0]},
-            "timeframe": asked.timeframe and asked.timeframe.value,
-            **{"start": start, "end": end, "limit": limit},
-        }
+        values |= {"ids": ids, "keys": keys, "id": ids[0], "key": keys[0], "limit": limit}
+        return (ROWS_OF_ONE if len(ids) == 1 else ROWS_OF_SEVERAL).format(**shape), values
+
+    def _beyond(self, place: Key | None, descending: bool) -> tuple[dict[str, str], dict[str, Any]]:
+        """Return what the SQL of the rows beyond a key is made of, and its values."""
+        dataset, timeframe, (start, end) = self.asked.dataset, self.asked.timeframe, self._rest(place, descending)
+        names, way = _key_names(dataset), " DESC" if descending else ""
+        further = "AND one.timeframe = %(timeframe)s" if timeframe else ""
+        values: dict[str, Any] = {"timeframe": timeframe and timeframe.value, "start": start, "end": end}
         if place is not None:
             beyond, these = "<" if descending else ">", ", ".join(f"%({name})s" for name in names)
             further += f" AND ({', '.join(f'one.{name}' for name in names)}) {beyond} ({these})"
             values |= dict(zip(names, place, strict=True))
-        return (ROWS_OF_ONE if len(ids) == 1 else ROWS_OF_SEVERAL).format(
-            table=f"marketdata_{asked.dataset.removesuffix('s')}",
-            further=further,
-            order=", ".join(f"one.{name}{way}" for name in ORDER[asked.dataset]),
-            order_of_all=", ".join(f"live.{name}{way}" for name in names),
-        ), values
+        return {
+            "table": f"marketdata_{dataset.removesuffix('s')}",
+            "further": further,
+            "order": ", ".join(f"one.{name}{way}" for name in ORDER[dataset]),
+            "order_of_all": ", ".join(f"live.{name}{way}" for name in names),
+        }, values
 
     def _rest(self, place: Key | None, descending: bool) -> tuple[datetime, datetime]:
         """Return what is left of the period beyond a key."""
@@ -199,6 +225,55 @@ class Pages:
         """Return a cursor's key as values."""
         timestamp, instrument_id, *numbers = key
         return (datetime.fromisoformat(timestamp), UUID(instrument_id), *map(Decimal, numbers))
+
+
+class NotThatEasy(LookupError):
+    """The rows are not to be had in one trip: the name means none or several, or they are adjusted, or some are archived."""
+
+
+@dataclass(slots=True)
+class PagesByName(Pages):
+    """The live rows of one instrument, which is asked for by its name and looked up together with them."""
+
+    symbol: str
+    exchange: str
+    instrument_id: str = ""
+
+    def after(self, key: Sequence[str] | None, *, descending: bool, limit: int) -> list[str]:
+        """Return up to so many rows beyond a key, each as its JSON.
+
+        :raises NotThatEasy: if there is more to it
+        """
+        dataset, place = self.asked.dataset, None if key is None else self._read(key)
+        shape, values = self._beyond(place, descending)
+        of_bars = dataset is Dataset.BARS
+        query = PAGE_BY_NAME.format(
+            **shape,
+            written=WRITTEN[dataset],
+            changed="live.adjusted_through" if of_bars else "NULL",
+            filed="NULL::date, NULL::date" if of_bars else FILED,
+        )
+        values |= {"symbol": self.symbol, "exchange": self.exchange, "limit": limit, "dataset": dataset.value}
+        values |= {"first": values["start"].date(), "last": values["end"].date()}
+        with connection.cursor() as cursor:
+            cursor.execute(query, values)
+            ids, text, changed, first, last = cursor.fetchone()
+        if changed or len(ids or ()) != 1:
+            raise NotThatEasy
+        self.instrument_id, rows = ids[0], text.split("\n") if text else []
+        if first is not None and (len(rows) < limit or self._reaches(rows[-1], last if descending else first, descending)):
+            raise NotThatEasy
+        return rows
+
+    def key_of(self, row: str) -> list[str]:
+        """Return where a row stands, as a cursor holds it."""
+        values = orjson.loads(row)
+        return [values["timestamp"], self.instrument_id, *(values[name] for name in ORDER[self.asked.dataset][1:])]
+
+    def _reaches(self, row: str, day: date, descending: bool) -> bool:
+        """Say whether a full page goes as far as a day of the archive."""
+        end = self._read(self.key_of(row))[0].date()
+        return day >= end if descending else day <= end
 
 
 def _key_names(dataset: Dataset) -> list[str]:

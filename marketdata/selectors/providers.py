@@ -12,7 +12,7 @@ from marketdata.adapters import providers
 from marketdata.models.fx import FxHistory
 from marketdata.models.instruments import Instrument
 from marketdata.models.prices import PriceHistory
-from marketdata.models.providers import Circuit, InstrumentSource, ProviderHealth, ProviderState
+from marketdata.models.providers import Circuit, InstrumentSource, ProviderHealth, ProviderState, StreamState
 
 EURO = "EUR"
 
@@ -34,6 +34,8 @@ class ProviderSummary:
     requests: int = 0
     retries: int = 0
     throttled: int = 0
+    skipped: int = 0
+    last_skipped: str = ""
     last_error: str = ""
     last_error_at: datetime | None = None
     last_success_at: datetime | None = None
@@ -46,6 +48,8 @@ HEALTH = (
     "requests",
     "retries",
     "throttled",
+    "skipped",
+    "last_skipped",
     "last_error",
     "last_error_at",
     "last_success_at",
@@ -99,6 +103,13 @@ def sources_of(instruments: Iterable[Instrument]) -> Mapping[UUID, list[Choice]]
     return found
 
 
+def symbol_at(*, instrument: Instrument, provider: str) -> str:
+    """Return what a source calls an instrument, "" if that is its own symbol."""
+    return (
+        InstrumentSource.objects.filter(instrument=instrument, provider=provider).values_list("symbol", flat=True).first() or ""
+    )
+
+
 def last_bar_at(instrument: Instrument, timeframe: str) -> datetime | None:
     """Return the time of the last bar that is stored of a series, whoever sent it."""
     return PriceHistory.objects.filter(instrument=instrument, timeframe=timeframe).values_list("last_at", flat=True).first()
@@ -120,3 +131,8 @@ def used_currencies() -> list[str]:
 def last_rate_dates() -> Mapping[str, date | None]:
     """Return the last day on which there is a rate of each currency against the euro."""
     return dict(FxHistory.objects.filter(base=EURO).values_list("quote", "last_date"))
+
+
+def last_sign_of_life(stream: str) -> datetime | None:
+    """Return when the process of a live feed last said that it is alive."""
+    return StreamState.objects.filter(provider=stream).values_list("beat_at", flat=True).first()

@@ -27,7 +27,7 @@ from marketdata.selectors.arrow import read_arrow
 INSTANT = pa.timestamp("us", "UTC")
 PRICE, SIZE = pa.decimal128(25, PRICE_PLACES), pa.decimal128(24, SIZE_PLACES)
 KEYS = pa.dictionary(pa.int32(), pa.string())
-FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 DAY = timedelta(days=1)
 WINDOW = 1 << 17  # bars that a window holds at most
 
@@ -100,8 +100,8 @@ def read_series(asked: Asked, *, floats: bool = False) -> pa.Table:
     The rows of the first instrument come first, and each instrument's in the order of time.
     """
     table = _live(asked)
-    if asked.dataset is Dataset.BARS:
-        table = in_view(table, [each.pk for each in asked.instruments], adjusted=asked.adjusted, as_of=asked.as_of)
+    if asked.timeframe is not None:
+        table = in_view(table, asked.instruments, timeframe=asked.timeframe, adjusted=asked.adjusted, as_of=asked.as_of)
     elif archived_days(asked):
         table = _merged(asked, table)
     return _finished(asked, table, floats=floats)

@@ -1,5 +1,6 @@
 """What the rules ask about the rows of a batch beside their own values: whose they are, and what came before them."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,9 +8,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import polars as pl
 from django.db import connection
 
+from marketdata.domain.encoding import POSTGRES_MICROSECOND
 from marketdata.domain.frames import INSTANT, PRICE
 from marketdata.domain.instruments import AssetClass
 from marketdata.domain.quality import Dataset, Findings, tell
@@ -25,22 +28,31 @@ BOUNDS = {
     AssetClass.COMMODITY: (Decimal(-100_000), Decimal(10_000_000)),
 }
 PRICES = {Dataset.BARS: "close", Dataset.QUOTES: "bid", Dataset.TICKS: "price", Dataset.FX_RATES: "rate"}
+USUAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# One row of columns: of five hundred instruments it takes a third of the time that a row each takes to read.
 INSTRUMENTS = """
-    SELECT instrument.id::text, asset_class, price_floor, price_ceiling, {latest}
+    SELECT string_agg(instrument.id::text, ',' ORDER BY instrument.id),
+           string_agg(asset_class, ',' ORDER BY instrument.id),
+           string_agg(coalesce(price_floor::text, ''), ',' ORDER BY instrument.id),
+           string_agg(coalesce(price_ceiling::text, ''), ',' ORDER BY instrument.id),
+           string_agg(timestamptz_send(coalesce({timestamp}, '-infinity')), '' ORDER BY instrument.id),
+           string_agg(float8send(coalesce({price}, 'NaN')), '' ORDER BY instrument.id)
     FROM unnest(%s::uuid[]) AS wanted (id) JOIN marketdata_instrument AS instrument ON instrument.id = wanted.id {join}
-    ORDER BY instrument.id
 """
-WITHOUT_LATEST = INSTRUMENTS.format(latest="NULL::timestamptz, NULL::float8", join="")
+WITHOUT_LATEST = INSTRUMENTS.format(timestamp="NULL::timestamptz", price="NULL::float8", join="")
 WITH_LATEST = {
     Dataset.QUOTES: INSTRUMENTS.format(
-        latest="latest.timestamp, latest.bid::float8",
+        timestamp="latest.timestamp",
+        price="latest.bid::float8",
         join="LEFT JOIN marketdata_latestquote AS latest ON latest.instrument_id = instrument.id",
     ),
     Dataset.TICKS: INSTRUMENTS.format(
-        latest="latest.timestamp, latest.price::float8",
+        timestamp="latest.timestamp",
+        price="latest.price::float8",
         join="LEFT JOIN marketdata_latesttick AS latest ON latest.instrument_id = instrument.id",
     ),
 }
+NEVER = np.iinfo(np.int64).min  # what '-infinity' is sent as
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +87,9 @@ def known_instruments(dataset: Dataset, rows: pl.DataFrame) -> tuple[pl.DataFram
 
 
 def in_order(shape: Shape, rows: pl.DataFrame) -> pl.DataFrame:
-    """Return rows in the order in which everybody writes them: by key, and of one key by arrival."""
+    """Return rows, which come by arrival, in the order in which everybody writes them: by key, and of one key by arrival."""
+    if tuple(shape.key) == (*shape.series, shape.time) and rows[shape.time].is_sorted():
+        return rows.sort(*shape.series, maintain_order=True)
     return rows.sort(*shape.key, "index")
 
 
@@ -97,6 +111,8 @@ def same_as_before(columns: tuple[str, ...]) -> pl.Expr:
 
 def _canonical(text: str) -> str | None:
     """Return an identifier in its usual spelling, or nothing if the text is none."""
+    if USUAL.fullmatch(text):
+        return text
     try:
         return str(UUID(text))
     except ValueError:
@@ -106,22 +122,27 @@ def _canonical(text: str) -> str | None:
 def _load(dataset: Dataset, ids: list[str]) -> Instruments:
     """Return what is known of instruments."""
     with connection.cursor() as cursor:
-        cursor.execute(WITH_LATEST.get(dataset, WITHOUT_LATEST), [ids])
-        rows = cursor.fetchall()
-    names, bounds = [row[0] for row in rows], [_bounds(*row[1:4]) for row in rows]
+        cursor.execute(WITH_LATEST.get(dataset, WITHOUT_LATEST), [f"{{{','.join(ids)}}}"])
+        names, classes, floors, ceilings, reach, price = cursor.fetchone()
+    if names is None:
+        none = pl.Series([], dtype=PRICE)
+        return Instruments([], none, none, pl.Series([], dtype=INSTANT), pl.Series([], dtype=pl.Float64))
+    usual = [BOUNDS.get(AssetClass(name), DEFAULT_BOUNDS) for name in classes.split(",")]
+    reached = np.frombuffer(reach, dtype=">i8").astype(np.int64)
+    at = pl.Series("reach", reached + np.where(reached == NEVER, 0, POSTGRES_MICROSECOND)).set(pl.Series(reached == NEVER), None)
     return Instruments(
-        names,
-        pl.Series("floor", [low for low, _ in bounds], dtype=PRICE),
-        pl.Series("ceiling", [high for _, high in bounds], dtype=PRICE),
-        pl.Series("reach", [row[4] for row in rows], dtype=INSTANT),
-        pl.Series("price", [row[5] for row in rows], dtype=pl.Float64),
+        names.split(","),
+        _bounds("floor", floors, [low for low, _ in usual]),
+        _bounds("ceiling", ceilings, [high for _, high in usual]),
+        at.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+        pl.Series("price", np.frombuffer(price, dtype=">f8").astype(np.float64)).fill_nan(None),
     )
 
 
-def _bounds(asset_class: str, floor: Decimal | None, ceiling: Decimal | None) -> tuple[Decimal, Decimal]:
-    """Return the prices between which an instrument is believed."""
-    low, high = BOUNDS.get(AssetClass(asset_class), DEFAULT_BOUNDS)
-    return low if floor is None else floor, high if ceiling is None else ceiling
+def _bounds(name: str, own: str, usual: list[Decimal]) -> pl.Series:
+    """Return the prices beyond which instruments are not believed: their own, or those that are usual."""
+    values = [Decimal(text) if text else price for text, price in zip(own.split(","), usual, strict=True)]
+    return pl.Series(name, values, dtype=PRICE)
 
 
 def _follows(shape: Shape, rows: pl.DataFrame) -> pl.Series:

@@ -84,7 +84,16 @@ def note_progress(*, provider: str, progress: str, traffic: Traffic | None = Non
         for name in ("requests", "retries", "throttled"):
             changes[name] = F(name) + getattr(traffic, name)
             setattr(traffic, name, 0)
+        if traffic.skipped:
+            changes |= _skipped(traffic.reasons[-1], traffic.skipped)
+            traffic.skipped = 0
     ProviderHealth.objects.filter(provider=provider).update(**changes)
+
+
+def note_skipped(*, provider: str, reason: str) -> None:
+    """Count something that a source was not asked for, or that it sent in vain, and say why."""
+    _known(provider)
+    ProviderHealth.objects.filter(provider=provider).update(**_skipped(reason, 1))
 
 
 @transaction.atomic
@@ -94,6 +103,11 @@ def reset_breaker(*, provider: str) -> ProviderHealth:
     health.circuit, health.failures, health.not_before = Circuit.CLOSED.value, 0, None
     health.save(update_fields=["circuit", "failures", "not_before"])
     return health
+
+
+def _skipped(reason: str, number: int) -> dict[str, object]:
+    log.warning("Provider skips %d: %s", number, as_text(reason))
+    return {"skipped": F("skipped") + number, "last_skipped": as_text(reason)[:MOST_TOLD]}
 
 
 def _known(provider: str) -> None:

@@ -192,4 +192,5 @@ def _timed(rows: pl.DataFrame, dataset: Dataset, table: TableMap, zone: str) -> 
     rows = rows.with_columns(timeframe=timeframe)
     day = instant.dt.truncate("1d").dt.replace_time_zone("UTC")
     rows = rows.with_columns(timestamp=pl.when(pl.col("timeframe") == Timeframe.DAY.value).then(day).otherwise(utc))
-    return rows.with_columns(pl.col("trade_count").cast(pl.Int64, strict=False)) if "trade_count" in rows.columns else rows
+    counted = rows.schema.get("trade_count") == pl.Decimal
+    return rows.with_columns(pl.col("trade_count").cast(pl.Int64, strict=False)) if counted else rows

@@ -187,7 +187,7 @@ class Feed:
             log.warning("Stream %s: no history to fetch %s to %s from.", self.stream.name, state.stored_through, began)
             self.gapless = True
             return
-        gap = Gap(self.stream.name, self.history, list(self.instruments.values()), start, began + self.pace.ahead)
+        gap = Gap(self.stream.name, self.history, self.instruments, start, began + self.pace.ahead)
         while True:
             try:
                 report = await self._in("fill", lambda: gap.fill(clock=self.clock, given_up=self._given_up))
@@ -201,6 +201,9 @@ class Feed:
             through = max(began, self.through or began)
             await self._in("fill", lambda: note_gap_filled(source=self.stream.name, through=through))
             log.info("Stream %s: the gap since %s is filled, %d rows.", self.stream.name, start, report.stored)
+            if gap.lacking:
+                log.warning("Stream %s: gaps of these can't be filled: %s", self.stream.name, " ".join(gap.lacking))
+                await self._report(last_error=f"Gaps can't be filled: {' '.join(gap.lacking)}")
             self.gapless = True
 
     async def _await_grant(self) -> None:

@@ -28,7 +28,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connection, transaction
 
 from marketdata.domain.frames import frame_of, read_frame
-from marketdata.domain.quality import BrokenRule, Dataset, Finding, Findings, Level, Severity, examine, tell
+from marketdata.domain.quality import BrokenRule, Dataset, Finding, Findings, Level, Severity, examine, tell, values_of
 from marketdata.domain.rows import SHAPES, Shape, read_rows
 from marketdata.domain.rules import CONFLICTING
 from marketdata.models.instruments import Instrument
@@ -134,7 +134,7 @@ def store_frame(
     :raises UnusableFrame: if a column is missing or of a type that is not read, such as a float
     """
     rows, unreadable = read_frame(dataset, frame)
-    came = Came(frame.height, rows, unreadable, lambda indices: frame[list(indices)].to_dicts(), NOTHING)
+    came = Came(frame.height, rows, unreadable, lambda indices: _looked_at(frame, indices), NOTHING)
     return _whole(lambda: _store(Delivery(dataset, source, recorded_at, correct), came))
 
 
@@ -148,6 +148,12 @@ def level_of(source: str) -> Level:
     if named not in set(Level):
         raise ImproperlyConfigured(f"MARKETDATA_QUALITY: {named!r} is no level; there are {', '.join(Level)}.")
     return Level(named)
+
+
+def _looked_at(frame: pl.DataFrame, indices: Sequence[int]) -> list[Row]:
+    """Return rows of a frame as they came."""
+    columns = [values_of(column) for column in frame[list(indices)].iter_columns()]
+    return [dict(zip(frame.columns, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
 def _store_rows(delivery: Delivery, rows: Iterable[object], common: Row) -> IngestReport:

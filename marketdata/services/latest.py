@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import polars as pl
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from marketdata.domain.quality import Dataset
+from marketdata.services.batches import same_as_before
 from marketdata.services.quotes import note_quotes
 
 TABLES = {Dataset.QUOTES: "marketdata_latestquote", Dataset.TICKS: "marketdata_latesttick"}
@@ -17,12 +19,15 @@ TYPES = {
     Dataset.TICKS: {"price": "numeric", "size": "numeric", "conditions": "text"},
 }
 UPSERT = """
-    INSERT INTO {table} AS latest (instrument_id, timestamp, {columns}, recorded_at)
-    SELECT wanted.*, %s FROM unnest(%s::uuid[], %s::timestamptz[], {arrays}) AS wanted
-    ON CONFLICT (instrument_id) DO UPDATE
-    SET timestamp = excluded.timestamp, recorded_at = excluded.recorded_at, {settings}
-    WHERE excluded.timestamp >= latest.timestamp
-    RETURNING instrument_id
+    WITH moved AS (
+        INSERT INTO {table} AS latest (instrument_id, timestamp, {columns}, recorded_at)
+        SELECT wanted.*, %s FROM unnest(%s::uuid[], %s::timestamptz[], {arrays}) AS wanted
+        ON CONFLICT (instrument_id) DO UPDATE
+        SET timestamp = excluded.timestamp, recorded_at = excluded.recorded_at, {settings}
+        WHERE excluded.timestamp >= latest.timestamp
+        RETURNING instrument_id
+    )
+    SELECT string_agg(instrument_id::text, ',') FROM moved
 """
 UPSERT_NEWEST = {
     dataset: f"""
@@ -62,32 +67,39 @@ def keep_latest(dataset: Dataset, written: pl.DataFrame, at: datetime) -> None:
         arrays=", ".join(f"%s::{kind}[]" for kind in types.values()),
         settings=", ".join(f"{name} = excluded.{name}" for name in types),
     )
-    columns = [last[name].to_list() for name in types]
-    instruments = _ids(last)
     with connection.cursor() as cursor:
-        cursor.execute(statement, [at, instruments, last["timestamp"].to_list(), *columns])
-        moved = [row[0] for row in cursor.fetchall()]
+        cursor.execute(statement, [at, *[_array(last[name]) for name in ("instrument", "timestamp", *types)]])
+        (moved,) = cursor.fetchone()
     if dataset is Dataset.QUOTES and moved:
-        transaction.on_commit(lambda: note_quotes(moved), robust=True)
+        transaction.on_commit(lambda: note_quotes(moved.split(",")), robust=True)
 
 
 def mark_for_rollup(dataset: Dataset, written: pl.DataFrame, at: datetime) -> None:
-    """Note the days of instruments whose bars no longer follow from what is stored.
+    """Note the days of instruments whose bars no longer follow from what is stored; the rows come in order.
 
     A mark that is there is touched again: a roll-up deletes a mark only if nobody has touched it since the rows were read.
     """
     if dataset.value not in settings.MARKETDATA_ROLLUP:
         return
-    days = written.select("instrument", day=pl.col("timestamp").dt.date()).unique().sort("instrument", "day")
-    mark_days_for_rollup(dataset, list(zip(_ids(days), days["day"].to_list(), strict=True)), at)
+    days = written.select("instrument", day=pl.col("timestamp").dt.date())
+    days = days.filter(~same_as_before(("instrument", "day")))
+    _mark(dataset, _array(days["instrument"]), _array(days["day"]), at)
 
 
 def mark_days_for_rollup(dataset: Dataset, days: Sequence[tuple[UUID, date]], at: datetime) -> None:
     """Note days of instruments, in order, to be rolled up again."""
+    _mark(dataset, [instrument_id for instrument_id, _ in days], [day for _, day in days], at)
+
+
+def _mark(dataset: Dataset, instruments: list[Any] | str, days: list[Any] | str, at: datetime) -> None:
+    """Write marks, given as arrays of instruments and of days."""
     with connection.cursor() as cursor:
-        cursor.execute(MARK, [dataset.value, at, [instrument_id for instrument_id, _ in days], [day for _, day in days]])
+        cursor.execute(MARK, [dataset.value, at, instruments, days])
 
 
-def _ids(rows: pl.DataFrame) -> list[UUID]:
-    """Return the instruments of rows."""
-    return [UUID(name) for name in rows["instrument"].to_list()]
+def _array(column: pl.Series) -> str | list[Any]:
+    """Return a column as PostgreSQL spells an array, at once instead of value by value; texts, which need quotes, as they are."""
+    if column.dtype == pl.String:
+        return column.to_list()
+    spelled = column.dt.strftime("%Y-%m-%dT%H:%M:%S%.6f+00") if column.dtype == pl.Datetime else column.cast(pl.String)
+    return f"{{{','.join(spelled.fill_null('NULL'))}}}"

@@ -76,6 +76,8 @@ class Series:
     page_seconds: float = PAGE_SECONDS
     deadline: float = math.inf  # on the monotonic clock; the pages that come later are left for the next run
     symbol: str = ""  # what the provider calls it, where that differs
+    named: bool = False  # whether the instrument itself names the provider
+    until: datetime | None = None  # bars from here on are not asked for
 
     @property
     def listing(self) -> Listing:
@@ -86,7 +88,8 @@ class Series:
     @property
     def end(self) -> datetime:
         """The start of the first bar that is not over yet."""
-        return self.timeframe.start_of(self.at)
+        over = self.timeframe.start_of(self.at)
+        return over if self.until is None else min(over, self.until)
 
     def is_covered(self) -> bool:
         """Say whether the provider has the series."""
@@ -131,10 +134,11 @@ def refresh(
     report, deadline = RefreshReport(), time.monotonic() + run_seconds
     while waiting and time.monotonic() < deadline:
         instrument = waiting.pop(0)
+        named = instrument.pk in sources
         choices = [choice for choice in sources.get(instrument.pk, everybody) if choice.provider in asked]
         runs = _ask_in_turn(
             [
-                Series(asked[choice.provider], instrument, timeframe, at, page_seconds, deadline, choice.symbol)
+                Series(asked[choice.provider], instrument, timeframe, at, page_seconds, deadline, choice.symbol, named)
                 for choice in choices
             ]
         )
@@ -183,6 +187,10 @@ def _run(series: Series, *, above: Sequence[str] = ()) -> SeriesRun | None:
     run = SeriesRun(series.instrument, name, Outcome.NOTHING_NEW, IngestReport())
     try:
         if not series.is_covered():
+            if series.named:
+                breaker.note_skipped(
+                    provider=name, reason=f"{series.instrument.key}: {name} has no {series.timeframe} bars of it."
+                )
             return None
         start = _start_of(series, known, above)
         if start < series.end:

@@ -16,7 +16,7 @@ from marketdata.models.quality import QualityIssue
 
 MAX_FIELDS = 40
 RECORD = """
-    INSERT INTO marketdata_qualityissue (rule, severity, dataset, source, instrument_id, record, field, value, detail,
+    INSERT INTO marketdata_qualityissue AS issue (rule, severity, dataset, source, instrument_id, record, field, value, detail,
                                          fingerprint, times, found_at, last_found_at, resolved_by, resolution)
     SELECT DISTINCT ON (fingerprint) rule, severity, %(dataset)s, %(source)s, instrument_id, record::jsonb, field,
            value, detail, fingerprint, sum(times) OVER (PARTITION BY fingerprint), %(at)s, %(at)s, '', ''
@@ -26,7 +26,10 @@ RECORD = """
          AS found (rule, severity, instrument_id, record, field, value, detail, fingerprint, times)
     ORDER BY fingerprint
     ON CONFLICT (fingerprint) DO UPDATE
-    SET times = marketdata_qualityissue.times + excluded.times, last_found_at = excluded.last_found_at
+    SET times = issue.times + excluded.times, last_found_at = excluded.last_found_at,
+        resolved_at = CASE WHEN issue.resolved_by <> issue.source THEN issue.resolved_at END,
+        resolution = CASE WHEN issue.resolved_by <> issue.source THEN issue.resolution ELSE '' END,
+        resolved_by = CASE WHEN issue.resolved_by <> issue.source THEN issue.resolved_by ELSE '' END
 """
 
 
@@ -47,6 +50,7 @@ class Found:
 def record_findings(*, dataset: Dataset, source: str, found: Sequence[Found], at: datetime) -> None:
     """Write findings down as issues; a row that was found before with the same fault is counted, not written again.
 
+    What somebody has dealt with stays so; what its source itself took for gone, and finds again, is open again.
     Of one rule and batch at most `domain.quality.TOLD` rows are written; the report's `untold` ones become one issue that
     stands for them all.
     """

@@ -62,9 +62,9 @@ def kept_rows(names: Sequence[str]) -> list[Row] | None:
     return [found[key] for key in keys] if len(found) == len(keys) else None
 
 
-def note_quotes(instrument_ids: Collection[UUID]) -> int:
+def note_quotes(instrument_ids: Collection[UUID | str]) -> int:
     """Put the latest quotes of instruments into the cache, after the transaction that stored them; return how many were kept."""
-    return _keep(_read(BY_ID, [list(set(instrument_ids))])) if instrument_ids else 0
+    return _keep(_read(BY_ID, [f"{{{','.join(map(str, set(instrument_ids)))}}}"])) if instrument_ids else 0
 
 
 def warm_up(instruments: Collection[Instrument] | None = None) -> int:

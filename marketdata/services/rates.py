@@ -18,6 +18,7 @@ from marketdata.services.ingest import IngestReport, store_fx_rates
 log = logging.getLogger(__name__)
 
 FIRST_DAY = date(1999, 1, 1)
+QUIET = timedelta(days=4)  # longer than there are usually no rates: whoever has nothing new for so long is not relied on
 PAGE_SECONDS, RUN_SECONDS = 30.0, 120.0
 
 
@@ -44,7 +45,8 @@ def refresh_rates(
 ) -> list[RateRun]:
     """Store the rates that are new of some currencies against the euro, or of all that are used.
 
-    The sources are asked in their order until one answers. `since` asks again from a day on, whatever is known.
+    The sources are asked in their order until one answers; one that has had nothing new for days is passed over. `since` asks
+    again from a day on, whatever is known.
     """
     able = [
         each
@@ -58,7 +60,8 @@ def refresh_rates(
             break
         last = known.get(currency)
         start = since or (last + timedelta(days=1) if last else FIRST_DAY)
-        runs += _ask_in_turn(able, currency, start, at, page_seconds)
+        is_behind = last is None or last < at.date() - QUIET
+        runs += _ask_in_turn(able, currency, start, at, page_seconds, is_behind=is_behind)
         able = [each for each in able if each.name not in {run.provider for run in runs if run.away}]
     for each in able:
         breaker.note_progress(provider=each.name, progress="", traffic=each.traffic)
@@ -66,13 +69,14 @@ def refresh_rates(
 
 
 def _ask_in_turn(
-    providers: Sequence[PriceProvider], currency: str, start: date, at: datetime, page_seconds: float
+    providers: Sequence[PriceProvider], currency: str, start: date, at: datetime, page_seconds: float, *, is_behind: bool
 ) -> list[RateRun]:  # fmt: skip
+    """Ask one source after the other until one answers; that it has nothing new is no answer where there must be something."""
     runs: list[RateRun] = []
     for provider in providers:
         run = _run(provider, currency, start, at, page_seconds)
         runs.append(run)
-        if run.outcome in {Outcome.STORED, Outcome.NOTHING_NEW}:
+        if run.outcome is Outcome.STORED or (run.outcome is Outcome.NOTHING_NEW and not is_behind):
             break
     return runs
 

@@ -13,12 +13,12 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import polars as pl
 from django.core.exceptions import ValidationError
 from django.db import OperationalError, connection, transaction
 from django.db.models import Max
@@ -26,12 +26,12 @@ from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
 from marketdata.adapters.store import Kept, Store, archive_store
-from marketdata.domain.archive import ARCHIVED, SCHEMA_VERSION, SegmentReader, name_of
+from marketdata.domain.archive import ARCHIVED, SCHEMA_VERSION, SegmentReader, digest_of_footer, name_of
 from marketdata.domain.quality import Dataset
 from marketdata.domain.totals import Totals, difference, totals_of
 from marketdata.models.archive import ArchiveSegment
 from marketdata.selectors.days import is_finished, live_days, table_of
-from marketdata.services.extraction import line_to_the_database, totals_in_the_database, write_day
+from marketdata.services.extraction import totals_in_the_database, write_day
 
 log = logging.getLogger(__name__)
 Made = TypeVar("Made")
@@ -130,10 +130,12 @@ def _archive(store: Store, *, dataset: Dataset, day: date, at: datetime, on_step
     store.remove_incoming(label)
     with store.incoming(label) as path:
         expected = _write(path, dataset=dataset, day=day, on_step=on_step)
+        with path.open("rb") as file:
+            footer = digest_of_footer(file)
         on_step("written")
         staged = store.stage(path)
         on_step("staged")
-        found = _read_back(store, staged.name, dataset, day)
+        found = _read_back(path, dataset, day)  # what is staged has the same bytes
         if wrong := difference(expected, found):
             raise RolloverFailed(f"{dataset} of {day}: the file is not what the table is; {wrong}.")
         on_step("compared")
@@ -149,6 +151,7 @@ def _archive(store: Store, *, dataset: Dataset, day: date, at: datetime, on_step
         last_at=expected.sums.last_at,
         bytes=staged.bytes,
         sha256=staged.sha256,
+        footer_sha256=footer,
         content=expected.content,
         schema_version=SCHEMA_VERSION,
         recorded_at=at,
@@ -159,22 +162,20 @@ def _archive(store: Store, *, dataset: Dataset, day: date, at: datetime, on_step
 
 
 def _write(path: Path, *, dataset: Dataset, day: date, on_step: Step) -> Totals:
-    """Write a day's rows to a file and return what they add up to; the database does both at the same time."""
-    line = line_to_the_database()
-    with ThreadPoolExecutor(1, "rollover") as beside:
-        writing = beside.submit(write_day, path, dataset=dataset, day=day, line=line, on_rows=lambda: on_step("writing"))
-        totals = totals_in_the_database(dataset, day)
-        writing.result()
+    """Write a day's rows to a file and return what they add up to, as the database says."""
+    totals = totals_in_the_database(dataset, day)
+    write_day(path, dataset=dataset, day=day, totals=totals, on_rows=lambda: on_step("writing"))
     return totals
 
 
-def _read_back(store: Store, name: str, dataset: Dataset, day: date) -> Totals:
-    """Return what the rows of a file add up to."""
-    source = store.open(name)
-    try:
-        return totals_of(dataset, day, SegmentReader(source, dataset).portions())
-    finally:
-        source.close()
+def _read_back(path: Path, dataset: Dataset, day: date) -> Totals:
+    """Return what the rows of a file add up to.
+
+    Every page is held against its checksum by the library that wrote it; the values are read by another one.
+    """
+    with path.open("rb") as source:
+        SegmentReader(source, dataset).check()
+    return totals_of(dataset, day, [pl.scan_parquet(path, hive_partitioning=False, glob=False)])
 
 
 def _publish(store: Store, dataset: Dataset, staged: Kept, name: str) -> None:

@@ -211,7 +211,9 @@ def _sessions_on(day: date, instrument_ids: list[UUID]) -> pl.DataFrame:
 
 def _bars_of(day: date, instrument_ids: list[UUID], sessions: pl.DataFrame) -> pl.DataFrame:
     """Return the bars of a day, of ticks and, where these make none, of quotes."""
-    spans = sessions.group_by("instrument").agg(start=pl.col("open").min(), end=pl.col("close").max())
+    last = pl.col("close").max()  # and the print of the closing auction, at that very instant
+    end = pl.when(last.dt.truncate("1d") == last).then(last).otherwise(last.dt.offset_by("1us"))
+    spans = sessions.group_by("instrument").agg(start=pl.col("open").min(), end=end)
     _hold(spans)
     of_ticks = _owned(bars_of_ticks(_rows(Dataset.TICKS, spans), sessions), day)
     made = of_ticks.select("instrument", *_unit()).unique()

@@ -14,7 +14,7 @@ import polars as pl
 from django.db import connection
 from psycopg import sql
 
-from marketdata.domain.encoding import encode
+from marketdata.domain.encoding import encoded
 from marketdata.domain.quality import Dataset
 from marketdata.domain.rows import SHAPES, Shape
 
@@ -165,9 +165,10 @@ def copy_rows(target: Target, rows: pl.DataFrame) -> None:
 
 
 def _copy(cursor: Any, statement: sql.Composed, rows: pl.DataFrame) -> None:
-    """Send rows to where a COPY puts them."""
+    """Send rows to where a COPY puts them; while the database writes some, the next ones are encoded."""
     with connection.wrap_database_errors, cursor.copy(statement) as stream:
-        stream.write(encode(rows))
+        for part in encoded(rows):
+            stream.write(part)
 
 
 def _indices(packed: bytes | None) -> pl.Series:

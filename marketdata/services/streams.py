@@ -7,9 +7,9 @@ the gap is filled: whoever starts after a crash finds in it where to fetch from.
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from django.db import connection, connections
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
-from marketdata.adapters.base import Page, ProviderFailed
+from marketdata.adapters.base import Page, ProviderAway, ProviderFailed, ProviderLacks
 from marketdata.adapters.patience import in_time
 from marketdata.adapters.streams import History, QuoteStream
 from marketdata.domain.quality import Dataset, finding
@@ -184,31 +184,56 @@ def note_gap_filled(*, source: str, through: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What a feed may have missed: the quotes and trades of some instruments in [start, end)."""
+    """What a feed may have missed: the quotes and trades of some instruments, by the feed's symbols, in [start, end).
+
+    `lacking` says what the history will never have.
+    """
 
     source: str
     history: History
-    instruments: Sequence[Instrument]
+    instruments: Mapping[str, Instrument]
     start: datetime
     end: datetime
+    lacking: list[str] = field(default_factory=list)
 
     def fill(self, *, clock: Callable[[], datetime], given_up: threading.Event) -> IngestReport | None:
-        """Fetch and store it; None if it was given up meanwhile.
+        """Fetch and store it; None if it was given up meanwhile. One that can't be had keeps no other from being filled.
 
         :raises ProviderFailed: if the source of histories can't answer
         :raises ProviderStalled: if it does not answer in time
         """
-        total = IngestReport()
-        for instrument in self.instruments:
-            listing = instrument.listing
+        total, failure = IngestReport(), None
+        self.lacking.clear()
+        for symbol, instrument in self.instruments.items():
+            listing = replace(instrument.listing, symbol=symbol)
             for ask, store in ((self.history.quotes, ingest.store_quotes), (self.history.ticks, ingest.store_ticks)):
-                for page in in_time(partial(ask, listing, self.start, self.end), PAGE_SECONDS):
-                    if given_up.is_set():
-                        return None
-                    if not isinstance(page, Page):
-                        raise ProviderFailed(f"Handed out a {type(page).__name__} instead of a page.")
-                    total += store(source=self.source, rows=page.rows, common={"instrument": instrument}, recorded_at=clock())
+                keep = partial(store, source=self.source, common={"instrument": instrument})
+                try:
+                    for page in self._pages(partial(ask, listing, self.start, self.end)):
+                        if given_up.is_set():
+                            return None
+                        total += keep(rows=page.rows, recorded_at=clock())
+                except ProviderAway:
+                    raise
+                except ProviderFailed as refusal:
+                    failure = self._noted(refusal) or failure
+        if failure is not None:
+            raise failure
         return total
+
+    def _pages(self, ask: Callable[[], Iterable[Page]]) -> Iterator[Page]:
+        """Yield what the history hands out."""
+        for page in in_time(ask, PAGE_SECONDS):
+            if not isinstance(page, Page):
+                raise ProviderFailed(f"Handed out a {type(page).__name__} instead of a page.")
+            yield page
+
+    def _noted(self, refusal: ProviderFailed) -> ProviderFailed | None:
+        """Write down what will never be had; return a refusal that may be another one the next time."""
+        if not isinstance(refusal, ProviderLacks):
+            return refusal
+        self.lacking.append(str(refusal))
+        return None
 
 
 @contextmanager

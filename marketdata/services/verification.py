@@ -1,13 +1,14 @@
 """The archive looked through: every file as it was written, none missing, none that nobody recorded."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from django.db.models import F
 
 from marketdata.adapters.store import Store, StoreFailed, archive_store
-from marketdata.domain.archive import ArchiveUnreadable
+from marketdata.domain.archive import ArchiveUnreadable, digest_of_footer
 from marketdata.domain.quality import Dataset
 from marketdata.domain.totals import totals_of
 from marketdata.models.archive import ArchiveSegment
@@ -51,7 +52,8 @@ def verify_segment(store: Store, segment: ArchiveSegment, *, at: datetime) -> Fa
     segment.fault = detail
     if not detail:
         segment.verified_at = at
-    segment.save(update_fields=["fault", "verified_at"])
+        segment.footer_sha256 = segment.footer_sha256 or _footer_of(store, segment)
+    segment.save(update_fields=["fault", "verified_at", "footer_sha256"])
     return Fault(segment.file, detail) if detail else None
 
 
@@ -81,6 +83,12 @@ def _fault_of_bytes(store: Store, segment: ArchiveSegment) -> str:
     if kept.sha256 != segment.sha256:
         return "the file has changed: its sha256 is another one"
     return "" if store.is_protected(segment.file) else "the file can be written to: make it read-only"
+
+
+def _footer_of(store: Store, segment: ArchiveSegment) -> str:
+    """Return the hash of a file's end: segments of earlier versions lack it."""
+    with closing(store.open(segment.file)) as source:
+        return digest_of_footer(source)
 
 
 def _fault_of_rows(store: Store, segment: ArchiveSegment) -> str:

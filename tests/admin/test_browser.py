@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from accounts.models import LedgerEntry
-from marketdata.models import Bar
+from marketdata.models import ArchiveSegment, Bar, ProviderHealth, QualityIssue, Quote, Tick
 from tests.admin.live import Visit, opened, served
 from tests.admin.world import HOSTILE, AdminWorld, pages, to
 from tests.factories import PASSWORD, make_bars
@@ -23,6 +23,7 @@ def world():
     make_bars(world.instrument, [(first + timedelta(days=n), str(12 + (n % 40) / 10)) for n in range(700)])
     assert Bar.objects.filter(instrument=world.instrument).count() == 703
     assert world.records
+    assert world.operator
     return world
 
 
@@ -131,3 +132,19 @@ def test_shows_every_page_on_a_phone_without_scrolling_sideways(browser, site, w
             paths += [to(model, "changelist"), to(model, "change", world.records[model].pk)]
     wide = {path: visit.too_wide() for path in paths if visit.go(path).too_wide() > 0}
     assert (wide, visit.faults) == ({}, [])
+
+
+def test_lets_no_figure_stand_among_others_on_any_desk(browser, site, world):
+    narrow = {"viewport": {"width": 1280, "height": 900}}
+    visit = Visit(browser, site, **narrow).enter(world.operator.email, PASSWORD)
+    astray = """() => [...document.querySelectorAll(".field-line .readonly")].filter(value => {
+        const range = document.createRange();
+        range.selectNodeContents(value);
+        const text = range.getBoundingClientRect(), place = value.closest(".field-line").getBoundingClientRect();
+        return text.right > place.right + 1 || text.left < place.left - 1;
+    }).map(value => value.closest(".field-line").innerText)"""
+    found = {}
+    for model in (Bar, Tick, Quote, ProviderHealth, ArchiveSegment, QualityIssue):
+        found[model.__name__] = visit.go(to(model, "change", world.records[model].pk)).page.evaluate(astray)
+    assert {name: texts for name, texts in found.items() if texts} == {}
+    assert visit.faults == []

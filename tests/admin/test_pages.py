@@ -24,6 +24,7 @@ from accounts.models import (
     Watchlist,
 )
 from accounts.models.tenancy import acting_as
+from config.unfold import NAVIGATION
 from marketdata.models import CorporateAction, Instrument, ProviderHealth, ProviderState, StreamState
 from tests.admin.world import HOSTILE, SHARED, AdminWorld, looks, pages, to
 from tests.clients import nobody
@@ -92,6 +93,10 @@ def own(world, model) -> set[str]:
 class TestEveryRecord:
     def test_has_a_page(self, world):
         assert set(world.records) == set(MODELS)
+
+    def test_is_led_to_by_the_navigation(self):
+        led_to = {str(item["link"]) for group in NAVIGATION for item in group["items"]}
+        assert {model.__name__ for model in pages() if to(model, "changelist") not in led_to} == set()
 
     @pytest.mark.parametrize("model", MODELS, ids=named)
     def test_is_listed_for_those_who_may_see_it_alone(self, model, world, clients):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from django.core.management import get_commands
+from django.core.management import get_commands, load_command_class
 
 from config import pulse, roles, stack
 from config.celery import app
@@ -17,13 +17,14 @@ from config.embedded import ROOT
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-OURS = ("web", "stream", "worker", "beat", "migrate")
+OURS = ("web", "stream", "worker", "beat", "stream_quotes", "migrate")
+OPTIONAL = {"ALPACA_SECRET_KEY"}  # a secret that nothing here needs in order to start
 CONTAINER_PORT, STREAM_PORT = 8000, 8001
 
 
 def read_by_us() -> set[str]:
     """Return the names of the variables that the settings and the roles read."""
-    text = (ROOT / "config" / "settings.py").read_text() + (ROOT / "config" / "roles.py").read_text()
+    text = "".join((ROOT / "config" / f"{name}.py").read_text() for name in ("settings", "providers", "roles"))
     return set(re.findall(r"\"([A-Z][A-Z_]{3,})\"", text))
 
 
@@ -46,8 +47,23 @@ class TestProcesses:
         assert SERVICES["migrate"]["command"][-1] == "python -m config.roles && python manage.py migrate"
         assert "migrate" in get_commands()
 
+    def test_hold_a_live_feed_where_that_is_asked_for(self) -> None:
+        feed = SERVICES["stream_quotes"]
+        python, manage, name, *options = feed["command"]
+        assert (python, manage) == ("python", "manage.py")
+        assert name in get_commands()
+        load_command_class("marketdata", name).create_parser(manage, name).parse_args(options)
+        assert feed["healthcheck"]["test"] == ["CMD", "python", "manage.py", name, "--check"]
+        load_command_class("marketdata", name).create_parser(manage, name).parse_args(["--check"])
+        assert feed["profiles"] == ["live"]  # without a key there is nothing to hold
+        assert not any("profiles" in SERVICES[other] for other in SERVICES if other != "stream_quotes")
+        for variable in ("ALPACA_KEY_ID", "ALPACA_SECRET_KEY", "ALPACA_FEED"):
+            assert (
+                feed["environment"][variable] == SERVICES["worker"]["environment"][variable]
+            )  # who fetches asks the same vendor
+
     def test_wait_for_migrations_and_servers(self) -> None:
-        for name in ("web", "stream", "worker", "beat"):
+        for name in ("web", "stream", "worker", "beat", "stream_quotes"):
             assert {key: how["condition"] for key, how in SERVICES[name]["depends_on"].items()} == {
                 "db": "service_healthy",
                 "redis": "service_healthy",
@@ -89,7 +105,7 @@ class TestVariables:
         assert set(used) - set(example) == {"PORT", "STREAM_PORT"}
         assert set(example) == set(used) - {"PORT", "STREAM_PORT"}
         assert not any(example.values())
-        secrets = {name for name in used if name.endswith(("_PASSWORD", "_KEY"))}
+        secrets = {name for name in used if name.endswith(("_PASSWORD", "_KEY"))} - OPTIONAL
         assert {name for name, how in used.items() if how == ":?"} == secrets | {"ALLOWED_HOSTS"}
 
     @pytest.mark.parametrize(

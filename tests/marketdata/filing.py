@@ -2,23 +2,24 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
-from itertools import count
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from random import Random
+from random import randrange
 
 from django.test import override_settings
 
 from marketdata.domain.quality import Dataset
 from marketdata.models import ArchiveSegment
 from marketdata.services.rollover import roll_over
-
-_numbers = count(Random().randrange(10_000))
+from tests.factories import taken_days
 
 
 def lonely_day() -> datetime:
     """Return midnight of a day that has a week for itself: whole days are rolled over, and tests share the tables."""
-    return datetime(1975, 1, 1, tzinfo=UTC) + timedelta(weeks=next(_numbers) % 1200, days=Random().randrange(3))
+    taken = taken_days("quotes") | taken_days("ticks")
+    weeks = iter(lambda: date(1975, 1, 1) + timedelta(days=randrange(8000)), None)
+    first = next(day for day in weeks if taken.isdisjoint(day + timedelta(days=number) for number in range(7)))
+    return datetime.combine(first, time(), UTC)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -11,11 +12,13 @@ from django.utils import timezone
 
 from marketdata.adapters import provider_named
 from marketdata.adapters.streams import Configured, History, StreamFailed, stream_named
+from marketdata.selectors.providers import last_sign_of_life
 from marketdata.services.feed import Feed, Pace
 from marketdata.services.live import Publisher
 from marketdata.services.streams import StreamTaken, sole_holder, wanted_instruments
 
 USUAL = Pace()
+SILENT = timedelta(seconds=60)  # a feed says every few seconds that it is alive
 
 
 class Command(BaseCommand):
@@ -29,16 +32,22 @@ class Command(BaseCommand):
         parser.add_argument("--symbols", nargs="+", default=[], metavar="SYMBOL:MIC", help="only these; else what is followed")
         parser.add_argument("--batch", type=int, default=USUAL.batch, help="the most messages stored at once (%(default)s)")
         parser.add_argument("--within", type=float, default=USUAL.within, help="seconds a message waits for others (%(default)s)")
+        parser.add_argument("--check", action="store_true", help="say whether the feed shows life, and exit 1 if it does not")
         parser.add_argument("--backlog", type=int, default=USUAL.backlog, help="messages that may wait (%(default)s)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Take the feed, alone, and hold it."""
+        if options["check"]:
+            self._check(options["provider"])
+            return
         stream, history = _configured(options["provider"])
         keys = options["symbols"]
         if bad := [key for key in keys if key.count(":") != 1]:
             raise CommandError(f"Write an instrument as SYMBOL:MIC, such as AAPL:XNAS, not {bad[0]!r}.")
         if keys and (missing := len(keys) - len(wanted_instruments(stream=stream, keys=keys))):
             raise CommandError(f"{missing} of the instruments are not known, or {stream.name} does not have them.")
+        if lacks := getattr(stream, "lacks", ""):
+            raise CommandError(lacks)
         pace = Pace(batch=options["batch"], within=options["within"], backlog=options["backlog"])
         try:
             with sole_holder(stream.name) as hold:
@@ -57,6 +66,18 @@ class Command(BaseCommand):
                 )
         except (StreamTaken, StreamFailed) as refusal:
             raise CommandError(str(refusal)) from refusal
+
+    def _check(self, name: str) -> None:
+        """Say when the feed was last alive.
+
+        :raises CommandError: if that is too long ago
+        """
+        alive_at = last_sign_of_life(name)
+        if alive_at is None:
+            raise CommandError(f"No feed named {name} has ever run here.")
+        if timezone.now() - alive_at > SILENT:
+            raise CommandError(f"The feed {name} was last alive at {alive_at:%Y-%m-%d %H:%M:%S}Z.")
+        self.stdout.write(f"The feed {name} is alive.")
 
 
 async def _run(make: Any) -> None:

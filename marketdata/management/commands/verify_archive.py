@@ -1,6 +1,6 @@
 """Look through the archive for files that changed, are missing, or belong to nothing."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import date
 from typing import Any
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Say what the command takes."""
-        parser.add_argument("--since", type=date.fromisoformat, help="only days from this one on (YYYY-MM-DD)")
+        parser.add_argument("--since", type=_day, help="only days from this one on (YYYY-MM-DD)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Look at every file, and say what is wrong."""
@@ -30,3 +30,10 @@ class Command(BaseCommand):
         if faults:
             raise CommandError(f"{faults} of {seen} files are not as they should be.")
         self.stdout.write(f"{seen} files are as they were written.")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no day; write it as 2024-01-31.") from error

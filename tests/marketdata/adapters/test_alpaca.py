@@ -185,9 +185,17 @@ class TestCorporateActions(Alpaca):
         (found,) = self.rows(provider, AAPL)
         assert {name: found[name] for name in row} == row
 
-    def test_what_has_no_words_is_passed_over(self, provider, vendor):
-        vendor.actions = {"redemptions": [{"symbol": "AAPL", "rate": 1, "process_date": "2024-03-01"}]}
+    def test_what_has_no_words_is_passed_over_and_counted(self, provider, vendor):
+        vendor.actions = {
+            "redemptions": [{"symbol": "AAPL", "rate": 1, "process_date": "2024-03-01"}],
+            "rights_distributions": [{"source_symbol": "AAPL", "new_symbol": "AAPLR", "rate": 1, "ex_date": "2024-03-02",
+                                      "process_date": "2024-03-03"}],
+            "unit_splits": [{"old_symbol": "AAPL", "old_rate": 1, "new_symbol": "B", "new_rate": 1, "alternate_symbol": "C",
+                             "alternate_rate": 1, "effective_date": "2024-03-04", "process_date": "2024-03-04"}],
+        }  # fmt: skip
         assert self.rows(provider, AAPL) == []
+        assert provider.traffic.skipped == 3
+        assert provider.traffic.reasons[-1].startswith("AAPL:XNAS: unit splits of 2024-03-04: there is no kind of action")
 
 
 class TestCalendar:

@@ -128,6 +128,10 @@ class TestBankByXml(Bank):
         (b"\xff\xfe\x00", "can't be read"),
         (gzip.compress(TABLE.encode()), "can't be read"),
         (b"<Cube><Cube time='2024-01-02'><Cube currency='USD' rate='1..2'/></Cube></Cube>", "is no rate"),
+        (TABLE[: TABLE.index(",156.8") + 3].encode(), "was it cut off"),  # by a server that did not say how long it is
+        (zipped("Date,USD\n2024-01-02,1,2\n"), "2 rates instead of 1"),
+        (XML[: XML.index("1997-01-08")].encode(), "end is cut off"),
+        (XML.removesuffix("</gesmes:Envelope>").encode(), "end is cut off"),
         (b"<html>", "holds no rates"),
         (zipped("x" * 70_000_000), "more than can be rates"),
     ],

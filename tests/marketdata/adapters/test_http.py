@@ -2,6 +2,8 @@
 
 import ipaddress
 import socket
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -151,7 +153,13 @@ class TestRate:
         [
             ({"Retry_After": "3"}, 3),
             ({"Retry_After": "Tue, 02 Jan 2024 00:00:04 GMT", "Date": "Tue, 02 Jan 2024 00:00:00 GMT"}, 4),
+            ({"Retry_After": "Tue Jan  2 00:00:04 2024", "Date": "Tue, 02 Jan 2024 00:00:00 GMT"}, 4),
+            ({"Retry_After": "Tuesday, 02-Jan-24 00:00:04 GMT", "Date": "Tue, 02 Jan 2024 00:00:00 GMT"}, 4),
+            ({"Retry_After": "1.5"}, 1.5),
             ({"Retry_After": "soon"}, 0.5),
+            ({"Retry_After": "-3"}, 0.5),
+            ({"Retry_After": "Tue, 02 Jan 99999999999999999999 00:00:04 GMT"}, 0.5),
+            ({"Retry_After": "Mon, 01 Jan 2024 00:00:00 GMT", "Date": "Tue, 02 Jan 2024 00:00:00 GMT"}, 0.5),
             ({"X_RateLimit_Reset": "1704153602", "Date": "Tue, 02 Jan 2024 00:00:00 GMT"}, 2),
             ({}, 0.5),
         ],
@@ -162,6 +170,13 @@ class TestRate:
         session.request("GET", server.url)
         assert sum(clock.slept) == pytest.approx(waited)
         assert session.gate.traffic == Traffic(requests=2, retries=1, throttled=1)
+
+    def test_is_told_by_our_clock_where_the_source_does_not_say_its_time(self, server, clock):
+        until = datetime.now(UTC) + timedelta(hours=1)
+        server.faults += [status(429, Retry_After=format_datetime(until, usegmt=True), Date="at noon")]
+        with pytest.raises(ProviderThrottled) as refusal:
+            session_to(clock).request("GET", server.url)
+        assert 3500 < refusal.value.retry_after <= 3600
 
     def test_of_a_bucket_is_shared_and_never_borrowed(self):
         clock = Clock()

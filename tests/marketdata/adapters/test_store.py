@@ -2,18 +2,23 @@
 
 import os
 import stat
+import threading
+from datetime import timedelta
 from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import uuid4
 
 import boto3
 import pyarrow.parquet as pq
 import pytest
+import requests
 from django.core.exceptions import ImproperlyConfigured
 from moto.server import ThreadedMotoServer
 
 from marketdata.adapters.store import AlreadyThere, BucketStore, FolderStore, StoreFailed, archive_store
 from marketdata.domain.quality import Dataset
 from marketdata.selectors.archive import has_archived
+from marketdata.services.rollover import RolloverFailed
 from tests.factories import make_instrument, quiet_day
 from tests.marketdata.archives import archive, filed, fill, live
 
@@ -164,6 +169,111 @@ class TestABucket:
             archive(day)
         assert SECRET not in str(failure.value) + caplog.text
         assert live(day, one) == 5
+
+
+class Relay(BaseHTTPRequestHandler):
+    """Hands requests on to the service, but for those that `trouble` takes: it says what happens to them instead."""
+
+    protocol_version = "HTTP/1.1"
+    trouble = None
+    service = ""
+
+    def relay(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        kind = "COPY" if "x-amz-copy-source" in self.headers else self.command
+        happens = type(self).trouble and type(self).trouble(kind, self.path, body)
+        if happens == "cut":
+            self.close_connection = True
+            return
+        if isinstance(happens, bytes):
+            body, happens = happens, None
+        if happens is None:
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in {"host", "content-md5"}}
+            answer = requests.request(self.command, self.service + self.path, data=body, headers=headers, timeout=20)
+            happens = (answer.status_code, answer.headers, answer.content)
+        status, headers, content = happens
+        self.send_response(status)
+        for name, value in headers.items():
+            if name.lower() not in {"content-length", "connection", "server", "date", "transfer-encoding", "content-encoding"}:
+                self.send_header(name, value)
+        length = headers.get("Content-Length") if self.command == "HEAD" else None
+        self.send_header("Content-Length", length or str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = relay  # noqa: N815  what the server calls
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def relay(service, bucket, settings):
+    """Put a relay between the archive and the service, and return the class whose `trouble` may be set."""
+    kind = type("OwnRelay", (Relay,), {"service": service})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    settings.ARCHIVE_S3 = settings.ARCHIVE_S3 | {"endpoint": f"http://127.0.0.1:{server.server_port}"}
+    yield kind
+    server.shutdown()
+    server.server_close()
+
+
+ERROR = b"<?xml version='1.0'?><Error><Code>InternalError</Code><Message>We had an internal error.</Message></Error>"
+
+
+def fails_at(wanted, answer):
+    """Return a trouble of one kind of request."""
+    return lambda kind, path, body: answer if kind == wanted else None
+
+
+def flips_a_bit(kind, path, body):
+    return body[:100] + bytes([body[100] ^ 1]) + body[101:] if kind == "PUT" and len(body) > 100 else None
+
+
+def cuts_downloads_short(kind, path, body):
+    return (200, {"Content-Type": "binary/octet-stream"}, b"PAR1") if kind == "GET" and "part-" not in path else None
+
+
+class TestAServiceInTrouble:
+    @pytest.mark.parametrize(
+        "trouble",
+        [
+            fails_at("PUT", (500, {}, ERROR)),
+            fails_at("PUT", (403, {}, ERROR)),
+            fails_at("PUT", "cut"),
+            flips_a_bit,
+            cuts_downloads_short,
+            fails_at("COPY", (500, {}, ERROR)),
+            fails_at("COPY", (200, {"Content-Type": "application/xml"}, ERROR)),
+            fails_at("HEAD", (500, {}, b"")),
+        ],
+        ids=["put-500", "put-403", "put-cut", "bit", "short", "copy-500", "copy-200", "head-500"],
+    )
+    def test_keeps_the_day_where_it_is_until_it_is_well(self, relay, monkeypatch, trouble):
+        monkeypatch.setattr("marketdata.adapters.store.RETRIES", {"max_retries": 1, "retry_timeout": timedelta(seconds=5)})
+        day, one = quiet_day(), make_instrument()
+        fill(day, one, rows=100)
+        relay.trouble = staticmethod(trouble)
+        with pytest.raises((StoreFailed, RolloverFailed), match=r"\w{3}"):
+            archive(day)
+        assert (live(day, one), has_archived(Dataset.QUOTES, [day])) == (100, set())
+        relay.trouble = None
+        segment = archive(day).segment
+        assert (live(day, one), filed(day, one).height) == (0, 100)
+        assert list(archive_store().names()) == [segment.file]
+        assert archive_store().look(segment.file).sha256 == segment.sha256
+        segment.delete()
+
+    def test_is_asked_again_where_it_stumbles(self, relay):
+        day, one = quiet_day(), make_instrument()
+        fill(day, one, rows=100)
+        stumbles = iter([(503, {}, ERROR), "cut"])
+        relay.trouble = staticmethod(lambda kind, path, body: next(stumbles, None) if kind == "PUT" else None)
+        segment = archive(day).segment
+        assert (live(day, one), filed(day, one).height) == (0, 100)
+        segment.delete()
 
 
 @pytest.mark.parametrize(

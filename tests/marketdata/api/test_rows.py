@@ -32,7 +32,6 @@ BAD_TIMES = [
     "2024-01-02T00:00:00+99:00",
     "2024-13-01",
     "yesterday",
-    "1969-01-01T00:00:00Z",
 ]
 
 
@@ -119,6 +118,14 @@ class TestReadBars:
     @pytest.mark.parametrize(("name", "value"), [("timeframe", "1y"), ("adjusted", "1"), ("limit", "0"), ("ordering", "close")])
     def test_what_is_not_known_is_refused(self, reader, name, value):
         assert reader.get(BARS, {"instrument": make_instrument().key, name: value}).status_code == 400
+
+    @pytest.mark.parametrize("start", [None, "1928-01-03", "1928-01-03T00:00:00Z"])
+    def test_reach_back_before_1970(self, reader, start):
+        instrument = make_instrument()
+        make_bars(instrument, [("1928-01-03", "17.66"), ("2024-01-02", "4742.83")])
+        asked = {"instrument": instrument.key} | ({"start": start} if start else {})
+        assert [row["close"] for row in reader.get(BARS, asked).json()["results"]] == ["17.66", "4742.83"]
+        assert b"1928-01-03T00:00:00Z,17.66," in b"".join(reader.get(BARS, asked, headers={"accept": "text/csv"}))
 
 
 class TestSendBars:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from io import BytesIO
 from uuid import UUID
 
 import duckdb
@@ -24,6 +25,8 @@ from marketdata.domain.archive import (
     Unmatched,
     arrow_schema,
     columns_of,
+    digest_of_footer,
+    footer_of,
     name_of,
 )
 from marketdata.domain.frames import SCHEMAS
@@ -202,7 +205,7 @@ class TestDamage:
     def test_a_flipped_bit_in_a_page_is_never_read_as_a_price(self, path):
         content = path.read_bytes()
         good = read(path, Dataset.QUOTES)
-        pages = len(content) - 8 - int.from_bytes(content[-8:-4], "little")  # then the footer, which verify_archive guards
+        pages = len(content) - 8 - int.from_bytes(content[-8:-4], "little")  # then the footer, which has a hash of its own
         for place in range(4, pages, max(1, pages // 300)):
             path.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
             try:
@@ -210,6 +213,19 @@ class TestDamage:
             except (OSError, ValueError, pa.ArrowException, pl.exceptions.PolarsError):
                 continue
             assert found.equals(good), place
+
+    def test_a_flipped_bit_in_the_footer_is_refused_before_anybody_believes_it(self, path):
+        content = path.read_bytes()
+        digest = digest_of_footer(BytesIO(content))
+        end = len(footer_of(BytesIO(content)))
+        assert SegmentReader(BytesIO(content), Dataset.QUOTES, footer=digest).everything().equals(read(path, Dataset.QUOTES))
+        for place in range(len(content) - end, len(content)):
+            damaged = content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :]
+            with pytest.raises(Unmatched, match=r"footer has changed|does not end as"):
+                SegmentReader(BytesIO(damaged), Dataset.QUOTES, footer=digest)
+        for short in (0, 3, 7, 8, 100):
+            with pytest.raises(Unmatched):
+                SegmentReader(BytesIO(content[:short]), Dataset.QUOTES, footer=digest)
 
     def test_a_file_of_something_else_is_refused(self, path, tmp_path):
         with pytest.raises(Unmatched, match="no file of ticks"):

@@ -58,9 +58,11 @@ def slow_bars(rows, *, sized: bool) -> dict:
     buckets = defaultdict(list)
     for instrument, when, price, size in rows:
         for owner, day, opens, closes in sessions():
-            if owner == instrument and opens <= when < closes:
+            auction = sized and when == closes and owner != ALWAYS
+            if owner == instrument and (opens <= when < closes or auction):
                 for timeframe in Timeframe:
-                    start = timeframe.start_of(when) if timeframe is not Timeframe.DAY else at(day, 0)
+                    within = when - timedelta(microseconds=1) if auction else when
+                    start = timeframe.start_of(within) if timeframe is not Timeframe.DAY else at(day, 0)
                     buckets[instrument, timeframe.value, start].append((when, price, size))
     return {key: slow_bar(sorted(found), sized=sized) for key, found in buckets.items()}
 
@@ -110,11 +112,28 @@ class TestBarsOfTicks:
             (NEW_YORK, at(DAY, 14, 29), Decimal(1), Decimal(1)),
             (NEW_YORK, at(DAY, 14, 30), Decimal(2), Decimal(1)),
             (NEW_YORK, at(DAY, 20, 59), Decimal(3), Decimal(1)),
-            (NEW_YORK, at(DAY, 21), Decimal(4), Decimal(1)),
+            (NEW_YORK, at(DAY, 21) + timedelta(microseconds=1), Decimal(4), Decimal(1)),
         ]
         found = as_dict(bars_of_ticks(ticks_of(rows), SESSION_FRAME))
         assert found[NEW_YORK, "1d", at(DAY, 0)] == (2, 3, 2, 3, 2, Decimal("2.5"), 2)
         assert [key[2] for key in found if key[1] == "1h"] == [at(DAY, 14), at(DAY, 20)]
+
+    def test_take_the_print_of_the_closing_auction_for_the_close_of_the_day(self):
+        moment = timedelta(microseconds=1)
+        rows = [
+            (NEW_YORK, at(DAY, 14, 30), Decimal(2), Decimal(1)),
+            (NEW_YORK, at(DAY, 21) - moment, Decimal(9), Decimal(1)),
+            (NEW_YORK, at(DAY, 21), Decimal(4), Decimal(1000)),  # lower than what was traded last, and later all the same
+            (TOKYO, at(DAY, 21), Decimal(1), Decimal(1)),  # nothing closes there then
+            (ALWAYS, at(DAY, 0), Decimal(5), Decimal(1)),  # midnight parts two days, and belongs to the second
+        ]
+        found = as_dict(bars_of_ticks(ticks_of(rows), SESSION_FRAME))
+        assert found[NEW_YORK, "1m", at(DAY, 20, 59)][:5] == (9, 9, 4, 4, 1001)
+        assert found[NEW_YORK, "1h", at(DAY, 20)][3] == found[NEW_YORK, "1d", at(DAY, 0)][3] == 4
+        assert found[NEW_YORK, "1d", at(DAY, 0)][4] == 1002
+        assert (NEW_YORK, "1m", at(DAY, 21)) not in found
+        assert not [key for key in found if key[0] == TOKYO]
+        assert [key[2] for key in found if key[0] == ALWAYS and key[1] == "1d"] == [at(DAY, 0)]
 
     def test_belong_to_the_day_of_a_session_that_opens_on_the_evening_before(self):
         rows = [(TOKYO, at(DAY, 23, 15), Decimal(7), Decimal(2))]

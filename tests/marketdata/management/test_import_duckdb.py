@@ -46,6 +46,33 @@ def bring(path, capsys, *options):
 
 
 class TestBringingIn:
+    def test_knows_columns_by_names_with_spaces(self, file, share, capsys):
+        path = file(
+            'CREATE TABLE "candles 1m" ("Symbol" VARCHAR, " Open Time" TIMESTAMP, "Open" DOUBLE, "High" DOUBLE, "Low" DOUBLE, '
+            '"Close Price" DOUBLE)',
+            f"INSERT INTO \"candles 1m\" SELECT '{share.symbol}', TIMESTAMP '2024-01-02 10:00' + INTERVAL (n) MINUTE, "
+            "1, 2, 1, 1.5 FROM range(3) AS t(n)",
+        )
+        assert "3 stored" in bring(path, capsys).out
+        assert Bar.objects.filter(instrument=share, timeframe="1m").count() == 3
+
+    def test_refuses_figures_that_are_none_by_what_was_seen(self, file, share, capsys):
+        path = file(
+            "CREATE TABLE candles_1d (symbol VARCHAR, timestamp DATE, open VARCHAR, high DOUBLE, low DOUBLE, close DOUBLE, "
+            "volume DOUBLE, trades VARCHAR)",
+            f"INSERT INTO candles_1d VALUES ('{share.symbol}', '2024-01-02', 'x', 2, 1, 1, 1, '5'), "
+            f"('{share.symbol}', '2024-01-03', '1', 2, 1, 1, 1e300, '5'), "
+            f"('{share.symbol}', '2024-01-04', '1', 2, 1, 1, 'nan', ''), "
+            f"('{share.symbol}', '2024-01-05', '1', 2, 1, 1, 7, 'many'), ('{share.symbol}', '2024-01-08', '1', 2, 1, 1, 7, '5')",
+        )
+        with pytest.raises(CommandError, match="3 rows were left or refused"):
+            call_command("import_duckdb", path)
+        told = capsys.readouterr()
+        assert "2 stored, 3 refused" in told.out
+        assert all(seen in told.err for seen in ("row 1: open 'x'", "row 2: volume '1e+300'", "row 4: trade_count 'many'"))
+        stored = Bar.objects.filter(instrument=share).order_by("timestamp").values_list("volume", "trade_count")
+        assert list(stored) == [(None, None), (7, 5)]
+
     def test_takes_ticks_quotes_and_candles_once(self, file, share, capsys):
         symbol = share.symbol
         path = file(

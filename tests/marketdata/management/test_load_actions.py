@@ -85,3 +85,30 @@ def test_corrects_when_told_to(tmp_path, share):
     for ratio, options in (("4", {}), ("5", {"correct": True})):
         load(tmp_path, f"instrument,kind,ex_date,ratio\n{share.key},SPLIT,2024-05-01,{ratio}\n", **options)
     assert CorporateAction.objects.get(instrument=share).ratio == 5
+
+
+def test_a_quote_that_nothing_closes_costs_its_own_line_alone(tmp_path, share, capsys):
+    lines = [
+        "instrument,kind,ex_date,ratio,notes",
+        f'{share.key},SPLIT,2024-05-01,2,"never closed',
+        f"{share.key},SPLIT,2024-05-02,2,good",
+        f'{share.key},SPLIT,2024-05-03,2,"closed" too early',
+        f'{share.key},SPLIT,2024-05-04,2,"of two',
+        'lines"',
+        f'{share.key},SPLIT,2024-05-05,2,"closes where no row ends',
+        f'{share.key},SPLIT,2024-05-06,2,"good, too"',
+        *[f"{share.key},SPLIT,2023-01-{day:02},2,good" for day in range(1, 31)],
+        f'{share.key},SPLIT,2024-05-07,2,"at the end',
+    ]
+    with pytest.raises(CommandError, match="4 lines were refused"):
+        load(tmp_path, "\n".join(lines))
+    told = capsys.readouterr()
+    assert "33 stored, 4 refused" in told.out
+    assert [line.split(":")[0] for line in told.err.splitlines() if "refused" in line] == [
+        "line 2",
+        "line 4",
+        "line 7",
+        "line 39",
+    ]
+    kept = dict(CorporateAction.objects.filter(instrument=share, ex_date__year=2024).values_list("ex_date__day", "notes"))
+    assert kept == {2: "good", 4: "of two\nlines", 6: "good, too"}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -152,6 +153,22 @@ class TestCommand:
             symbol="ZZZ", exchange="XNAS", defaults={"asset_class": "EQUITY", "currency": "USD"}
         )[0]
         assert "ALPACA_KEY_ID" in self.refusal(symbols=[instrument.key])
+
+
+class TestCheck:
+    @pytest.mark.parametrize(
+        ("ago", "said"), [(None, "has ever run here"), (timedelta(minutes=2), "was last alive at"), (timedelta(seconds=9), "")]
+    )
+    def test_is_of_use_to_who_keeps_it_alive(self, ago, said, capsys):
+        name = f"check-{unique_symbol()}"
+        if ago is not None:
+            StreamState.objects.create(provider=name, beat_at=now() - ago)
+        if said:
+            with pytest.raises(CommandError, match=said):
+                call_command("stream_quotes", provider=name, check=True)
+        else:
+            call_command("stream_quotes", provider=name, check=True)
+            assert "is alive" in capsys.readouterr().out
 
 
 class TestHold:

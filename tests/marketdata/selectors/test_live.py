@@ -16,7 +16,8 @@ AT = datetime(2024, 3, 1, 14, 30, 0, 123456, tzinfo=UTC)
 
 
 def told(key: UUID, at: int, bid: str = "1") -> dict[str, Any]:
-    return {"id": str(key), "at": at, "recorded": at, "bid": bid}
+    others = {"instrument": "A:XTST", "timestamp": "2024-03-01T14:30:00Z", "ask": "2", "bid_size": None, "ask_size": "1"}
+    return {"id": str(key), "at": at, "recorded": at, "bid": bid, **others}
 
 
 def test_the_latest_are_told_as_the_api_writes_them():
@@ -61,7 +62,9 @@ class TestHub:
                 while not hub.hears:
                     await asyncio.sleep(0.01)
                 assert one.missed  # something may have come before
-                for message in (b"no JSON", b"[1]", b"5", orjson.dumps([told(mine, 1), told(other, 2)])):
+                rubbish = (b"no JSON", b"\xff", b"[1]", b"5", b"null", b'{"id": 1}', b"[[]]")
+                half = [{**told(mine, 9), "recorded": None}, {**told(mine, 9), "at": "9"}, {"id": str(mine), "at": 9}]
+                for message in (*rubbish, orjson.dumps([*half, told(mine, 1), told(other, 2)])):
                     assert self.publish(hub.channel, message) == 1
                 found = []
                 for box, number in ((one, 1), (two, 2)):

@@ -84,6 +84,12 @@ class TestFrame:
 
 
 class TestPeriod:
+    def test_without_a_start_reaches_back_to_the_first_bar_however_old(self):
+        instrument = make_instrument()
+        make_bars(instrument, [("1928-01-03", "17.66"), ("1969-12-31", "92.06"), ("1970-01-02", "93.00")])
+        assert [row.timestamp.year for row in rows(**bars_of([instrument]))] == [1928, 1969, 1970]
+        assert sum(read_series(window).num_rows for window in windows(Asked(**bars_of((instrument,))))) == 3
+
     def test_has_its_start_and_not_its_end(self):
         instrument = make_instrument()
         make_bars(instrument, [(f"2024-01-0{day}", str(day)) for day in range(1, 6)])

@@ -1,6 +1,7 @@
 """Records that contradict each other are found, told once, and mended only where they are derived."""
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -15,10 +16,11 @@ from marketdata.selectors import checks as find
 from marketdata.selectors.checks import Problem, Scope
 from marketdata.services.checks import OURS, CrossCheck, checks_in_force, run_checks
 from marketdata.services.ingest import store_bars, store_quotes, store_ticks
+from marketdata.services.quality import resolve_issue
 from portfolio.models import Position
 from portfolio.services.checks import positions_that_do_not_follow
 from portfolio.services.projections import catch_up
-from tests.factories import LONG_AGO, make_bars, make_instrument, make_quotes, make_ticks, post
+from tests.factories import LONG_AGO, make_bars, make_instrument, make_quotes, make_ticks, post, quiet_day
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 NOON = datetime(2024, 1, 3, 12, tzinfo=UTC)
@@ -65,14 +67,14 @@ def test_a_bar_that_does_not_hold_its_trades_is_found():
 
 
 def test_a_rolled_bar_that_no_longer_follows_is_marked_for_the_next_roll_up():
-    instrument = make_instrument()
-    make_ticks(instrument, [(NOON, "10", "1"), (NOON + timedelta(seconds=1), "11", "2")])
-    row = {"timestamp": NOON, "open": "10", "high": "10", "low": "10", "close": "10", "volume": "1", "rolled_from": "ticks"}
+    instrument, noon = make_instrument(), datetime.combine(quiet_day("ticks"), time(12), UTC)  # a day that is not archived
+    make_ticks(instrument, [(noon, "10", "1"), (noon + timedelta(seconds=1), "11", "2")])
+    row = {"timestamp": noon, "open": "10", "high": "10", "low": "10", "close": "10", "volume": "1", "rolled_from": "ticks"}
     store_bars(source="test", rows=[row], common={"instrument": instrument, "timeframe": "1m"}, recorded_at=NOW)
     assert len(about(instrument, find.rolled_otherwise(Scope(NOW)))) == 1
     assert mend("rolled_bars_follow", instrument) == []
     mark = PendingRollup.objects.get(instrument=instrument)
-    assert (mark.dataset, mark.day) == ("ticks", NOON.date())
+    assert (mark.dataset, mark.day) == ("ticks", noon.date())
 
 
 def test_sessions_without_a_bar_are_found_where_the_exchange_is_known():
@@ -158,6 +160,25 @@ class TestRun:
         run_checks(at=NOW + timedelta(days=1))
         issue.refresh_from_db()
         assert issue.resolved_by == "check_data"
+
+    def test_opens_again_what_was_gone_but_not_what_somebody_has_dealt_with(self, monkeypatch):
+        with monkeypatch.context() as patch:
+            patch.setattr("marketdata.services.checks.OURS", (ALWAYS,))
+            run_checks(at=NOW + timedelta(hours=10))
+            issue = QualityIssue.objects.get(rule="finds_itself")
+            patch.setattr("marketdata.services.checks.OURS", (replace(ALWAYS, find=lambda scope: ()),))
+            run_checks(at=NOW + timedelta(hours=11))
+            issue.refresh_from_db()
+            assert issue.resolved_by == "check_data"
+            patch.setattr("marketdata.services.checks.OURS", (ALWAYS,))
+            run_checks(at=NOW + timedelta(hours=12))
+            issue.refresh_from_db()
+            assert (issue.resolved_at, issue.resolved_by, issue.resolution) == (None, "", "")
+            resolve_issue(issue=issue, by="Ann", resolution="It is known.", at=NOW + timedelta(hours=13))
+            run_checks(at=NOW + timedelta(hours=14))
+            issue.refresh_from_db()
+            assert (issue.resolved_at, issue.resolved_by) == (NOW + timedelta(hours=13), "Ann")
+            issue.delete()
 
     def test_the_command_fails_while_errors_remain(self, monkeypatch, capsys, settings):
         settings.MARKETDATA_CHECKS = []

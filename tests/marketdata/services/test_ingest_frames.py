@@ -56,6 +56,23 @@ def test_a_frame_is_stored_once_and_the_latest_is_kept():
     assert Quote.objects.filter(instrument=instrument).count() == 5
 
 
+def test_a_time_beyond_all_calendars_costs_no_other_row_and_is_told_as_it_was_sent():
+    instrument = make_instrument()
+    sent = ["0000-01-01T00:00:00Z", "2024-01-03T25:00:00Z", "2024-01-03T12:00:00Z"]
+    report = store(quotes(instrument, timestamp=sent))
+    assert (report.stored, told(report)) == (1, [(0, "not_a_time"), (1, "not_a_time")])
+    assert [each.value for each in report.refused] == sent[:2]
+    assert {issue.record["timestamp"] for issue in QualityIssue.objects.filter(instrument=instrument)} == set(sent[:2])
+
+
+def test_nor_does_one_of_a_column_of_times():
+    instrument = make_instrument()
+    late = pl.Series([0, 253_402_300_800_000_000, -62_167_219_200_000_001]).cast(pl.Datetime("us", "UTC"))
+    report = store(quotes(instrument, timestamp=late))
+    assert (report.stored, told(report)) == (1, [(1, "not_a_time"), (2, "not_a_time")])
+    assert "10000" in report.refused[0].value
+
+
 def test_identifiers_may_be_spelled_in_capitals_and_unknown_ones_are_refused():
     instrument = make_instrument()
     names = [str(instrument.pk).upper(), "nobody", str(instrument.pk)]

@@ -15,15 +15,16 @@ AT = datetime(2024, 1, 15, 18, tzinfo=UTC)
 class Rates(Source):
     """Has one rate for one day of each currency, or is away."""
 
-    def __init__(self, *, away=False):
+    def __init__(self, *, away=False, day=date(1998, 1, 2)):
         super().__init__(f"rates-{unique_symbol()}", Capabilities(fx_rates=True))
-        self.away, self.asked = away, []
+        self.away, self.day, self.asked = away, day, []
 
     def fx_rates(self, base, quote, start, end):
         self.asked.append((quote, start, end))
         if self.away:
             raise ProviderAway("nobody there")
-        yield Page(({"base": base, "quote": quote, "date": date(1998, 1, 2), "rate": "1.5"},))
+        if start <= self.day < end:
+            yield Page(({"base": base, "quote": quote, "date": self.day, "rate": "1.5"},))
 
 
 def test_real_rates_are_there_without_a_network():
@@ -51,3 +52,12 @@ def test_the_currencies_of_instruments_are_asked_for_if_none_is_named():
     asked = [currency for currency, *_ in source.asked]
     assert "PHP" in asked
     assert "EUR" not in asked
+
+
+def test_the_next_source_is_asked_if_one_has_had_nothing_new_for_days():
+    old, new = Rates(day=date(1998, 1, 2)), Rates(day=date(1998, 3, 2))
+    refresh_rates(at=datetime(1998, 1, 3, tzinfo=UTC), currencies=["XPF"], providers=[old], since=date(1998, 1, 1))
+    runs = refresh_rates(at=datetime(1998, 3, 3, tzinfo=UTC), currencies=["XPF"], providers=[old, new])
+    assert [(run.provider, run.outcome.value) for run in runs] == [(old.name, "NOTHING_NEW"), (new.name, "STORED")]
+    asked = refresh_rates(at=datetime(1998, 3, 4, tzinfo=UTC), currencies=["XPF"], providers=[old, new])
+    assert [(run.provider, run.outcome.value) for run in asked] == [(old.name, "NOTHING_NEW")]

@@ -4,8 +4,9 @@ import threading
 from datetime import timedelta
 from decimal import Decimal
 
-from django.db import connection
+from django.db import IntegrityError, connection, connections, transaction
 
+from config.processes import wait_until
 from marketdata.models import Quote
 from marketdata.services.ingest import store_quotes
 from marketdata.services.rollover import State
@@ -82,3 +83,41 @@ def test_what_is_archived_is_known_when_it_comes_again():
     assert (report.stored, report.known) == (2, 3)
     assert archive(day).segment.part == 1
     assert [when.second for when, _ in everything(day, instrument)] == [0, 1, 2, 3, 4]
+
+
+def test_a_row_that_somebody_writes_by_hand_meanwhile_is_not_dropped():
+    day, instrument = quiet_day(), make_instrument()
+    send(day, instrument, 0, 3)
+    archive(day)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT marketdata_add_day('quotes', %s)", [day])
+    done = []
+
+    def drop():
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT marketdata_drop_day('quotes', %s, %s)", [day, segments(day)[0].pk])
+        except IntegrityError as error:
+            done.append(str(error))
+        finally:
+            connection.close()
+
+    with transaction.atomic(), connection.cursor() as cursor:  # as no service does: without holding the day
+        cursor.execute(
+            "INSERT INTO marketdata_quote (instrument_id, timestamp, bid, ask, recorded_at) VALUES (%s, %s, 1, 2, now())",
+            [instrument.pk, noon(day) + timedelta(hours=1)],
+        )
+        thread = threading.Thread(target=drop)
+        thread.start()
+        waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = to_regclass(%s) AND NOT granted)"
+
+        def waiting():
+            with connections["owner"].cursor() as looking:
+                looking.execute(waits, [f"marketdata_quote_{day:%Y%m%d}"])
+                return looking.fetchone()[0]
+
+        assert wait_until(waiting, seconds=20)
+    thread.join(20)
+    assert len(done) == 1
+    assert "has 1 rows and the segment 3" in done[0]
+    assert live(day, instrument) == 1

@@ -17,6 +17,7 @@ from django.db import connection
 from config.celery import app
 from marketdata.domain.quality import Dataset
 from marketdata.models import Bar, PendingRollup, PriceHistory, QualityIssue
+from marketdata.selectors.checks import Scope, rolled_otherwise
 from marketdata.services import ingest, rollup
 from marketdata.services.rollover import State
 from marketdata.tasks import roll_up_pending
@@ -73,7 +74,7 @@ def listed():
 
 class TestRollUp:
     def test_makes_bars_of_every_timeframe(self, listed):
-        send_ticks(listed, [(-60, "90", "1"), (5, "10", "2"), (50, "12", "1"), (70, "11", "1"), (6.5 * 3600, "99", "1")])
+        send_ticks(listed, [(-60, "90", "1"), (5, "10", "2"), (50, "12", "1"), (70, "11", "1"), (6.5 * 3600 + 1, "99", "1")])
         report = roll(listed)
         assert (report.stored, report.removed, report.refused) == (6, 0, 0)
         midnight = datetime(2024, 3, 5, tzinfo=UTC)
@@ -104,6 +105,15 @@ class TestRollUp:
         roll(future, days=[DAY + timedelta(days=1)])
         assert len(bars(future, "1h")) == 3
         assert len(bars(future, "1d")) == 2
+
+    def test_takes_the_print_of_the_closing_auction_for_the_close_of_the_day(self, listed):
+        session = 6.5 * 3600
+        send_ticks(listed, [(session - 1, "10", "1"), (session, "11", "500"), (session + 1, "99", "1")])
+        roll(listed)
+        (daily,), (last,) = bars(listed, "1d"), bars(listed, "1m")
+        assert (daily[5], daily[6]) == (last[5], last[6]) == (11, 501)
+        assert last[1] == OPENS + timedelta(seconds=session - 60)
+        assert not [one for one in rolled_otherwise(Scope(NOW, DAY)) if one.instrument_id == listed.pk]
 
     def test_stores_nothing_twice(self, listed):
         send_ticks(listed, [(5, "10", "2")])
@@ -220,11 +230,10 @@ class TestRollUpPending:
 
     def test_leaves_a_mark_that_was_left_again_meanwhile(self, listed):
         send_ticks(listed, [(5, "10", "2")])
-        seen = rollup._next_marks((date.min, UUID(int=0)))
-        mine = [mark for mark in seen if mark.instrument_id == listed.pk]
-        assert mine
+        mark = rollup._next_marks((DAY, UUID(int=listed.pk.int - 1)))[0]
+        assert mark.instrument_id == listed.pk
         send_ticks(listed, [(6, "11", "2")])
-        rollup._run(rollup.DONE, [mine[0].id], [mine[0].version])
+        rollup._run(rollup.DONE, [mark.id], [mark.version])
         assert marked(listed) == {("ticks", DAY)}
 
     def test_begins_nothing_when_its_time_is_up(self, listed):

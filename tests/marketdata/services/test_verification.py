@@ -5,8 +5,10 @@ from datetime import date, timedelta
 import pytest
 
 from marketdata.adapters.store import archive_store
+from marketdata.domain.archive import ArchiveUnreadable
 from marketdata.domain.quality import Dataset
 from marketdata.models import ArchiveSegment
+from marketdata.selectors.archive import archived
 from marketdata.services.verification import verify_archive, verify_oldest, verify_segment
 from tests.factories import LONG_AGO, make_instrument, quiet_day
 from tests.marketdata.archives import NOW, archive, fill, root
@@ -52,6 +54,24 @@ def test_a_flipped_bit_is_found_wherever_it_is(segment, share):
     path.chmod(0o444)
     assert look(segment) == "the file has changed: its sha256 is another one"
     assert segment.verified_at == NOW
+
+
+def test_a_damaged_footer_is_refused_by_who_reads_and_names_its_segment(segment):
+    path = root() / segment.file
+    content = path.read_bytes()
+    path.chmod(0o644)
+    for place in (-5, -9, -200):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 2]) + content[place + 1 :])
+        with pytest.raises(ArchiveUnreadable, match=rf"{segment} can't be read: {segment.file}: .*verify_archive"):
+            archived(dataset=Dataset(segment.dataset), instrument_ids=None, start=segment.first_at, end=NOW)
+
+
+def test_a_segment_of_an_earlier_version_gets_the_hash_of_its_footer(segment):
+    known = segment.footer_sha256
+    ArchiveSegment.objects.filter(pk=segment.pk).update(footer_sha256="")
+    segment.refresh_from_db()
+    assert look(segment) == ""
+    assert segment.footer_sha256 == known != ""
 
 
 def test_a_missing_file_and_one_cut_short_are_found(segment):
