@@ -7,7 +7,7 @@ import marketdata.models.instruments
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("marketdata", "0007_bars_by_timeframe"),
+        ("marketdata", "0011_issues_by_time_found"),
     ]
 
     operations = [
