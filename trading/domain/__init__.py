@@ -1,0 +1,1 @@
+"""What follows from orders, fills, decisions and limits: values in, values out."""
