@@ -89,6 +89,18 @@ class OrderDraft:
         """Say whether it is for part of a unit, or for an amount of money."""
         return self.quantity is None or self.quantity != self.quantity.to_integral_value()
 
+    @property
+    def prices(self) -> dict[str, Decimal | None]:
+        """The prices it names, its legs' included, by field."""
+        profit, loss = self.take_profit, self.stop_loss
+        return {
+            "limit_price": self.limit_price,
+            "stop_price": self.stop_price,
+            "take_profit.limit_price": profit.limit_price if profit else None,
+            "stop_loss.stop_price": loss.stop_price if loss else None,
+            "stop_loss.limit_price": loss.limit_price if loss else None,
+        }
+
     def check(self, terms: Terms) -> None:
         """Refuse a draft that breaks a rule.
 
@@ -140,17 +152,8 @@ def _bad_replacement(draft: OrderDraft, change: Replacement, filled: Decimal) ->
 
 def _bad_numbers(draft: OrderDraft) -> Iterator[Problem]:
     """Yield which figures are no positive numbers, or not ones that can be stored."""
-    profit, loss = draft.take_profit, draft.stop_loss
-    amounts = {
-        "notional": draft.notional,
-        "limit_price": draft.limit_price,
-        "stop_price": draft.stop_price,
-        "trail_price": draft.trail_price,
-        "trail_percent": draft.trail_percent,
-        "take_profit.limit_price": profit and profit.limit_price,
-        "stop_loss.stop_price": loss and loss.stop_price,
-        "stop_loss.limit_price": loss and loss.limit_price,
-    }
+    trails = {"notional": draft.notional, "trail_price": draft.trail_price, "trail_percent": draft.trail_percent}
+    amounts = trails | draft.prices
     for name, number, digits, places in (
         ("quantity", draft.quantity, 12, 12),
         *((name, amount, 15, 10) for name, amount in amounts.items()),
@@ -297,15 +300,7 @@ def _instrument(draft: OrderDraft, terms: Terms) -> Iterator[Problem]:
         yield Problem("instrument", "inactive", "The instrument is no longer traded.")
     if terms.tick_size is None:
         return
-    profit, loss = draft.take_profit, draft.stop_loss
-    prices = {
-        "limit_price": draft.limit_price,
-        "stop_price": draft.stop_price,
-        "take_profit.limit_price": profit and profit.limit_price,
-        "stop_loss.stop_price": loss and loss.stop_price,
-        "stop_loss.limit_price": loss and loss.limit_price,
-    }
-    for name, price in prices.items():
+    for name, price in draft.prices.items():
         if price is not None and EXACT.remainder(price, terms.tick_size):
             yield Problem(name, "off_tick", f"Prices of the instrument are multiples of {terms.tick_size.normalize():f}.")
 

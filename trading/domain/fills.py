@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
 
 from portfolio.domain.exact import EXACT, ZERO, money
 from trading.domain.problems import Problem, Refused, refuse_if
@@ -75,6 +76,11 @@ class Filled:
 
 
 NOTHING = Filled()
+
+
+def exact_sum(numbers: Iterable[Decimal]) -> Decimal:
+    """Return a sum that loses no digit, whatever context the caller has set."""
+    return reduce(EXACT.add, numbers, ZERO)
 
 
 def sum_of(fills: Iterable[Fill], *, most: Decimal | None = None) -> Filled:

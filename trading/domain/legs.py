@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from portfolio.domain.exact import EXACT, ZERO
 from trading.domain.drafts import OrderDraft
+from trading.domain.fills import exact_sum
 from trading.domain.orders import OrderClass, OrderState, OrderStatus, OrderType, PositionEffect, Sending
 
 
@@ -99,7 +100,7 @@ def follow_up(members: Sequence[Member]) -> list[Step]:
     if entry is not None and any(one.held for one in exits):
         return list(_after_entry(entry, exits))
     ended = [one for one in exits if not one.state.is_open and one.state.status is not OrderStatus.REPLACED]
-    closed = sum((one.state.filled.quantity for one in exits), ZERO)
+    closed = exact_sum(one.state.filled.quantity for one in exits)
     if ended:
         return [Step(one.key, StepKind.CANCEL) for one in exits if one.state.is_open and not one.state.pending_cancel]
     return list(_resized(exits, closed))

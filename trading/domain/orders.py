@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from accounts.domain.ledger import EntryKind
 from portfolio.domain.exact import EXACT
@@ -137,7 +138,7 @@ STATUS_AFTER: Mapping[EventKind, OrderStatus] = {
     EventKind.EXPIRED: OrderStatus.EXPIRED,
 }
 
-_FLAGS: Mapping[EventKind, Mapping[str, bool]] = {
+_FLAGS: Mapping[EventKind, Mapping[str, Any]] = {
     EventKind.CANCEL_REQUESTED: {"pending_cancel": True},
     EventKind.CANCEL_REFUSED: {"pending_cancel": False},
     EventKind.REPLACE_REQUESTED: {"pending_replace": True},

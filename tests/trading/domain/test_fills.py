@@ -25,8 +25,9 @@ class TestSum:
     @given(fills)
     def test_loses_no_digit(self, made):
         total = sum_of(made)
-        assert total.quantity == EXACT.create_decimal(sum(map(int, (fill.quantity.scaleb(12) for fill in made)))).scaleb(-12)
-        assert total.value == sum((EXACT.multiply(fill.quantity, fill.price) for fill in made), Decimal(0))
+        units = [(int(fill.quantity.scaleb(12)), int(fill.price.scaleb(10))) for fill in made]
+        assert total.quantity.scaleb(12) == sum(quantity for quantity, _ in units)
+        assert EXACT.scaleb(total.value, 22) == sum(quantity * price for quantity, price in units)
 
     @given(fills)
     def test_averages_between_the_lowest_and_the_highest_price(self, made):

@@ -1,0 +1,227 @@
+"""From orders and their fills to round trips: what each opening order became, first in, first out.
+
+Every order that opens or adds to a position begins a round trip of its own; what closes is matched with the oldest that is still
+open. Nothing is lost or invented: quantities, values and fees of the trips add up to those of the fills. Amounts are in the
+instrument's currency.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from portfolio.domain.exact import EXACT, ZERO, money, share
+from trading.domain.fills import exact_sum
+from trading.domain.orders import PositionEffect, Side
+from trading.domain.outcomes import TradeOutcome, outcome_of
+
+
+class Direction(enum.StrEnum):
+    """Which way a position gains."""
+
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+    @property
+    def sign(self) -> int:
+        """What a rise of the price does to a gain."""
+        return 1 if self is Direction.LONG else -1
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A fill with what is needed of its order; quantity, price and fee are magnitudes."""
+
+    order: Hashable
+    instrument: Hashable
+    side: Side
+    effect: PositionEffect
+    at: datetime
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal = ZERO
+    multiplier: Decimal = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """What one execution closed of a round trip, with its share of that execution's fee."""
+
+    order: Hashable
+    at: datetime
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+
+
+@dataclass(slots=True)
+class RoundTrip:
+    """What became of an opening order."""
+
+    order: Hashable
+    instrument: Hashable
+    direction: Direction
+    multiplier: Decimal
+    opened_at: datetime
+    quantity: Decimal = ZERO
+    entry_value: Decimal = ZERO
+    entry_fee: Decimal = ZERO
+    exits: list[Exit] = field(default_factory=list)
+
+    @property
+    def closed_quantity(self) -> Decimal:
+        """How much was closed."""
+        return exact_sum(one.quantity for one in self.exits)
+
+    @property
+    def remaining(self) -> Decimal:
+        """How much is still open."""
+        return EXACT.subtract(self.quantity, self.closed_quantity)
+
+    @property
+    def closed_at(self) -> datetime | None:
+        """When the last of it was closed; none while some is open."""
+        return None if self.remaining else self.exits[-1].at
+
+    @property
+    def entry_price(self) -> Decimal:
+        """The price at which it was opened on average."""
+        return money(EXACT.divide(self.entry_value, self.quantity))
+
+    @property
+    def exit_price(self) -> Decimal | None:
+        """The price at which it was closed on average; none where nothing was."""
+        closed = self.closed_quantity
+        return money(EXACT.divide(self._exit_value(), closed)) if closed else None
+
+    @property
+    def gross(self) -> Decimal:
+        """What the closed part made, before fees."""
+        cost = EXACT.divide(EXACT.multiply(self.entry_value, self.closed_quantity), self.quantity)
+        made = EXACT.multiply(EXACT.subtract(self._exit_value(), cost), self.multiplier)
+        return money(made * self.direction.sign)
+
+    @property
+    def fees(self) -> Decimal:
+        """What the closed part cost in fees, the opening's by share."""
+        opening = share(self.entry_fee, self.closed_quantity, self.quantity)
+        return exact_sum([opening, *(one.fee for one in self.exits)])
+
+    @property
+    def net(self) -> Decimal:
+        """What the closed part made."""
+        return EXACT.subtract(self.gross, self.fees)
+
+    @property
+    def held_for(self) -> timedelta | None:
+        """From the first fill to the last; none while it is open."""
+        return None if self.closed_at is None else self.closed_at - self.opened_at
+
+    @property
+    def outcome(self) -> TradeOutcome:
+        """What it came to, after fees; open until all is closed."""
+        return outcome_of(None if self.closed_at is None else self.net)
+
+    def r_multiple(self, stop: Decimal | None) -> Decimal | None:
+        """Return what the closed part made in units of what it risked; none without a stop beyond the entry.
+
+        A win of twice what the stop would have cost is 2, a loss at the stop about -1.
+        """
+        if stop is None or not self.exits:
+            return None
+        risk = EXACT.multiply(EXACT.subtract(self.entry_price, stop), self.direction.sign * self.multiplier)
+        return money(EXACT.divide(self.net, EXACT.multiply(risk, self.closed_quantity))) if risk > 0 else None
+
+    def _exit_value(self) -> Decimal:
+        return exact_sum(EXACT.multiply(one.quantity, one.price) for one in self.exits)
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """What was closed without having been opened by an order: a position that came into the account in another way."""
+
+    execution: Execution
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Trips:
+    """Round trips in the order of opening, and what closed nothing that is known."""
+
+    trips: list[RoundTrip]
+    unmatched: list[Unmatched]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBar:
+    """The highest and lowest price of a span of time, end excluded."""
+
+    start: datetime
+    end: datetime
+    high: Decimal
+    low: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Excursion:
+    """How far the price went against a trade (zero or below) and for it (zero or above), in money for all that was opened."""
+
+    adverse: Decimal
+    favorable: Decimal
+
+
+def round_trips(executions: Iterable[Execution]) -> Trips:
+    """Return the round trips of executions, which come in the order in which they happened."""
+    made: dict[Hashable, RoundTrip] = {}
+    queues: dict[tuple[Hashable, Direction], list[RoundTrip]] = {}
+    unmatched: list[Unmatched] = []
+    for one in executions:
+        opens = one.effect is PositionEffect.OPEN
+        direction = Direction.LONG if (one.side is Side.BUY) == opens else Direction.SHORT
+        queue = queues.setdefault((one.instrument, direction), [])
+        if not opens:
+            left = _close(queue, one)
+            unmatched += [Unmatched(one, left)] if left else []
+            continue
+        trip = made.get(one.order)
+        if trip is None:
+            trip = made[one.order] = RoundTrip(one.order, one.instrument, direction, one.multiplier, one.at)
+        if trip not in queue:
+            queue.append(trip)
+        trip.quantity = EXACT.add(trip.quantity, one.quantity)
+        trip.entry_value = EXACT.add(trip.entry_value, EXACT.multiply(one.quantity, one.price))
+        trip.entry_fee = EXACT.add(trip.entry_fee, one.fee)
+    return Trips(list(made.values()), unmatched)
+
+
+def excursion(trip: RoundTrip, bars: Sequence[PriceBar], *, until: datetime) -> Excursion:
+    """Return how far the price went against a trade and for it, from its prices and the bars that lie wholly within it.
+
+    A bar in which it was opened or closed says nothing of what happened meanwhile, so it does not count; `until` is now, for a
+    trade that is open.
+    """
+    end = trip.closed_at or until
+    within = [bar for bar in bars if bar.start >= trip.opened_at and bar.end <= end]
+    prices = [trip.entry_price, *(one.price for one in trip.exits)]
+    highest, lowest = max([*prices, *(bar.high for bar in within)]), min([*prices, *(bar.low for bar in within)])
+    best, worst = (highest, lowest) if trip.direction is Direction.LONG else (lowest, highest)
+    size = EXACT.multiply(trip.quantity, trip.multiplier) * trip.direction.sign
+    moves = [money(EXACT.multiply(EXACT.subtract(price, trip.entry_price), size)) for price in (worst, best)]
+    return Excursion(min(moves[0], ZERO), max(moves[1], ZERO))
+
+
+def _close(queue: list[RoundTrip], closing: Execution) -> Decimal:
+    """Close the oldest trips by an execution; return what is left of it."""
+    left, fee_left = closing.quantity, closing.fee
+    while left and queue:
+        trip = queue[0]
+        part = min(left, trip.remaining)
+        fee = fee_left if part == left else share(fee_left, part, left)
+        trip.exits.append(Exit(closing.order, closing.at, part, closing.price, fee))
+        left, fee_left = EXACT.subtract(left, part), EXACT.subtract(fee_left, fee)
+        if not trip.remaining:
+            queue.pop(0)
+    return left
