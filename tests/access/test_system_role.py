@@ -37,6 +37,15 @@ DERIVED = sorted(model._meta.db_table for model in apps.get_app_config("portfoli
 PEOPLE = {"accounts_user", "accounts_user_groups", "accounts_user_user_permissions"}  # they belong to no account
 TRUTH = sorted(model._meta.db_table for model in apps.get_app_config("accounts").get_models(include_auto_created=True))
 SYSTEM_WRITES = {"accounts_job", "accounts_jobrun", "accounts_notification", "accounts_idempotencykey"}
+# what jobs over many accounts claim and finish; all else of trading is written as a member of the account
+TRADING: dict[str, set[str]] = {model._meta.db_table: set() for model in apps.get_app_config("trading").get_models()}
+TRADING |= {
+    "trading_backtestrun": {"UPDATE"},
+    "trading_delivery": {"UPDATE", "DELETE"},
+    "trading_tradinghalt": {"INSERT", "UPDATE"},
+}
+CLAIMED = {"trading_order": {"claimed_at"}, "trading_brokerconnection": {"claimed_at"}}
+CLAIMED |= {"trading_webhook": {"enabled", "failures", "last_error"}}
 
 
 def speaks_of_it(path: Path) -> bool:
@@ -76,6 +85,27 @@ def test_derived_tables_are_written_by_it_alone(table):
 @pytest.mark.parametrize("table", [table for table in TRUTH if table not in SYSTEM_WRITES | PEOPLE])
 def test_the_truth_is_not_its_to_write(table):
     assert rights("bedrock_system", table) == set()
+
+
+@pytest.mark.parametrize("table", TRADING)
+def test_of_trading_it_writes_what_jobs_claim_alone(table):
+    assert rights("bedrock_system", table) == TRADING[table]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select attname from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped "
+            "and has_column_privilege('bedrock_system', attrelid, attnum, 'UPDATE')",
+            [table],
+        )
+        columns = {name for (name,) in cursor.fetchall()}
+    assert "UPDATE" in TRADING[table] or columns == CLAIMED.get(table, set())
+
+
+@pytest.mark.parametrize(
+    "table", ["trading_order", "trading_orderevent", "trading_fill", "trading_riskevent", "trading_decisionchange"]
+)
+def test_no_member_deletes_what_was_recorded_of_trading(table):
+    assert not rights("bedrock_app", table) & {"DELETE", "TRUNCATE"}
+    assert "UPDATE" not in rights("bedrock_app", table) or table == "trading_order"
 
 
 @pytest.mark.parametrize("role", ["bedrock_app", "bedrock_system"])

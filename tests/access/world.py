@@ -33,6 +33,7 @@ from portfolio.models import Alert
 from portfolio.services.projections import catch_up
 from portfolio.services.transfers import Order, transfer
 from tests.factories import day, make_account, make_bars, make_instrument, make_user, post, share, unique_symbol
+from tests.trading.factories import Desk
 
 NOW = datetime(2024, 5, 6, tzinfo=UTC)
 
@@ -61,6 +62,7 @@ class World:
             account_id=self.account.pk, subject="policy:CASH", since=NOW, message="Too much cash."
         )
         if derived:
+            assert self.desk.fill
             catch_up(account_id=self.account.pk, at=NOW)
 
     def fill_mailbox(self) -> None:
@@ -102,6 +104,11 @@ class World:
         self.run = JobRun.objects.using("system").create(
             account_id=self.account.pk, job_id=self.job.pk, due_at=NOW, leased_until=NOW, outcome="SUCCEEDED"
         )
+
+    @cached_property
+    def desk(self) -> Desk:
+        """One of everything that Alice's account has of trading."""
+        return Desk(self.account, self.instrument)
 
     @cached_property
     def operator(self) -> User:
