@@ -41,6 +41,7 @@ from tests.factories import (
     post,
     unique_symbol,
 )
+from tests.trading.factories import make_decision, make_session, make_signal, make_strategy
 
 MOST = 15
 LISTS = sorted(route for route, method, *_ in DOORS if route.endswith(("-list", "-latest")) and method == "get")
@@ -114,6 +115,10 @@ GROW: dict[str, Callable[[World, int], object]] = {
             account=world.account, kind=PolicyKind.values[n % 5], defaults={"threshold": 1, "created_at": NOW}
         ),
     ),
+    "strategy-list": lambda world, n: make_strategy(world.alice),
+    "session-list": lambda world, n: make_session(world.account, strategy=make_strategy(world.alice)),
+    "signal-list": lambda world, n: make_signal(world.account, make_instrument(), session=make_session(world.account)),
+    "decision-list": lambda world, n: make_decision(world.account, make_instrument(), session=make_session(world.account)),
     "position-list": trade,
     "lot-list": trade,
     "closure-list": trade,

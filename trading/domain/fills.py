@@ -19,6 +19,8 @@ class FillRefused(Refused):
 class Overfilled(Refused):
     """More was filled than the order is for: a broker's mistake or ours, and a person has to look at it."""
 
+    by_state = True
+
 
 @dataclass(frozen=True, slots=True)
 class Fill:

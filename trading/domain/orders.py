@@ -158,9 +158,13 @@ ENTRY_KINDS: Mapping[tuple[Side, PositionEffect], EntryKind] = {
 class OrderNotOpen(Refused):
     """The order has come to its end, or is on its way there: what is asked of it comes too late."""
 
+    by_state = True
+
 
 class CrossesZero(Refused):
     """The order would close a position and open the opposite one."""
+
+    by_state = True
 
 
 @dataclass(frozen=True, slots=True)

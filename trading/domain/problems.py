@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,12 @@ class Problem:
 
 
 class Refused(ValueError):
-    """Something that cannot stand; `problems` says of each field what is wrong and what to do."""
+    """Something that cannot stand; `problems` says of each field what is wrong and what to do.
+
+    `by_state`: what was asked for is well formed, and refused for how things stand.
+    """
+
+    by_state: ClassVar[bool] = False
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(map(str, problems)))

@@ -140,6 +140,8 @@ class Breach:
 class RiskRefused(Refused):
     """An order that would break a limit of the account; nothing was placed."""
 
+    by_state = True
+
     def __init__(self, breaches: tuple[Breach, ...]) -> None:
         super().__init__([breach.problem for breach in breaches])
         self.breaches = breaches

@@ -48,6 +48,8 @@ class SignalRefused(Refused):
 class SignalNotActive(Refused):
     """The signal was taken or dismissed, or its time is over."""
 
+    by_state = True
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalDraft:

@@ -22,7 +22,7 @@ def seal(secrets: Mapping[str, str]) -> bytes:
     return _cipher().encrypt(json.dumps(dict(secrets), sort_keys=True).encode())
 
 
-def unseal(sealed: bytes) -> dict[str, str]:
+def unseal(sealed: bytes | memoryview) -> dict[str, str]:
     """Return sealed secrets; those sealed under a former key of the site (SECRET_KEY_FALLBACKS) can be read as well.
 
     :raises SecretLost: if they were sealed under a key that the site no longer has

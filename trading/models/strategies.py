@@ -19,7 +19,7 @@ class StrategyQuerySet(OwnedByUser):
 
     def visible_to(self, user: models.Model) -> Self:
         """Keep the user's own strategies, and those with a session in an account of theirs."""
-        ran = Session.objects.visible_to(user)  # type: ignore[arg-type]
+        ran = Session.objects.visible_to(user)
         return self.filter(Q(user=user.pk) | Q(pk__in=ran.filter(strategy__isnull=False).values("strategy")))
 
 

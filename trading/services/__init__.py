@@ -1,0 +1,1 @@
+"""What is written of intentions: one call each, atomic, refused by name."""
