@@ -1,0 +1,120 @@
+"""What brokers filled, posted exactly once: the fill, its ledger entry and how its order stands commit together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from accounts.models import Account, User
+from accounts.services.ledger import post_entries
+from trading.domain import fills as domain
+from trading.domain.orders import Event, EventKind, PositionEffect, Side
+from trading.domain.posting import entry_of
+from trading.models import Door, Fill, Order, OrderEvent
+from trading.services.order_rows import Cause, happen, lock_orders, save_orders
+
+
+class ConflictingFill(ValidationError):
+    """The broker's execution id is known with other figures: one of the two is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A fill and the order it is of; `complete` says that an order by amount will not be filled further."""
+
+    order_id: UUID
+    fill: domain.Fill
+    complete: bool = False
+
+
+@transaction.atomic
+def post_fills(
+    *,
+    account: Account,
+    executions: Sequence[Execution],
+    broker: str,
+    actor: User,
+    now: datetime,
+    door: Door = Door.BROKER,
+) -> list[Fill]:
+    """Post the fills of an account's orders that are not known yet, all or none; return the fills that are new.
+
+    It may be called again with the same executions, by whomever: each is posted once. `actor` is the member who acts.
+
+    :raises ConflictingFill: if an execution is known with other figures, or of another order
+    :raises NotAsThingsStand: if an order would be filled beyond its quantity, or was rejected
+    """
+    orders = lock_orders({one.order_id for one in executions})  # before the known ones are read: two at once see each other
+    fresh = _fresh(account, executions, broker)
+    made: list[OrderEvent] = []
+    for one in fresh:
+        cause = Cause(
+            door=door,
+            at=one.fill.at,
+            now=now,
+            data={"execution_id": one.fill.execution_id, "quantity": f"{one.fill.quantity:f}", "price": f"{one.fill.price:f}"},
+        )
+        event = Event(EventKind.FILLED, fill=one.fill, complete=one.complete)
+        made += happen(orders[one.order_id], [event], cause)
+    rows = _post(account, fresh, orders, broker, actor, now)
+    save_orders([order for order in orders.values() if any(event.order_id == order.pk for event in made)], made)
+    return Fill.objects.bulk_create(rows)
+
+
+def _fresh(account: Account, executions: Sequence[Execution], broker: str) -> list[Execution]:
+    """Return the executions that are not known yet, each once."""
+    ids = [one.fill.execution_id for one in executions]
+    stored = Fill.objects.filter(account=account, broker=broker, execution_id__in=ids)
+    known = {fill.execution_id: (fill.order_id, fill.quantity, fill.price, fill.fee) for fill in stored}
+    fresh: list[Execution] = []
+    for one in executions:
+        figures = (one.order_id, one.fill.quantity, one.fill.price, one.fill.fee)
+        if one.fill.execution_id not in known:
+            known[one.fill.execution_id] = figures
+            fresh.append(one)
+        elif known[one.fill.execution_id] != figures:
+            detail = f"The execution {one.fill.execution_id} is known with other figures; compare with the broker's records."
+            raise ConflictingFill(detail, code="conflicting_fill")
+    return fresh
+
+
+def _post(
+    account: Account, executions: Sequence[Execution], orders: dict[UUID, Order], broker: str, actor: User, now: datetime
+) -> list[Fill]:
+    """Post the ledger entries of executions, and return the fills that name them."""
+    drafts = [
+        entry_of(
+            one.fill,
+            side=Side(orders[one.order_id].side),
+            effect=PositionEffect(orders[one.order_id].effect),
+            order_id=one.order_id,
+            instrument_id=orders[one.order_id].instrument_id,
+            currency=orders[one.order_id].instrument.currency,
+            multiplier=orders[one.order_id].instrument.multiplier,
+        )
+        for one in executions
+    ]
+    posted = post_entries(account=account, drafts=drafts, actor=actor) if drafts else []
+    if any(entry.outcome in {"conflicting", "skipped"} for entry in posted):
+        detail = "The ledger has an entry of one of these executions with other figures; compare with the broker's records."
+        raise ConflictingFill(detail, code="conflicting_fill")
+    return [
+        Fill(
+            account=account,
+            order=orders[one.order_id],
+            broker=broker,
+            execution_id=one.fill.execution_id,
+            quantity=one.fill.quantity,
+            price=one.fill.price,
+            fee=one.fill.fee,
+            at=one.fill.at,
+            recorded_at=now,
+            entry_id=entry.entry_id,
+        )
+        for one, entry in zip(executions, posted, strict=True)
+    ]

@@ -1,0 +1,194 @@
+"""The rows of orders: written with their first event, and changed by events alone. All else that trades goes through here.
+
+Whoever calls decides: rules, risk and the market's hours are looked at before, sending and posting comes after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from uuid_utils.compat import uuid7
+
+from accounts.models import Account, User
+from marketdata.models import Instrument
+from trading.domain.drafts import OrderDraft
+from trading.domain.legs import PlannedLeg, plan
+from trading.domain.orders import Event, EventKind, OrderState, OrderStatus, Sending, apply, tells_nothing_new
+from trading.models import Decision, Door, Order, OrderEvent, Session
+from trading.models.orders import STATE_COLUMNS
+from trading.services.refusals import told, unless_taken
+
+SENDABLE = frozenset({Sending.HELD, Sending.PENDING})
+
+
+class ClientOrderIdTaken(ValidationError):
+    """The account has used the client order id before: an id is used once, whatever became of its order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who places an order, by which door, and what for."""
+
+    actor: User
+    door: Door
+    broker: str
+    session: Session | None = None
+    decision: Decision | None = None
+    reference_price: Decimal | None = None
+    replaces: Order | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why an event happens to an order: by which door or person it came, and what is known of it."""
+
+    door: Door
+    at: datetime
+    now: datetime
+    actor: User | None = None
+    detail: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    external_id: str = ""
+
+
+@transaction.atomic
+def write_orders(*, account: Account, instrument: Instrument, draft: OrderDraft, origin: Origin, now: datetime) -> list[Order]:
+    """Write an order down, with the orders that hang on it, before anything leaves; return them, it first.
+
+    Without a client order id each gets one of ours; legs get theirs from their own ids.
+
+    :raises ClientOrderIdTaken: if the account has used the id before
+    """
+    rows: list[Order] = []
+    for leg in plan(draft):
+        rows.append(_row(account, instrument, leg, origin, now, parent=rows[0] if rows else None))
+    detail = f"The account has an order {rows[0].client_order_id} already; an id is used once."
+    with unless_taken(ClientOrderIdTaken({"client_order_id": ValidationError(detail, code="client_order_id_taken")})):
+        Order.objects.bulk_create(rows)
+    cause = Cause(door=origin.door, at=now, now=now, actor=origin.actor)
+    OrderEvent.objects.bulk_create(_event(row, EventKind.CREATED, cause) for row in rows)
+    return rows
+
+
+@transaction.atomic
+def record_events(*, order: Order, events: Sequence[Event], cause: Cause, **columns: Any) -> Order:
+    """Let events happen to an order, each recorded with it, and return it as it then stands.
+
+    `columns` are those of its way to the broker (`sending`, `broker_order_id`, ...), which change along. What tells nothing new,
+    or was heard before by its external id, is passed over.
+
+    :raises NotAsThingsStand: if an event cannot follow on how the order stands
+    """
+    order = lock_orders([order.pk])[order.pk]
+    heard = (
+        bool(cause.external_id)
+        and OrderEvent.objects.filter(account=order.account_id, order=order, external_id=cause.external_id).exists()
+    )
+    made = [] if heard else happen(order, events, cause)
+    save_orders([order], made, columns)
+    return order
+
+
+def lock_orders(ids: Iterable[UUID]) -> dict[UUID, Order]:
+    """Return orders as they are now, locked until the transaction ends, always in the same order."""
+    rows = Order.objects.select_for_update(of=("self",)).select_related("account", "instrument")
+    return {order.pk: order for order in rows.filter(pk__in=list(ids)).order_by("pk")}
+
+
+def happen(order: Order, events: Iterable[Event], cause: Cause) -> list[OrderEvent]:
+    """Let events happen to a locked order and return their rows; `save_orders` stores both.
+
+    :raises NotAsThingsStand: if an event cannot follow on how the order stands
+    """
+    made: list[OrderEvent] = []
+    for event in events:
+        if tells_nothing_new(order.state, event):
+            continue
+        with told():
+            order.state = apply(order.state, event)
+        order.events += 1
+        order.updated_at = cause.now
+        if not order.is_open and order.ended_at is None:
+            order.ended_at = cause.at
+        if not order.is_open and order.sending in SENDABLE:
+            order.sending = Sending.SETTLED  # it ended before it was sent
+        made.append(_event(order, event.kind, cause, first=not made))
+    return made
+
+
+def save_orders(orders: Sequence[Order], events: Sequence[OrderEvent], columns: Mapping[str, Any] | None = None) -> None:
+    """Store locked orders with what has just happened to them."""
+    if not events and not columns:
+        return
+    for order in orders:
+        for name, value in (columns or {}).items():
+            setattr(order, name, value)
+    names = {*STATE_COLUMNS, "sending", *(columns or {})}
+    if len(orders) == 1:
+        orders[0].save(update_fields=names)
+    else:
+        Order.objects.bulk_update(orders, sorted(names))
+    OrderEvent.objects.bulk_create(events)
+
+
+def _row(
+    account: Account, instrument: Instrument, leg: PlannedLeg, origin: Origin, now: datetime, *, parent: Order | None
+) -> Order:
+    """Return the row of one order of a group."""
+    draft, key = leg.draft, uuid7()
+    return Order(
+        id=key,
+        account=account,
+        client_order_id=draft.client_order_id or str(key),
+        instrument=instrument,
+        side=draft.side,
+        effect=draft.effect,
+        type=draft.type,
+        time_in_force=draft.time_in_force,
+        order_class=draft.order_class,
+        quantity=draft.quantity,
+        notional=draft.notional,
+        limit_price=draft.limit_price,
+        stop_price=draft.stop_price,
+        trail_price=draft.trail_price,
+        trail_percent=draft.trail_percent,
+        extended_hours=draft.extended_hours,
+        reference_price=origin.reference_price,
+        parent=parent,
+        role=leg.role or "",
+        replaces=origin.replaces if parent is None else None,
+        session=origin.session,
+        decision=origin.decision,
+        door=origin.door,
+        actor=origin.actor,
+        broker=origin.broker,
+        sending=leg.sending,
+        status=OrderState().status,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _event(order: Order, kind: EventKind, cause: Cause, *, first: bool = True) -> OrderEvent:
+    """Return the row of what has just happened to an order."""
+    return OrderEvent(
+        account_id=order.account_id,
+        order=order,
+        sequence=order.events,
+        kind=kind,
+        status=OrderStatus(order.status),
+        at=cause.at,
+        recorded_at=cause.now,
+        door=cause.door,
+        actor=cause.actor,
+        detail=cause.detail,
+        data=dict(cause.data),
+        external_id=cause.external_id if first else "",
+    )
