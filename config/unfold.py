@@ -56,6 +56,16 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
+        "title": "Trading",
+        "collapsible": True,
+        "items": [
+            to_list("trading_strategy", "Strategies", "psychology"),
+            to_list("trading_session", "Sessions", "play_circle"),
+            to_list("trading_signal", "Signals", "sensors"),
+            to_list("trading_decision", "Decisions", "psychology_alt"),
+        ],
+    },
+    {
         "title": "Market data",
         "collapsible": True,
         "items": [

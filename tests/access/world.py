@@ -108,7 +108,7 @@ class World:
     @cached_property
     def desk(self) -> Desk:
         """One of everything that Alice's account has of trading."""
-        return Desk(self.account, self.instrument)
+        return Desk(self.account, self.instrument, at=day("2020-01-06"))
 
     @cached_property
     def operator(self) -> User:

@@ -47,6 +47,8 @@ from portfolio.models import Alert, Closure, Lot, Performance, Position, Project
 from portfolio.services.projections import catch_up
 from tests.access.world import NOW, World
 from tests.factories import make_quotes, make_segment, make_ticks, post
+from tests.trading.factories import make_change
+from trading.models import Decision, Session, Signal, Strategy
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -91,6 +93,7 @@ class AdminWorld(World):
             TargetAllocation.objects.filter(pk=self.allocation.pk).update(name=SHORT_EVIL)
             Taxonomy.objects.filter(pk=self.taxonomy.pk).update(name=SHORT_EVIL)
             Classification.objects.filter(pk=self.classification.pk).update(category=SHORT_EVIL)
+            self.make_trading_evil()
         User.objects.filter(pk=self.alice.pk).update(display_name=SHORT_EVIL)
         Instrument.objects.filter(pk=self.instrument.pk).update(name=EVIL)
         JobRun.objects.using("system").filter(pk=self.run.pk).update(detail=EVIL)
@@ -100,6 +103,15 @@ class AdminWorld(World):
         for price in range(9):
             post(self.account, "BUY", instrument=self.instrument, quantity="1", price=str(10 + price))
         catch_up(account_id=self.account.pk, at=NOW)
+
+    def make_trading_evil(self) -> None:
+        """Write hostile texts into everything that people say of their trading."""
+        desk, said = self.desk, {"entry_type": SHORT_EVIL, "indicators": [SHORT_EVIL]}
+        Strategy.objects.filter(pk=desk.strategy.pk).update(name=SHORT_EVIL, description=EVIL, parameters={"x": EVIL}, **said)
+        Session.objects.filter(pk=desk.session.pk).update(name=SHORT_EVIL, configuration={"x": EVIL}, code_version=SHORT_EVIL)
+        Signal.objects.filter(pk=desk.signal.pk).update(source=SHORT_EVIL, data={"x": EVIL})
+        Decision.objects.filter(pk=desk.decision.pk).update(reasoning=EVIL, metadata={"x": EVIL}, source=SHORT_EVIL[:50], **said)
+        make_change(desk.decision, changes={SHORT_EVIL: [EVIL, SHORT_EVIL]}, reason=EVIL)
 
     @cached_property
     def records(self) -> dict[type[Model], Model]:
@@ -128,6 +140,12 @@ class AdminWorld(World):
             found[TradeThresholds] = TradeThresholds.objects.get_or_create(account=self.account, defaults=thresholds)[0]
             alert = {"since": NOW, "message": EVIL}
             found[Alert] = Alert.objects.using("system").get_or_create(account=self.account, subject="x", defaults=alert)[0]
+            found |= {
+                Strategy: self.desk.strategy,
+                Session: self.desk.session,
+                Signal: self.desk.signal,
+                Decision: self.desk.decision,
+            }
             for model in (Position, Lot, Closure, Snapshot, Performance, Projection):
                 found[model] = model.objects.filter(account=self.account).order_by("pk").first()
         return found

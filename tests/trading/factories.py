@@ -103,16 +103,16 @@ def move_order(order: Order, *events: Event) -> Order:
 
 def make_fill(order: Order, quantity: str = "10", price: str = "10", **fields: Any) -> Fill:
     """Store a fill of an order with its ledger entry, and the event that it is."""
-    execution = fields.pop("execution_id", uuid4().hex)
-    filled = Filled(execution, Decimal(quantity), Decimal(price), AT)
+    execution, at = fields.pop("execution_id", uuid4().hex), fields.pop("at", AT)
+    filled = Filled(execution, Decimal(quantity), Decimal(price), at)
     side = Side(order.side)
     kind = entry_kind(side, PositionEffect(order.effect))
-    signed = {"quantity": filled.quantity * side.sign, "price": filled.price, "occurred_at": AT}
+    signed = {"quantity": filled.quantity * side.sign, "price": filled.price, "occurred_at": at}
     entry: LedgerEntry = post(
         order.account, kind.value, instrument=order.instrument, source="fill", external_id=execution, **signed
     )
     move_order(order, Event(EventKind.FILLED, fill=filled))
-    made = {"order": order, "broker": order.broker, "execution_id": execution, "at": AT, "recorded_at": AT, "entry": entry}
+    made = {"order": order, "broker": order.broker, "execution_id": execution, "at": at, "recorded_at": AT, "entry": entry}
     return stored(Fill, order.account, **made | {"quantity": filled.quantity, "price": filled.price} | fields)
 
 
@@ -181,15 +181,15 @@ def make_picture(order: Order, **fields: Any) -> Attachment:
 class Desk:
     """One of everything that an account can have of trading, the chain from strategy to fill walkable."""
 
-    def __init__(self, account: Account, instrument: Instrument) -> None:
+    def __init__(self, account: Account, instrument: Instrument, *, at: datetime = AT) -> None:
         owner = account.owner
         self.strategy = make_strategy(owner)
         self.session = make_session(account, strategy=self.strategy)
         self.signal = make_signal(account, instrument, session=self.session)
         self.decision = make_decision(account, instrument, session=self.session, signal=self.signal)
         self.change = make_change(self.decision)
-        self.order = make_order(account, instrument, session=self.session, decision=self.decision)
-        self.fill = make_fill(self.order)
+        self.order = make_order(account, instrument, session=self.session, decision=self.decision, created_at=at)
+        self.fill = make_fill(self.order, at=at)
         self.open_order = make_order(account, instrument, type="LIMIT", limit_price="9")
         self.limits = stored(RiskLimits, account, updated_at=AT)
         self.restricted = stored(RestrictedInstrument, account, instrument=instrument, created_at=AT)

@@ -49,7 +49,7 @@ class DecisionSerializer(StrictSerializer):
     metadata = RecordField(required=False)
     session = RowField(Session, required=False, allow_null=True)
     signal = RowField(Signal, required=False, allow_null=True)
-    source = TextField(max_length=50, required=False)
+    source = TextField(max_length=50, required=False)  # type: ignore[assignment]  # a field of that name
     external_id = TextField(max_length=200, required=False, allow_blank=True)
     verdict = serializers.CharField(read_only=True)
     judged_at = UtcDateTimeField(read_only=True, allow_null=True)

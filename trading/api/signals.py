@@ -25,13 +25,13 @@ class SignalSerializer(StrictSerializer):
 
     id = serializers.UUIDField(read_only=True)
     instrument = InstrumentField()
-    source = TextField(max_length=MOST_NAME)
+    source = TextField(max_length=MOST_NAME)  # type: ignore[assignment]  # a field of that name
     kind = serializers.ChoiceField([kind.value for kind in SignalKind])
     strength = DecimalStringField(digits=1, places=6, min_value=0, max_value=1, default=Decimal(1))
     at = UtcDateTimeField(past=True)
     expires_at = UtcDateTimeField(required=False, allow_null=True)
     session = RowField(Session, required=False, allow_null=True)
-    data = RecordField(default=dict)
+    data = RecordField(default=dict)  # type: ignore[assignment]  # a field of that name
     status = serializers.CharField(read_only=True)
     settled_at = UtcDateTimeField(read_only=True, allow_null=True)
     created_at = UtcDateTimeField(read_only=True)

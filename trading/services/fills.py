@@ -100,7 +100,8 @@ def _post(
         for one in executions
     ]
     posted = post_entries(account=account, drafts=drafts, actor=actor) if drafts else []
-    if any(entry.outcome in {"conflicting", "skipped"} for entry in posted):
+    ids = [entry.entry_id for entry in posted if entry.entry_id is not None and entry.outcome in {"created", "known"}]
+    if len(ids) < len(drafts):
         detail = "The ledger has an entry of one of these executions with other figures; compare with the broker's records."
         raise ConflictingFill(detail, code="conflicting_fill")
     return [
@@ -114,7 +115,7 @@ def _post(
             fee=one.fill.fee,
             at=one.fill.at,
             recorded_at=now,
-            entry_id=entry.entry_id,
+            entry_id=entry_id,
         )
-        for one, entry in zip(executions, posted, strict=True)
+        for one, entry_id in zip(executions, ids, strict=True)
     ]
