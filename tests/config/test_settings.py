@@ -29,6 +29,9 @@ class TestProduction:
         )
         assert done.stdout == "(True, True, True, True, False)\n", done.stderr
 
+    def test_it_still_reads_what_was_encrypted_under_former_keys(self):
+        assert boot("s.SECRET_KEY_FALLBACKS", SECRET_KEY_FALLBACKS="one,two").stdout == "['one', 'two']\n"
+
     @pytest.mark.parametrize(
         ("wrong", "says"),
         [
