@@ -15,8 +15,9 @@ from portfolio.domain import ratios
 from portfolio.domain.columns import FLOW, OF_ACCOUNT, Columns, Numbers, halves_to_even
 from portfolio.domain.exact import EXACT, MONEY_PLACES, Digits, Fixed, divided, widened
 from portfolio.domain.pricing import Points
-from portfolio.domain.returns import INDEX_PLACES, money_weighted
+from portfolio.domain.returns import INDEX_PLACES
 from portfolio.domain.swift import Holdings
+from portfolio.domain.xirr import money_weighted
 
 ONE = 10**INDEX_PLACES
 ROWS = 5

@@ -14,7 +14,8 @@ from portfolio.domain import ratios
 from portfolio.domain.drawdown import Drawdown, falls_in
 from portfolio.domain.exact import EXACT, ZERO
 from portfolio.domain.performance import FEW, as_ratio, exact_ratio
-from portfolio.domain.returns import INDEX_PLACES, annualized, money_weighted
+from portfolio.domain.returns import INDEX_PLACES, annualized
+from portfolio.domain.xirr import money_weighted
 
 ONE = 10**INDEX_PLACES
 

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from portfolio.domain import ratios
 from portfolio.domain.drawdown import Drawdown, falls_in
 from portfolio.domain.exact import EXACT, ONE, ZERO
-from portfolio.domain.returns import annualized, money_weighted
+from portfolio.domain.returns import annualized
+from portfolio.domain.xirr import money_weighted
 
 RATIO = Decimal("1e-12")
 TRADING_DAYS, CALENDAR_DAYS = 252, 365

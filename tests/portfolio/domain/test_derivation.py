@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from portfolio.domain.entries import Listing
 from portfolio.domain.exact import EXACT
 from portfolio.domain.performance import Point, measure
-from portfolio.domain.returns import money_weighted
+from portfolio.domain.xirr import money_weighted
 from tests.portfolio.domain.values import FOREIGN, LISTINGS, OTHER, SHARE, derived, entry
 from tests.portfolio.fixtures import published
 

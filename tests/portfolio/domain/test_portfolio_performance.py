@@ -15,8 +15,8 @@ from portfolio.domain import ratios
 from portfolio.domain.bridge import Daily, bridge_of
 from portfolio.domain.entries import Listing
 from portfolio.domain.performance import Point, measure
-from portfolio.domain.returns import money_weighted
 from portfolio.domain.trades import Trade, statistics_of
+from portfolio.domain.xirr import money_weighted
 from tests.portfolio.domain.values import SHARE, derived, entry, folded
 from tests.portfolio.fixtures import published
 
