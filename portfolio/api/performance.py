@@ -178,11 +178,14 @@ class PerformanceViewSet(FiguresViewSet):
         if benchmark is not None:  # its prices are no part of what the account's figures follow from: nothing is kept
             row = beside(row, self.compared(benchmark, total=kind == "total", **asked), benchmark)
         row |= {"missing": names_of(row["missing"])}
-        return Response(row | self.why(**asked) if explains(request) else row)
+        return Response(row | self.why(benchmark, total=kind == "total", **asked) if explains(request) else row)
 
-    def why(self, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:
-        """Return why the performance is what it is."""
-        found = Explained(self.figures).period(start=start, end=end, risk_free=float(risk_free))
+    def why(
+        self, benchmark: Instrument | None, *, start: date | None, end: date | None, risk_free: Decimal, total: bool
+    ) -> dict[str, Any]:
+        """Return why the performance is what it is, beside a benchmark if one is asked for."""
+        other = None if benchmark is None else (benchmark, total)
+        found = Explained(self.figures).period(start=start, end=end, risk_free=float(risk_free), benchmark=other)
         return {"explanation": as_told(found[0], self.account, self.past) if found else None}
 
     def measured(self, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:

@@ -72,6 +72,22 @@ class InAnother(Protocol):
     def realized_gain(self) -> Decimal | None:
         """What was realized."""
 
+    @property
+    def day_gain(self) -> Decimal | None:
+        """What the last day made of it."""
+
+    @property
+    def income(self) -> Decimal | None:
+        """What it earned."""
+
+    @property
+    def fees(self) -> Decimal | None:
+        """What was charged for it."""
+
+    @property
+    def taxes(self) -> Decimal | None:
+        """What was taxed of it."""
+
 
 def explain_day_in(found: Explanation, own: Daily, told: Daily | None, before: Daily | None, rate: Cited, *, first: bool) -> None:
     """Add how a day is read in another currency; `told` is the day there, `before` the one before it, if it has a rate."""
@@ -121,10 +137,17 @@ def explain_position_in(
         found.tell("unrealized_gain", "market_value - cost_basis", gain, **parts)
         share = {"unrealized_gain": gain, "cost_basis": cost}
         found.tell("unrealized_gain_pct", "unrealized_gain / abs(cost_basis)", told.unrealized_gain_pct, RATIO_PLACES, **share)
-    found.notes.append(BY_DAYS)
+    _by_gains(found, told)
 
 
-BY_DAYS = "Day's gain, income, fees and taxes are sums over days, each at its rate: ask `contributions` and `snapshots`."
+def _by_gains(found: Explanation, told: InAnother) -> None:
+    """Add the figures that are sums over days, each at its rate: what `gains` and `last_day` were explained from, if at all."""
+    made = "gains" in found.tables
+    found.tell("income", "sum(gains.income) + sum(gains.interest)" if made else "0", told.income)
+    found.tell("fees", "sum(gains.fees)" if made else "0", told.fees)
+    found.tell("taxes", "sum(gains.taxes)" if made else "0", told.taxes)
+    today = next((step.value for step in found.steps if step.figure == "last_day.total"), ZERO)
+    found.tell("day_gain", "last_day", told.day_gain, last_day=today)
 
 
 def explain_closure_in(found: Explanation, rated: RatedGain | None, disallowed: tuple[Decimal, Decimal | None]) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from portfolio.domain.bridge import NO_DAY, Daily
 from portfolio.domain.daybook import Cause, Day, Flow, Item, Transfer
-from portfolio.domain.exact import MONEY_PLACES, ONE, ZERO
+from portfolio.domain.entry import Listing
+from portfolio.domain.exact import MONEY_PLACES, ONE, ZERO, plain
 from portfolio.domain.explain import Cited, Explanation, Row, Rule
 from portfolio.domain.pricing import NOTHING, Points
 from portfolio.domain.returns import INDEX_PLACES
@@ -111,8 +112,14 @@ def cited_price(instrument: str, day: int, around: Around) -> Cited | None:
         source = SPLIT
     else:
         place = int(points.closed.searchsorted(seen))
-        source = CLOSE if place < len(points.closed) and int(points.closed[place]) == seen else BY_HAND
+        closed = place < len(points.closed) and int(points.closed[place]) == seen
+        source = f"{CLOSE}{_in_coins(around.quoted.listings[instrument])}" if closed else BY_HAND
     return Cited(around.name(instrument), day, seen, points.values.decimal(index), source)
+
+
+def _in_coins(listing: Listing) -> str:
+    """Say that a close is quoted in a small coin, such as pence, of which it is a fraction here."""
+    return "" if listing.unit == ONE else f" times {plain(listing.unit)}, as it is quoted in hundredths"
 
 
 def cited_rate(currency: str, day: int, quoted: Quoted) -> Cited | None:

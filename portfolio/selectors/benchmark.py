@@ -32,7 +32,7 @@ def benchmark_of(
     pairs = {(one, currency) for one in (instrument.money, *(action.currency for action in paid)) if one != currency}
     market = load_market(instruments=[key], pairs=pairs, start=first, until=last, using=using)
     ratios = splits(instrument_ids=[instrument.pk], end=until, using=using).get(instrument.pk, ())
-    days, values = worth(
+    course = worth(
         market.closes.get(key, NOTHING),
         unit=major_unit(instrument.currency)[1],
         rates=_rates(market, instrument.money, currency),
@@ -42,7 +42,7 @@ def benchmark_of(
             for action in paid
         ],
     )
-    return Benchmark(days, values, tuple(sorted("/".join(pair) for pair in pairs if pair not in market.rates)))
+    return Benchmark.of(course, sorted("/".join(pair) for pair in pairs if pair not in market.rates))
 
 
 def compared(

@@ -133,7 +133,7 @@ class PastFigures(Figures):
         first = 0 if start is None else start.toordinal() - 1
         last = date.max.toordinal() if end is None else end.toordinal()
         return [
-            Point(figure.day, figure.total_value, figure.net_flow, figure.twr_index, figure.priced)
+            Point(figure.day, figure.total_value, figure.net_flow, figure.twr_index, figure.priced, figure.complete)
             for figure in self.derivation.figures
             if first <= figure.day < last
         ]
@@ -178,9 +178,14 @@ class PastFigures(Figures):
         return list(self.derivation.stale)
 
 
+def entries_in_order(account: Account, *, as_of: date | None = None, known_at: datetime | None = None) -> list[Entry]:
+    """Return the entries that counted at the end of a day, as known at a time, in the order in which they do."""
+    return in_order(state.entries_after(account_id=account.pk, as_of=as_of, known_at=known_at))
+
+
 def history_of(account: Account, *, as_of: date | None = None, known_at: datetime | None = None) -> tuple[list[Entry], Book]:
     """Return the entries that counted at the end of a day, as known at a time, and the empty book they are posted to."""
-    entries = in_order(state.entries_after(account_id=account.pk, as_of=as_of, known_at=known_at))
+    entries = entries_in_order(account, as_of=as_of, known_at=known_at)
     named = state.instruments_named(entries)
     series = reach_of_prices({entry.instrument for entry in entries if entry.instrument} | set(named.values()))
     pairs = state.pairs_of(account.base_currency, series, (), entries)
