@@ -15,6 +15,7 @@ from django.db.models.expressions import RawSQL
 from accounts.models import Account
 from marketdata.domain.instruments import BadSymbol, split_key
 from marketdata.models import Instrument
+from portfolio.domain import reach
 from portfolio.domain.book import Book, Holding
 from portfolio.domain.daybook import Day
 from portfolio.domain.derivation import VERSION, Gap
@@ -31,6 +32,7 @@ ENTRIES = """
            CASE WHEN data <> '{}' THEN data::text END, group_id::text, reverses_id::text
     FROM accounts_ledgerentry
     WHERE account_id = %(account)s AND sequence > %(sequence)s
+      AND (%(since)s::timestamptz IS NULL OR occurred_at >= %(since)s)
       AND (%(until)s::timestamptz IS NULL OR occurred_at < %(until)s)
       AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
     ORDER BY sequence
@@ -41,6 +43,14 @@ NOTHING_STATED: dict[str, Any] = {}
 BASIS = f"""
     concat_ws(':', {VERSION}, a.cost_basis_method, a.kind, a.base_currency, coalesce(a.long_term_days::text, '-'),
               CASE WHEN a.wash_sales THEN 'W' ELSE '-' END)
+"""
+# Of the days before one: the value of the last complete day and what came in since, and what went out since.
+SINCE_COMPLETE = """
+    WITH complete AS (SELECT date, total_value FROM portfolio_snapshot
+                      WHERE account_id = %(account)s AND date < %(day)s AND complete ORDER BY date DESC LIMIT 1)
+    SELECT coalesce((SELECT total_value FROM complete), 0) + coalesce(sum(inflow), 0), coalesce(sum(outflow), 0)
+    FROM portfolio_snapshot
+    WHERE account_id = %(account)s AND date < %(day)s AND date > coalesce((SELECT date FROM complete), '-infinity')
 """
 # An account is up to date if its ledger, what its figures rest on, its prices and its rates are those that were read.
 _CURRENT = """
@@ -122,16 +132,20 @@ def entries_after(
     *,
     account_id: UUID,
     sequence: int = 0,
+    since: date | None = None,
     as_of: date | None = None,
     known_at: datetime | None = None,
     using: str = "default",
 ) -> list[Entry]:
     """Return the entries of an account's ledger after a sequence, as values.
 
-    `as_of` leaves out those that happened after a day, `known_at` those that were recorded after a time.
+    `since` leaves out those that happened before a day, `as_of` those that happened after one, `known_at` those that were recorded after a time.
     """
+    start = None if since is None else datetime.combine(since, time(), UTC)
     until = None if as_of is None else datetime.combine(as_of + timedelta(days=1), time(), UTC)
-    asked: dict[str, Any] = {"account": account_id, "sequence": sequence, "until": until, "known_at": known_at}
+    asked: dict[str, Any] = {
+        "account": account_id, "sequence": sequence, "since": start, "until": until, "known_at": known_at,
+    }  # fmt: skip
     with connections[using].cursor() as cursor:
         cursor.execute(ENTRIES, asked)
         return [
@@ -156,23 +170,18 @@ def instruments_named(entries: Iterable[Entry], *, using: str = "default") -> di
 
 def pairs_of(base: str, series: dict[str, Any], currencies: Iterable[str], entries: Sequence[Entry]) -> set[tuple[str, str]]:
     """Return the currency pairs a derivation may ask for: into the account's currency, and into those of what was traded."""
-    listings = listings_of(series)
-    pairs = {(currency, base) for currency in currencies}
-    for entry in entries:
-        pairs.add((entry.currency, base))
-        if entry.instrument is not None:
-            own = listings[entry.instrument].currency
-            pairs |= {(own, base), (entry.currency, own), (own, entry.currency)}
-    pairs |= {(listing.currency, base) for listing in listings.values()}
-    return {(own, other) for own, other in pairs if own != other}
+    return reach.pairs_of(base, listings_of(series), entries) | {(one, base) for one in currencies if one != base}
 
 
 def currencies_in(projection: Projection) -> set[str]:
     """Return the currencies a projection remembers: of balances, of liabilities, and of what lacked a rate."""
-    memory = projection.memory
-    owed = {currency for currency, _ in memory.get("owed", {}).values()}
     lacking = {part for name in projection.missing if "/" in name for part in name.split("/")}
-    return {*memory.get("cash", {}), *owed, *lacking}
+    return currencies_of(projection.memory) | lacking
+
+
+def currencies_of(memory: dict[str, Any]) -> set[str]:
+    """Return the currencies of balances and liabilities that a book remembers."""
+    return {*memory.get("cash", {}), *(currency for currency, _ in memory.get("owed", {}).values())}
 
 
 def recall_holdings(book: Book, *, account_id: UUID, touched: Collection[str]) -> None:
@@ -198,11 +207,19 @@ def recall_holdings(book: Book, *, account_id: UUID, touched: Collection[str]) -
 
 def opening_before(*, account_id: UUID, day: date) -> Opening:
     """Return the figures of the day before, or those of an account that has not begun."""
-    query = "SELECT total_value, total_gain, twr_index FROM portfolio_snapshot WHERE account_id = %s AND date = %s"
+    query = """
+        SELECT total_value, total_gain, twr_index, complete FROM portfolio_snapshot WHERE account_id = %s AND date = %s
+    """
     with connections[SYSTEM].cursor() as cursor:
         cursor.execute(query, [account_id, day - timedelta(days=1)])
         row = cursor.fetchone()
-    return Opening(*row) if row else Opening()
+        if row is None:
+            return Opening()
+        *figures, complete = row
+        if complete:
+            return Opening(*figures)
+        cursor.execute(SINCE_COMPLETE, {"account": account_id, "day": day})
+        return Opening(*figures, *cursor.fetchone())
 
 
 def pages_from(*, account_id: UUID, day: date) -> dict[int, Day]:
