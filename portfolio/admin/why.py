@@ -30,6 +30,10 @@ HEADS = {
     "days": "Day by day",
     "investor_flows": "Flows of the investor",
     "returns": "Returns between days with new prices",
+    "monthly": "Month by month",
+    "gains": "What was put in, and what came of it",
+    "gains_by_rates": "What rates made of it",
+    "replaced": "What put off the loss",
 }
 HIDDEN = frozenset({"id"})
 

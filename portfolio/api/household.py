@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date
 from functools import cached_property
 from typing import Any
 
 from django.http import Http404
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -19,14 +22,17 @@ from accounts.models import Account
 from accounts.selectors.accounts import accounts_of
 from marketdata.api.fields import DayField, InstrumentField
 from portfolio.api.base import PAST, FigureField, PastQuery, currency_asked
+from portfolio.api.explain import EXPLAIN, MOST_EXPLAINED, ExplanationField, explains
 from portfolio.api.performance import BENCHMARK, PERIOD, RATIO, PerformanceSerializer, PeriodQuery, beside, told
 from portfolio.api.positions import UNITS, GainsSerializer
 from portfolio.api.snapshots import SnapshotSerializer
 from portfolio.api.summary import SummarySerializer
 from portfolio.domain.bridge import Daily
+from portfolio.domain.explain import Explanation
 from portfolio.models import Snapshot
 from portfolio.selectors.benchmark import compared
-from portfolio.selectors.figures import names_of
+from portfolio.selectors.explained_household import Address, ExplainedHousehold
+from portfolio.selectors.figures import Figures, names_of
 from portfolio.selectors.household import Household
 from portfolio.selectors.past import figures_of
 from portfolio.selectors.performance import periods_of
@@ -62,6 +68,7 @@ class JointSerializer(serializers.Serializer):
     weight = FigureField(places=RATIO, allow_null=True)
     gains = GainsSerializer(allow_null=True)
     accounts = serializers.ListField(child=serializers.CharField())
+    explanation = ExplanationField()
 
 
 class HouseholdPositionsSerializer(serializers.Serializer):
@@ -115,21 +122,43 @@ class HouseholdViewSet(GenericViewSet):
         return [found[pk] for pk in dict.fromkeys(asked)]
 
     @cached_property
-    def household(self) -> Household:
-        """The figures asked for."""
+    def past(self) -> dict[str, Any]:
+        """Which past is asked for, if any."""
         query = PastQuery(data=self.request.query_params)
         query.is_valid(raise_exception=True)
+        return dict(query.validated_data)
+
+    @cached_property
+    def household(self) -> Household:
+        """The figures asked for."""
         own = caller(self.request).base_currency
-        past: dict[str, date | datetime] = dict(query.validated_data)
-        members = [figures_of(account, **past) for account in self.accounts]  # type: ignore[arg-type]
+        members = [figures_of(account, **self.past) for account in self.accounts]
         return Household(members, currency_asked(self.request, own))
 
-    @extend_schema(parameters=[*OF, *PAST], responses=SummarySerializer)
+    def told(self, found: Explanation | None) -> dict[str, Any]:
+        """Return an explanation as a part of an answer."""
+        return {"explanation": found.as_json() if found else None}
+
+    def way(self, route: str) -> Address:
+        """Return a way to the addresses at which accounts say why of a day themselves."""
+        known = {"known_at": self.past["known_at"].isoformat()} if "known_at" in self.past else {}
+
+        def address(member: Figures, day: date) -> str:
+            asked = {"date": day} if route == "snapshot-list" else {"as_of": day}
+            query = urlencode({"explain": 1, "currency": self.household.currency, **asked, **known})
+            return f"{reverse(route, kwargs={'account_id': member.account.pk})}?{query}"
+
+        return address
+
+    @extend_schema(parameters=[*OF, *PAST, EXPLAIN], responses=SummarySerializer)
     def summary(self, request: Request) -> Response:
         """Return the accounts at a glance."""
-        return Response(SummarySerializer(self.household.summary()).data)
+        row = dict(SummarySerializer(self.household.summary()).data)
+        if explains(request):
+            row |= self.told(ExplainedHousehold(self.household).summary(self.way("snapshot-list")))
+        return Response(row)
 
-    @extend_schema(parameters=[*OF, *PERIOD, *BENCHMARK, *PAST], responses=PerformanceSerializer)
+    @extend_schema(parameters=[*OF, *PERIOD, *BENCHMARK, *PAST, EXPLAIN], responses=PerformanceSerializer)
     def performance(self, request: Request) -> Response:
         """Return how the accounts did together from `start` up to, and without, `end`."""
         query = PeriodQuery(data=request.query_params)
@@ -148,24 +177,37 @@ class HouseholdViewSet(GenericViewSet):
                 risk_free=float(asked["risk_free"]),
             )
             row = beside(row, found, benchmark)
-        return Response(row | {"missing": names_of(row["missing"])})
+        row |= {"missing": names_of(row["missing"])}
+        if explains(request):
+            other = None if benchmark is None else (benchmark, query.validated_data["benchmark_return"] == "total")
+            asked["risk_free"] = float(asked["risk_free"])
+            why = ExplainedHousehold(self.household).period(**asked, benchmark=other)
+            row |= self.told(why[0] if why else None)
+        return Response(row)
 
-    @extend_schema(parameters=[*OF, *PAST], responses=HouseholdPositionsSerializer)
+    @extend_schema(parameters=[*OF, *PAST, EXPLAIN], responses=HouseholdPositionsSerializer)
     def positions(self, request: Request) -> Response:
         """Return what the accounts hold together."""
-        return self.answer(HouseholdPositionsSerializer, self.household.positions())
+        joint, why = self.household.positions(), []
+        if few_explained(request, len(joint)):
+            why = ExplainedHousehold(self.household).positions(joint, self.way("position-list"))
+        return self.answer(HouseholdPositionsSerializer, joint, why)
 
-    @extend_schema(parameters=[*OF, *PERIOD[:2], *PAST], responses=HouseholdSnapshotsSerializer)
+    @extend_schema(parameters=[*OF, *PERIOD[:2], *PAST, EXPLAIN], responses=HouseholdSnapshotsSerializer)
     def snapshots(self, request: Request) -> Response:
         """Return the daily values in [start, end)."""
         query = PeriodQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         first, end = query.validated_data["start"], query.validated_data["end"]
         days = [day for day in self.household.days(start=first, end=end) if first is None or day.date >= first]
-        return self.answer(HouseholdSnapshotsSerializer, [snapshot_of(day) for day in days])
+        why: list[Explanation] = []
+        if few_explained(request, len(days)):
+            told_of = ExplainedHousehold(self.household).days([day.date for day in days], self.way("snapshot-list"))
+            why = [told_of[day.date] for day in days]
+        return self.answer(HouseholdSnapshotsSerializer, [snapshot_of(day) for day in days], why)
 
-    def answer(self, serializer: type[serializers.Serializer], rows: list[Any]) -> Response:
-        """Return rows with what is missing, and why."""
+    def answer(self, serializer: type[serializers.Serializer], rows: list[Any], why: Sequence[Explanation]) -> Response:
+        """Return rows with what is missing, and why; `why` are their explanations, if they are asked for."""
         gap = self.household.gap()
         told_ = {
             "currency": self.household.currency,
@@ -173,7 +215,19 @@ class HouseholdViewSet(GenericViewSet):
             "missing": names_of(self.household.lacking()),
             "reasons": {"total_value": gap} if gap else {},
         }
-        return Response(serializer(told_).data)
+        answer = serializer(told_).data
+        for place, explanation in enumerate(why):
+            answer["results"][place] |= self.told(explanation)
+        return Response(answer)
+
+
+def few_explained(request: Request, rows: int) -> bool:
+    """Say whether rows are to be explained; of too many none are, as these lists have no pages."""
+    asked = explains(request)
+    if asked and rows > MOST_EXPLAINED:
+        told_ = f"With `explain` there are at most {MOST_EXPLAINED} rows, and here are {rows}: ask for fewer days, or accounts."
+        raise serializers.ValidationError({"explain": told_})
+    return asked
 
 
 def snapshot_of(day: Daily) -> Snapshot:

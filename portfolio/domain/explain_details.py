@@ -32,7 +32,7 @@ BESIDE = {
 }
 ALPHA = "(1 + mean - free - beta * (mean_of_benchmark - free)) ** periods - 1"
 CORRELATION = "max(-1, min(1, covariance / sqrt(variance * variance_of_benchmark)))"
-BOUGHT = "The benchmark is one unit bought before the first day: a split multiplies its units, a dividend that counts buys more of them."
+BOUGHT = "The benchmark is one unit bought before its first day: splits multiply it, dividends that count buy more."
 BY_NUMBER = "Days of falls are told as numbers, counted from the first day of the year 1."
 
 
@@ -74,7 +74,8 @@ def _days(found: Explanation, name: str, fall: Drawdown, last: int) -> None:
 def explain_months(found: Explanation, days: Sequence[Daily], opening: Daily | None) -> None:
     """Fill in the table of months, each from the end of the one before."""
     before = opening or NO_DAY
-    rules = {name: rule for name, rule in MONTH.items() if name != "twr" or all(day.twr_index for day in days[:-1])}
+    whole = all(day.twr_index for day in days[:-1]) and all(day.complete for day in days)
+    rules = {name: rule for name, rule in MONTH.items() if name != "twr" or whole}
     table = found.table("monthly", summed=("net_flow", "gain"), rules=rules)
     for month, group in groupby(days, key=lambda day: f"{day.date:%Y-%m}"):
         of_month = list(group)
@@ -83,7 +84,8 @@ def explain_months(found: Explanation, days: Sequence[Daily], opening: Daily | N
         value = {"start_value": before.total_value, "end_value": last.total_value, "inflow": into, "outflow": out}
         gain = last.total_value - before.total_value - into + out
         index = {"index_start": before.twr_index, "index_end": last.twr_index}
-        grown = rounded(EXACT.divide(last.twr_index, before.twr_index) - 1, RATIO_PLACES) if before.twr_index else None
+        known = before.twr_index and any(day.complete for day in of_month)
+        grown = rounded(EXACT.divide(last.twr_index, before.twr_index) - 1, RATIO_PLACES) if known else None
         table.add({"month": month, **value, "net_flow": into - out, "gain": gain, **index, "twr": grown})
         before = last
 

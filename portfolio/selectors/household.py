@@ -56,8 +56,8 @@ class Household:
         return rates_into(self.currency, {member.currency for member in self.members})
 
     @cached_property
-    def joined(self) -> tuple[list[Daily], str]:
-        """All days together, and why there are none: a day of a member has no rate."""
+    def parts(self) -> tuple[list[list[Daily]], list[dict[int, Leg]], str]:
+        """The days of each member and what it counted as flows from or to another, and why there are none: a day has no rate."""
         own = [member.days() for member in self.members]
         last = max((days[-1].day for days in own if days), default=0)
         internal = transfers_between(self.members)
@@ -67,10 +67,16 @@ class Household:
             longer = prolonged(days, last)
             found, gap = (longer, None) if rates is None else converted(longer, rates)
             if gap:
-                return [], no_rate(f"{member.currency}/{self.currency}", date.fromordinal(gap))
+                return [], [], no_rate(f"{member.currency}/{self.currency}", date.fromordinal(gap))
             series.append(found)
             legs.append({day: _at(leg, rates, day) for day, leg in moved.items()})
-        return together(series, legs), ""
+        return series, legs, ""
+
+    @cached_property
+    def joined(self) -> tuple[list[Daily], str]:
+        """All days together, and why there are none: a day of a member has no rate."""
+        series, legs, gap = self.parts
+        return together(series, legs), gap
 
     def days(self, *, start: date | None = None, end: date | None = None) -> list[Daily]:
         """Return the days in [start, end), after the day before them."""

@@ -112,6 +112,58 @@ def other(fortnights):
     return benchmark_of(fortnights.base)
 
 
+class TestHousehold:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def household(cls, alice, abroad):
+        """Return a way to ask two accounts why together, in a currency of one of them."""
+        client = browser(alice)
+
+        def get(route: str, status: int = 200, **query: str) -> Any:
+            asked = {"accounts": ",".join(str(one.pk) for one in abroad), "currency": abroad[0].base_currency, "explain": "1"}
+            response = client.get(f"/api/v1/household/{route}/", asked | query)
+            assert response.status_code == status, response.content
+            return response.json()
+
+        return get
+
+    @pytest.mark.parametrize("route", ["positions", "snapshots", "summary", "performance"])
+    @pytest.mark.parametrize("asked", [{}, {"as_of": "2024-05-13"}, NOW, {"as_of": "2024-05-08"}])
+    def test_every_number_comes_from_those_of_the_accounts(self, household, route, asked):
+        for row in rows_of(household(route, **asked)):
+            explains_all(row)
+
+    def test_figures_beside_a_benchmark_come_from_the_prices_of_both(self, household, abroad):
+        market = make_instrument(currency=abroad[0].base_currency)
+        bars(market, {f"2024-05-{n:02}": f"{70 + (n * 5) % 3}.{n}" for n in range(7, 16)})
+        row = household("performance", benchmark=market.key, start="2024-05-08")
+        assert row["beta"] is not None
+        explains_all(row)
+
+    def test_the_ways_lead_to_the_accounts_own_explanations(self, alice, household):
+        client, (row, *_) = browser(alice), household("snapshots", start="2024-05-14")["results"]
+        for account in row["explanation"]["tables"]["accounts"]["rows"]:
+            (own,) = client.get(account["why"]).json()["results"]
+            assert own["total_value"] == account["total_value"]
+            assert own["explanation"]["steps"]
+        (row, *_) = household("positions", as_of="2024-05-14")["results"]
+        for account in row["explanation"]["tables"]["accounts"]["rows"]:
+            assert any(own["quantity"] == account["quantity"] for own in client.get(account["why"]).json()["results"])
+
+    def test_of_too_many_days_is_refused(self, household, alice):
+        account = make_account(owner=alice)
+        post(account, "DEPOSIT", cash="5", occurred_at=at("2023-01-01"))
+        post(account, "DEPOSIT", cash="5", occurred_at=at("2023-05-01"))
+        asked = {"accounts": str(account.pk), "currency": "USD"}
+        assert household("snapshots", 400, **asked)["errors"][0]["field"] == "explain"
+        assert len(household("snapshots", start="2023-04-01", **asked)["results"]) <= 100
+
+    def test_of_nothing_there_is_none(self, household, alice):
+        asked = {"accounts": str(make_account(owner=alice).pk)}
+        assert household("summary", **asked)["explanation"] is None
+        assert household("performance", **asked)["explanation"] is None
+
+
 class TestBenchmark:
     @pytest.mark.parametrize("asked", [{}, *PERIODS, {"benchmark_return": "price"}, {"as_of": "2024-01-10"}])
     def test_figures_come_from_the_prices_of_both(self, get, other, asked):
@@ -155,6 +207,14 @@ class TestWhatIsTold:
         rows = ask(abroad[0], "positions")["results"]
         told = {price["source"] for row in rows for price in row["explanation"]["prices"]}
         assert told == {"close", "close times 0.01, as it is quoted in hundredths"}
+
+    def test_what_was_held_leads_to_the_positions_of_the_day(self, alice, ask, fortnights):
+        day = ask(fortnights.busy("FIFO"), "snapshots", date="2024-01-09")["results"][0]
+        table = day["explanation"]["tables"]["holdings"]
+        positions = browser(alice).get(table["link"]).json()["results"]
+        assert sorted(row["quantity"] for row in positions) == sorted(row["quantity"] for row in table["rows"])
+        for row in positions:
+            explains_all(row)
 
     def test_cash_comes_from_its_entries(self, ask, fortnights):
         row = ask(fortnights.busy("FIFO"), "summary", as_of="2024-01-03")
