@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from portfolio.domain.bridge import NO_DAY, Daily
+from portfolio.domain.bridge import NO_DAY, Daily, Link
 from portfolio.domain.exact import ZERO
 from portfolio.domain.explain import RATIO_PLACES, Cited, Explanation, Rule
 from portfolio.domain.explain_days import chained
@@ -89,16 +89,21 @@ class InAnother(Protocol):
         """What was taxed of it."""
 
 
-def explain_day_in(found: Explanation, own: Daily, told: Daily | None, before: Daily | None, rate: Cited, *, first: bool) -> None:
-    """Add how a day is read in another currency; `told` is the day there, `before` the one before it, if it has a rate."""
+def explain_day_in(
+    found: Explanation, own: Daily, told: Daily | None, before: Daily | None, rate: Cited, link: Link | None
+) -> None:
+    """Add how a day is read in another currency; `told` is the day there, `before` the one before it, if it has a rate.
+
+    `link` is what its return is measured from; none where no day before it has a rate.
+    """
     found.cite(rates=[rate])
     if told is None:
         return
     for name in (*AMOUNTS, *CHARGES):
         found.tell(name, "own * rate", getattr(told, name), own=getattr(own, name), rate=rate.value)
     found.tell("net_flow", "inflow - outflow", told.inflow - told.outflow, inflow=told.inflow, outflow=told.outflow)
-    if before is not None or first:
-        chained(found, told, before or NO_DAY)
+    if link is not None:
+        chained(found, told, before or NO_DAY, link)
     else:
         found.tell("day_gain", "own * rate", told.day_gain, own=own.day_gain, rate=rate.value)
     parts = {name: getattr(told, name) for name in ("day_gain", "price_gain", "income", "interest", "fees", "taxes")}

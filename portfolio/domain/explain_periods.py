@@ -10,7 +10,7 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from portfolio.domain.bridge import NO_DAY, Bridge, Daily
+from portfolio.domain.bridge import NO_DAY, Bridge, Daily, Link
 from portfolio.domain.exact import EXACT, ZERO
 from portfolio.domain.explain import MOST_ROWS, RATIO_PLACES, Explanation, Rule, Step, rounded
 from portfolio.domain.explain_details import FALL, explain_falls, explain_months, peak_of
@@ -20,7 +20,11 @@ from portfolio.domain.returns import INDEX_PLACES, annualized
 
 CAUSES = ("price_gain", "currency_gain", "income", "interest", "fees", "taxes")
 SUMMED = ("net_flow", "put_in", "day_gain", *CAUSES)
-INDEX = "index_before if value_before + inflow <= 0 else index_before * max(total_value + outflow, 0) / (value_before + inflow)"
+INDEX = "index_before if measured_from <= 0 else index_before * max(total_value + gone, 0) / measured_from"
+MEASURED = (
+    "measured_from is the value of the day before and what came in, gone is what went out; since the last day that had all \
+prices and rates. A day that lacks one has no return."
+)
 DAY = {
     "net_flow": Rule("inflow - outflow"),
     "put_in": Rule("max(net_flow, 0)"),
@@ -33,12 +37,22 @@ SOLVED = "xirr is the yearly rate at which the flows of the investor, each over 
 
 
 def explain_period(
-    days: Sequence[Daily], opening: Daily | None, figures: Performance, bridge: Bridge, *, periods: int, risk_free: float = 0.0
+    days: Sequence[Daily],
+    opening: Daily | None,
+    figures: Performance,
+    bridge: Bridge,
+    *,
+    periods: int,
+    risk_free: float = 0.0,
+    link: Link | None = None,
 ) -> Explanation:
-    """Return why the performance over successive days, at least one, is what it is; `opening` is the day before, if any."""
+    """Return why the performance over successive days, at least one, is what it is; `opening` is the day before, if any.
+
+    If that was incomplete, `link` is what the return of the first day is measured from.
+    """
     found = Explanation()
     before = opening or NO_DAY
-    _chain(found, days, before)
+    _chain(found, days, before, link or Link(before.total_value))
     start, end = before.total_value, days[-1].total_value
     found.tell("start_value", "value_before", start, value_before=start)
     flows = found.tell("net_flows", "sum(days.net_flow)", figures.net_flows) or ZERO
@@ -66,14 +80,18 @@ def explain_period(
     return found
 
 
-def _chain(found: Explanation, days: Sequence[Daily], before: Daily) -> None:
+def _chain(found: Explanation, days: Sequence[Daily], before: Daily, link: Link) -> None:
     """Fill in the table of the days."""
+    found.notes.append(MEASURED)
     table = found.table("days", summed=SUMMED, rules=DAY)
     for day in days:
         flow = day.inflow - day.outflow
         row = {"day": day.date.isoformat(), "total_value": day.total_value, "value_before": before.total_value}
         moved = {"inflow": day.inflow, "outflow": day.outflow, "net_flow": flow, "put_in": max(flow, ZERO)}
         causes = {name: getattr(day, name) for name in ("day_gain", *CAUSES)}
+        since, gone = link.moved(day.inflow, day.outflow)
+        moved |= {"measured_from": since if since is not None and day.complete else ZERO, "gone": gone}
+        link = link.after(day)
         table.add({**row, **moved, **causes, "index_before": before.twr_index, "twr_index": day.twr_index})
         before = day
 

@@ -161,10 +161,16 @@ class InCurrency(Figures):
         return self.inner.stale()
 
     def _converted(self, start: date | None, end: date | None) -> tuple[list[Daily], int | None]:
-        """Return the days of a period at their rates, and the first that has none."""
+        """Return the days of a period at their rates, and the first that has none.
+
+        If the day before the period is incomplete, the index is linked from the last complete one.
+        """
         found = self.inner.days(start=start, end=end)
         opened = bool(found) and start is not None and found[0].day < start.toordinal()
-        return converted(found, self.rates, opened=opened)
+        if not opened or found[0].complete:
+            return converted(found, self.rates, opened=opened)
+        since = [day for day in converted(self.inner.days(end=end), self.rates)[0] if day.day >= found[0].day]
+        return since, converted(found, self.rates)[1]
 
     def _snapshot(self, number: int, day: Daily | None, gap: int | None) -> Snapshot:
         """Return the snapshot of a day; what chains over a day without a rate is null."""
@@ -172,7 +178,8 @@ class InCurrency(Figures):
         if gap:
             values |= dict.fromkeys(("total_gain", "twr_index"))
         values["net_flow"] = None if day is None else day.inflow - day.outflow
-        return Snapshot(account=self.account, date=date.fromordinal(number), **values)
+        complete = day is not None and day.complete
+        return Snapshot(account=self.account, date=date.fromordinal(number), complete=complete, **values)
 
 
 def in_currency(figures: Figures, currency: str) -> Figures:

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from accounts.models import AccountKind, LedgerEntry
 from marketdata.models import Instrument
 from portfolio.domain.benchmark import compare
-from portfolio.domain.bridge import Daily
+from portfolio.domain.bridge import BEGINNING, UNKNOWN, Daily, Link, links
 from portfolio.domain.contributions import of_instruments
 from portfolio.domain.daybook import Day
 from portfolio.domain.exact import ONE
@@ -146,7 +146,9 @@ class Explained:
         for day in wanted:
             number = day.toordinal()
             if number in rows:
-                found[day] = explain_day(rows[number], rows.get(number - 1), pages_of(pages, number), around)
+                before = rows.get(number - 1)
+                link = link_after(self.figures, before)
+                found[day] = explain_day(rows[number], before, pages_of(pages, number), around, link)
                 found[day].tables["entries"] = entries.get(day, Table())
         if isinstance(self.told, InCurrency):
             self._convert_days(self.told, found, rows)
@@ -154,16 +156,17 @@ class Explained:
 
     def _convert_days(self, told: InCurrency, found: Mapping[date, Explanation], rows: Mapping[int, Daily]) -> None:
         """Add how days are read in another currency."""
-        days = {day.day: day for day in told.days()}
-        begun = min(day.day for day in self.figures.days())
+        series = told.days()
+        days, begun = {day.day: day for day in series}, min(day.day for day in self.figures.days())
+        linked = links(series, BEGINNING if series and series[0].day == begun else UNKNOWN)
         for day, explanation in found.items():
             number = day.toordinal()
             rate = cited(told.pair, told.rates, number)
             if rate is None:
                 explanation.notes.append(no_rate(told.pair, day))
                 continue
-            first = number == begun
-            explain_day_in(explanation, rows[number], days.get(number), days.get(number - 1), rate, first=first)
+            link = BEGINNING if number == begun else linked.get(number - 1)
+            explain_day_in(explanation, rows[number], days.get(number), days.get(number - 1), rate, link)
 
     def positions_in(self, found: Mapping[str, Explanation], rows: Iterable[Valued], currency: str) -> None:
         """Add how positions are read in a currency: each lot and each closure at the rates of its days."""
@@ -276,7 +279,8 @@ def explained_period(
         return None
     opening = days[0] if len(days) > len(within) else None
     periods, bridge = periods_of(kind), told.bridge(start=start, end=end)
-    found = explain_period(within, opening, measured, bridge, periods=periods, risk_free=risk_free)
+    link = link_after(told, opening)
+    found = explain_period(within, opening, measured, bridge, periods=periods, risk_free=risk_free, link=link)
     if benchmark is not None:
         instrument, dividends = benchmark
         other = beside([day.point for day in days], instrument, currency=told.currency, dividends=dividends)
@@ -284,6 +288,15 @@ def explained_period(
         comparison = compare(points, other, periods=periods, opening=begun, risk_free=risk_free)
         explain_benchmark(found, within, opening, other, comparison, periods=periods, risk_free=risk_free)
     return found, measured
+
+
+def link_after(figures: Figures | Household, day: Daily | None) -> Link:
+    """Return what the return of the day after another is measured from."""
+    if day is None:
+        return BEGINNING
+    if day.complete:
+        return Link(day.total_value)
+    return links(figures.days(end=day.date + timedelta(days=1)))[day.day]
 
 
 def rated_gain(one: Closure, rates: Rates) -> RatedGain | None:

@@ -208,6 +208,8 @@ class TestSnapshots:
             "taxes": "0",
             "total_gain": "-1",
             "twr_index": "0.9999",
+            "complete": True,
+            "reasons": {},
         }
         assert first["results"][1]["at"] == "2024-01-03T00:00:00Z"
         assert first["next"] is not None
