@@ -26,8 +26,8 @@ def lots_named(entry: Entry) -> list[Choice]:
 
 
 def with_choices(entries: Iterable[Entry], notes: Collection[Entry]) -> list[Entry]:
-    """Return entries with the lots that notes choose for them."""
-    chosen = choices_in(notes)
+    """Return entries with the lots that notes choose for them; a note that chooses none leaves it at what the entry says."""
+    chosen = {sequence: lots for sequence, lots in choices_in(notes).items() if lots}
     if not chosen:
         return list(entries)
     return [

@@ -22,7 +22,7 @@ from portfolio.domain.returns import DayFigures, Opening, chain
 from portfolio.domain.settling import settle
 from portfolio.domain.valuation import Course, Quoted, keyframes, position_value, value_days
 
-VERSION = 5  # of the derivation: a new one makes every account start over
+VERSION = 6  # of the derivation: a new one makes every account start over
 
 
 class Gap(NamedTuple):
@@ -57,7 +57,7 @@ class Derivation:
     stale: dict[str, date] = field(default_factory=dict)
     kept: Sequence[Checkpoint] = ()
     waiting: bool = False  # something that moved could not be valued yet: a later run has to start over
-    put_off: int = 0  # the last day on which something counts that moved before: pages from before it are not all there is
+    put_off: bool = False  # something counts on a later day than its own: an entry that comes late starts over, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def derive(
     result = Derivation(book, kept=post_keeping(book, entries, keeping))
     quoted = quote(book)
     last = until or last_day(book, quoted, max([resumption.last_moved, *book.days]))
-    settled = settle(book.days, quoted, last)
+    settled = settle(book.days, quoted, last, first=(resumption.first or 0) if resumption.whole else 0)
     pages = _pages(book, resumption)
     starts = [day for day in (resumption.first, min(book.days, default=None)) if day is not None]
     if not pages or not starts or min(starts) > last:
@@ -106,7 +106,7 @@ def derive(
     course = Course.of(pages)
     valuation = value_days(pages, course, quoted, first, last, since)
     settled.mark(valuation)
-    result.waiting, result.put_off = settled.waiting, settled.until
+    result.waiting, result.put_off = settled.waiting, settled.put_off
     result.figures = list(chain(valuation, resumption.opening, margin=margin))
     result.pages = {day: page for day, page in pages.items() if day >= first}
     months = [figure.day for figure in result.figures if date.fromordinal(figure.day).day == 1]

@@ -8,7 +8,7 @@ arrival at `data.cost`, else at the price of the entry, else at that of the day.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -90,14 +90,7 @@ def _move(book: Book, entry: Entry, holding: Holding, stated: Decimal | None) ->
 def _arrive(book: Book, entry: Entry, holding: Holding, lot: Carried) -> None:
     """Open a lot that came along; units that were sold before they came are closed by it."""
     cost = book.into(holding.currency, actions.in_currency(entry, lot.currency), lot.cost)
-    quantity = lot.quantity
-    if holding.quantity < 0:
-        closing = min(quantity, -holding.quantity)
-        paid = share(cost, closing, quantity)
-        book.close(entry, holding, closing, -paid)
-        quantity, cost = quantity - closing, cost - paid
-    if quantity:
-        holding.open(Lot(lot.opened_at, entry.sequence, quantity, cost, quantity, tacked=lot.tacked))
+    book.arrive(entry, holding, Lot(lot.opened_at, entry.sequence, lot.quantity, cost, lot.quantity, tacked=lot.tacked))
 
 
 def _carried(row: Any, entry: Entry) -> Carried | None:
@@ -111,4 +104,4 @@ def _carried(row: Any, entry: Entry) -> Carried | None:
         return None
     if not quantity or cost is None or opened_at.tzinfo is None or not isinstance(tacked, int) or tacked < 0:
         return None
-    return Carried(opened_at, units(quantity), cost, str(row.get("currency") or entry.currency), tacked)
+    return Carried(opened_at.astimezone(UTC), units(quantity), cost, str(row.get("currency") or entry.currency), tacked)
