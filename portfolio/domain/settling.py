@@ -23,13 +23,13 @@ PageOf = Callable[[int, str], Day | None]
 class Settled:
     """What was put off: what it lacked, by the first day; and between which days flows were not counted yet.
 
-    `waiting`: some still lack it on the last day. `until` is the last day to which something was put off.
+    `waiting`: some still lack it on the last day. `put_off`: something counts on a later day than its own.
     """
 
     missing: dict[str, int] = field(default_factory=dict)
     spans: list[tuple[int, int]] = field(default_factory=list)
     waiting: bool = False
-    until: int = 0
+    put_off: bool = False
 
     def mark(self, valuation: Valuation) -> None:
         """Make the days incomplete on which a flow was not counted yet."""
@@ -37,12 +37,15 @@ class Settled:
             valuation.gaps[max(start - valuation.first, 0) : max(end - valuation.first, 0)] = True
 
 
-def settle(pages: dict[int, Day], quoted: Quoted, last: int) -> Settled:
-    """Move what cannot be valued on its day to the page of the first day on which it can, if that is not after the last."""
+def settle(pages: dict[int, Day], quoted: Quoted, last: int, *, first: int = 0) -> Settled:
+    """Move what cannot be valued on its day to the page of the first day on which it can, if that is not after the last.
+
+    Pages from before the `first` day are left as they are.
+    """
     found, begins = Settled(), Begins(quoted)
     for day in sorted(pages):
         page = pages[day]
-        if not (page.flows or page.items or page.transfers or page.turned):
+        if day < first or not (page.flows or page.items or page.transfers or page.turned):
             continue
 
         def page_of(due: int, name: str, day: int = day) -> Day | None:
@@ -51,7 +54,7 @@ def settle(pages: dict[int, Day], quoted: Quoted, last: int) -> Settled:
             found.waiting = found.waiting or due > last
             if due > last:
                 return None
-            found.until = max(found.until, due)
+            found.put_off = True
             return pages.setdefault(due, Day())
 
         for due in [*_put_off_flows(page, begins, day, page_of), *_put_off_units(page, begins, day, page_of)]:

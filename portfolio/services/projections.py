@@ -139,7 +139,7 @@ def _write(account: Account, projection: Projection, run: Run, result: Derivatio
         _keep(cursor, account, run, result)
     if result.figures:
         write_performance(account=account)
-    put_off = max(result.put_off, 0 if run.fresh else projection.memory.get("put_off", 0))
+    put_off = result.put_off or (not run.fresh and projection.memory.get("put_off", False))
     _note(account, projection, run, result, at)
     projection.memory |= {"closures": known + len(closures), "waiting": result.waiting, "put_off": put_off}
     projection.save(using=SYSTEM)
