@@ -187,7 +187,8 @@ class KeptFigures(Figures):
 
     def lots(self) -> QuerySet[Lot]:
         """Return the open lots with their instruments, oldest first."""
-        return Lot.objects.filter(account=self.account).select_related("instrument").order_by("opened_at")
+        found = Lot.objects.filter(account=self.account).select_related("instrument")
+        return found.order_by("opened_at", "instrument_id", "number")
 
     def closures(self) -> QuerySet[Closure]:
         """Return what was closed with its instruments, oldest first."""

@@ -96,7 +96,7 @@ class PastFigures(Figures):
             for instrument, holding in self.derivation.book.holdings.items()
             for number, lot in enumerate(holding.lots, 1)
         ]
-        return sorted(found, key=lambda lot: lot.opened_at)
+        return sorted(found, key=lambda lot: (lot.opened_at, lot.instrument_id, lot.number))
 
     def closures(self) -> Sequence[Closure]:
         """Return what was closed with its instruments, oldest first."""

@@ -33,7 +33,7 @@ ENTRIES = """
     FROM accounts_ledgerentry
     WHERE account_id = %(account)s AND sequence > %(sequence)s
       AND (%(since)s::timestamptz IS NULL OR occurred_at >= %(since)s)
-      AND (%(until)s::timestamptz IS NULL OR occurred_at < %(until)s)
+      AND (%(until)s::timestamptz IS NULL OR occurred_at < %(until)s OR kind = 'NOTE')
       AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
     ORDER BY sequence
 """
@@ -139,7 +139,8 @@ def entries_after(
 ) -> list[Entry]:
     """Return the entries of an account's ledger after a sequence, as values.
 
-    `since` leaves out those that happened before a day, `as_of` those that happened after one, `known_at` those that were recorded after a time.
+    `since` leaves out those that happened before a day, `as_of` those that happened after one, `known_at` those that were
+    recorded after a time.
     """
     start = None if since is None else datetime.combine(since, time(), UTC)
     until = None if as_of is None else datetime.combine(as_of + timedelta(days=1), time(), UTC)
