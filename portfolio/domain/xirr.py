@@ -49,11 +49,13 @@ def money_weighted(flows: Sequence[tuple[date, Decimal]]) -> MoneyWeighted:
     by_day: dict[int, Decimal] = {}
     for day, amount in flows:
         by_day[day.toordinal()] = by_day.get(day.toordinal(), Decimal(0)) + amount
+    moved = sorted((day, amount) for day, amount in by_day.items() if amount)
+    if len({amount > 0 for _, amount in flows if amount}) == 1:
+        return MoneyWeighted(None, "Money only went in, or only came out.")
     if len(by_day) <= 1:
         return MoneyWeighted(None, "All money moved on one day.")
-    moved = sorted((day, amount) for day, amount in by_day.items() if amount)
-    if not moved or len({amount > 0 for _, amount in moved}) == 1:
-        return MoneyWeighted(None, "Money only went in, or only came out.")
+    if len({amount > 0 for _, amount in moved}) <= 1:
+        return MoneyWeighted(None, "Beside what came and went within a day, money only went in, or only came out.")
     rates = _rates([day for day, _ in moved], [amount for _, amount in moved])
     if not rates:
         return MoneyWeighted(None, "No yearly rate solves it.")
