@@ -21,7 +21,8 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from marketdata.domain.money import plain
-from portfolio.domain.reports import Column, Kind, Report, Table, as_kept_by_spreadsheets, harmless
+from marketdata.domain.spreadsheets import harmless
+from portfolio.domain.reports import Column, Kind, Report, Table, as_kept_by_spreadsheets
 
 MOST_ROWS = 1_000_000  # of a sheet; a spreadsheet holds a little more
 LONGEST_CELL = 32_000

@@ -7,7 +7,7 @@ activity. Amounts are in the currency they came in (of an instrument's lots: its
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, DecimalException, localcontext
 from functools import cached_property
 from typing import Any
@@ -320,8 +320,7 @@ def _midnight(day: date) -> datetime:
 def report_of(account: Account, name: str, period: Period, currency: str, *, known_at: datetime | None = None) -> Report:
     """Return a report by its name; holdings are those at the end of the period."""
     if name == "holdings":
-        day = period.end - timedelta(days=1) if period.end else None
-        return holdings(figures_of(account, as_of=day, known_at=known_at), day, currency)
+        return holdings(figures_of(account, as_of=period.last, known_at=known_at), period.last, currency)
     figures = figures_of(account, known_at=known_at)
     match name:
         case "realized":
