@@ -20,7 +20,7 @@ from portfolio.admin.lot_forms import ChoiceDialog, TransferDialog
 from portfolio.admin.why import WhyAdmin
 from portfolio.models import Closure, Lot
 
-OWN = "instrument__currency"
+OWN = "instrument__money"
 BY_INSTRUMENT = ("instrument", AutocompleteSelectFilter)
 QUANTITY = figure("quantity", "Quantity", style="quantity")
 REMAINING = figure("remaining", "Remaining", style="quantity")

@@ -20,7 +20,7 @@ from portfolio.admin.action_forms import ActionDialog
 from portfolio.admin.why import WhyAdmin
 from portfolio.models import Closure, Lot, Position
 
-OWN = "instrument__currency"
+OWN = "instrument__money"
 QUANTITY = figure("quantity", "Quantity", style="quantity")
 AVERAGE = figure("average_price", "Average price", style="price")
 COST = figure("cost_basis", "Cost", currency=OWN)
