@@ -17,7 +17,7 @@ from portfolio.domain.book import Book, Holding
 from portfolio.domain.daybook import Transfer
 from portfolio.domain.entries import Entry
 from portfolio.domain.exact import ZERO, money, share, units
-from portfolio.domain.lots import Lot
+from portfolio.domain.lots import Lot, Method
 from portfolio.domain.numbers import amount_in, number_in
 
 
@@ -78,13 +78,23 @@ def _move(book: Book, entry: Entry, holding: Holding, stated: Decimal | None) ->
     left = entry.quantity
     if left < 0 < holding.quantity:
         going = min(-left, holding.quantity)
-        holding.take(going, book.method, book.named_by(entry))
+        named = book.named_by(entry)
+        cost = sum((part.cost for part in holding.take(going, book.method, named)), ZERO)
         left += going
+        told = amount_in(entry.data, "cost")
+        if book.method is Method.AVERAGE and named and told is not None and not left:
+            _keep_to(holding, cost, book.into(holding.currency, entry, told))
     if left:
         carried = amount_in(entry.data, "cost")
         value = carried if carried is not None else value_of(book, entry, holding, stated)
         cost = share(book.into(holding.currency, entry, value), left, entry.quantity)
         book.trade(entry._replace(quantity=left), holding, -cost if left > 0 else cost, missing=left < 0)
+
+
+def _keep_to(holding: Holding, taken: Decimal, told: Decimal) -> None:
+    """Let the cost leave that the entry tells, which is what arrives elsewhere, whatever the average has become since."""
+    if holding.quantity and holding.cost + taken >= told:
+        holding.cost += taken - told
 
 
 def _arrive(book: Book, entry: Entry, holding: Holding, lot: Carried) -> None:

@@ -11,6 +11,7 @@ from portfolio.domain.lots import Method, Rules
 from tests.portfolio.domain.values import SHARE, entry, folded
 
 F = Fraction
+NONE, WHOLE = F(0), F(1)
 FIRST = date(2023, 1, 1)
 DUST = F(1, 10**7)
 KINDS = ["BUY", "BUY", "SELL", "SELL", "SHORT", "COVER"]
@@ -47,9 +48,9 @@ class Sold:
     sign: int
     opening: int
     missing: bool
-    disallowed: F = F(0)
+    disallowed: F = NONE
     pending: bool = True
-    weight: F = F(1)
+    weight: F = WHOLE
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Plain:
     wash: bool
     units: list[Unit] = field(default_factory=list)
     sold: list[Sold] = field(default_factory=list)
-    realized: F = F(0)
+    realized: F = NONE
 
     def order(self):
         """Return the units in the order in which the method closes them."""
