@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db import connections
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import QuerySet
 
 from accounts.models import Account, TradeThresholds
 from marketdata.models import Instrument
 from marketdata.selectors.prices import fx_rates
 from portfolio.domain.exact import EXACT, money
+from portfolio.domain.minor import unit_of
 from portfolio.domain.numbers import number_in
 from portfolio.domain.pricing import Points
 from portfolio.domain.trades import Bounds, Trade, TradeStatistics, statistics_of
@@ -22,6 +23,7 @@ from portfolio.models import Closure, Snapshot
 from portfolio.selectors.figures import Figures
 
 BOUNDS = ("min_win_rate", "min_profit_factor", "min_expectancy", "max_drawdown_pct", "max_consecutive_losses")
+LEAST_READ = 200  # closures at once
 RATES_SAID = """
     SELECT sequence, data->>'fx_rate', currency FROM accounts_ledgerentry
     WHERE account_id = %s AND sequence = ANY (%s) AND data ? 'fx_rate'
@@ -34,7 +36,6 @@ class Closed(NamedTuple):
     closing: int
     instrument: Any
     closed_at: Any
-    number: int
     gain: Decimal
 
 
@@ -72,20 +73,28 @@ def bounds_of(thresholds: TradeThresholds | None) -> Bounds:
 
 
 def _grouped(closures: QuerySet[Closure] | Sequence[Closure], window: int) -> list[Closed]:
-    """Return the last trades, oldest first."""
-    if isinstance(closures, QuerySet):
-        rows = closures.order_by().exclude(quantity=0).values("closing", "instrument_id")
-        found = rows.annotate(at=Max("closed_at"), last=Max("number"), total=Sum("gain")).order_by("-last")[:window]
-        kept = [Closed(row["closing"], row["instrument_id"], row["at"], row["last"], row["total"]) for row in found]
-    else:
-        trades: dict[tuple[int, Any], Closed] = {}
-        for number, one in enumerate(closures):
-            if one.quantity:
-                key = (one.closing, one.instrument_id)
-                gain = one.gain + (trades[key].gain if key in trades else 0)
-                trades[key] = Closed(*key, one.closed_at, number, gain)
-        kept = sorted(trades.values(), key=lambda one: one.number, reverse=True)[:window]
-    return kept[::-1]
+    """Return the last trades, oldest first; what one entry closed of an instrument follows one another."""
+    trades: dict[tuple[int, Any], Closed] = {}
+    for one in _newest(closures, max(LEAST_READ, 2 * window)):
+        key = (one.closing, one.instrument)
+        known = trades.get(key)
+        if known is None and len(trades) == window:
+            break
+        trades[key] = one if known is None else known._replace(gain=known.gain + one.gain)
+    return list(trades.values())[::-1]
+
+
+def _newest(closures: QuerySet[Closure] | Sequence[Closure], block: int) -> Iterator[Closed]:
+    """Yield what was closed, the last first; of those that are kept so many are read at once, however many there are."""
+    if not isinstance(closures, QuerySet):
+        yield from (Closed(one.closing, one.instrument_id, one.closed_at, one.gain) for one in reversed(closures) if one.quantity)
+        return
+    rows = closures.order_by("-number").exclude(quantity=0)
+    found = list(rows.values_list("number", "closing", "instrument_id", "closed_at", "gain")[:block])
+    while found:
+        yield from (Closed(*row[1:]) for row in found)
+        rest = rows.filter(number__lt=found[-1][0]) if len(found) == block else rows.none()
+        found = list(rest.values_list("number", "closing", "instrument_id", "closed_at", "gain")[:block])
 
 
 def _in_base(closed: Sequence[Closed], account: Account, using: str) -> tuple[list[Decimal | None], set[str]]:
@@ -122,8 +131,13 @@ def _rates_said(account: Account, sequences: Collection[int], using: str) -> dic
     with connections[using].cursor() as cursor:
         cursor.execute(RATES_SAID, [account.pk, list(sequences)])
         rows: Iterable[tuple[int, str, str]] = cursor.fetchall()
-    found = {(sequence, currency): number_in({"rate": rate}, "rate") for sequence, rate, currency in rows}
-    return {key: rate for key, rate in found.items() if rate}
+    found: dict[tuple[int, str], Decimal] = {}
+    for sequence, said, written_in in rows:
+        currency, unit = unit_of(written_in)
+        rate = number_in({"rate": said}, "rate")
+        if rate:
+            found[sequence, currency] = EXACT.divide(rate, unit)
+    return found
 
 
 def _day(one: Closed) -> date:

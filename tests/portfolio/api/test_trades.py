@@ -98,7 +98,7 @@ class TestStatistics:
 def deal(account, share, gain, day: int, *, lots: int = 1) -> None:
     """Buy in some lots at 100 and sell all of them for a gain."""
     for n in range(lots):
-        post(account, "BUY", instrument=share, quantity="1", price="100", occurred_at=START + timedelta(days=day, minutes=n))
+        post(account, "BUY", instrument=share, quantity="1", price="100", occurred_at=START + timedelta(days=day, seconds=n))
     price = D(100) + D(gain) / lots
     return post(
         account, "SELL", instrument=share, quantity=str(-lots), price=str(price), occurred_at=START + timedelta(days=day, hours=2)
@@ -173,6 +173,25 @@ class TestTradesPerformance:
             post(account, "SELL", instrument=abroad, currency=other, quantity="-1", price="2", occurred_at=later, **said)
         found = browser(alice).get(f"/api/v1/accounts/{account.pk}/trades-performance/").json()
         assert found["gross_profit"] == "16"
+
+    def test_a_rate_said_for_pence_is_that_of_a_penny(self, account, alice):
+        london = make_instrument(currency="GBX")
+        common = {"instrument": london, "currency": "GBX"}
+        post(account, "BUY", **common, quantity="1", price="100", occurred_at=START)
+        post(account, "SELL", **common, quantity="-1", price="300", data={"fx_rate": "0.0125"}, occurred_at=START + timedelta(1))
+        found = browser(alice).get(f"/api/v1/accounts/{account.pk}/trades-performance/").json()
+        assert (found["gross_profit"], found["missing"]) == ("2.5", [])
+
+    def test_a_trade_of_many_lots_is_read_whole(self, account, alice):
+        instrument = make_instrument()
+        deal(account, instrument, -7, 0)
+        deal(account, instrument, 300, 1, lots=300)
+        found = browser(alice).get(f"/api/v1/accounts/{account.pk}/trades-performance/", {"window": "1"}).json()
+        assert (found["total_trades"], found["average_win"]) == (1, "300")
+        whole = browser(alice).get(f"/api/v1/accounts/{account.pk}/trades-performance/").json()
+        assert (whole["total_trades"], whole["gross_loss"]) == (2, "-7")
+        past = browser(alice).get(f"/api/v1/accounts/{account.pk}/trades-performance/", {"as_of": "2024-01-02"}).json()
+        assert (past["total_trades"], past["gross_loss"]) == (1, "-7")
 
     def test_a_gain_without_a_rate_is_left_out_and_the_rate_named(self, account, alice):
         (other,) = fresh_currencies(1)
