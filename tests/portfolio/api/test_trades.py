@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +16,7 @@ from accounts.services.ledger import reverse_entry
 from portfolio import tasks
 from portfolio.domain.trades import Bounds, Trade, broken, losing_streak, statistics_of
 from portfolio.models import Alert
+from portfolio.services import alerts
 from portfolio.services.projections import catch_up, forget
 from portfolio.services.trade_alerts import watch_trades
 from tests.clients import browser
@@ -332,6 +333,29 @@ class TestAlerts:
                 catch_up(account_id=bounded.pk, at=START)
         assert told(alice) == []
         catch_up(account_id=bounded.pk, at=START)
+        assert len(told(alice)) == 1
+
+    def test_a_connection_that_is_gone_once_members_were_written_to_tells_nobody_twice(self, bounded, alice, monkeypatch):
+        """As when it is killed between the message and the end of the run: neither is stored, and the next run does both."""
+        instrument = make_instrument()
+        for day in (10, 11):
+            deal(bounded, instrument, -1, day)
+        tell = alerts._tell
+
+        def cut_off(*given):
+            tell(*given)
+            with connections["system"].cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(alerts, "_tell", cut_off)
+            with pytest.raises((OperationalError, InterfaceError)):
+                catch_up(account_id=bounded.pk, at=START)
+        connections["system"].close()
+        assert told(alice) == []
+        for _ in range(2):
+            catch_up(account_id=bounded.pk, at=START)
+            tasks.watch_trades(account_ids=[str(bounded.pk)])
         assert len(told(alice)) == 1
 
     def test_a_closed_account_takes_no_bounds(self, traded, alice, ask):
