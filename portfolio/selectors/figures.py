@@ -17,13 +17,14 @@ from marketdata.models import Instrument
 from portfolio.domain.bridge import Bridge, Daily, bridge_of
 from portfolio.domain.daybook import Day
 from portfolio.domain.derivation import Gap
+from portfolio.domain.joint import Vectors
 from portfolio.domain.performance import Performance, Point
 from portfolio.domain.valuation import Quoted
 from portfolio.models import Closure, Lot, Position, Projection, Snapshot
 from portfolio.models import Performance as KeptPerformance
 from portfolio.selectors import performance as daily
 from portfolio.selectors import projections as state
-from portfolio.selectors.days import days_of, since
+from portfolio.selectors.days import days_of, since, vectors_of
 from portfolio.selectors.pages import pages_in, quoted_for, transfers_in
 
 ZERO = Decimal(0)
@@ -70,6 +71,11 @@ class Figures(ABC):
     @abstractmethod
     def days(self, *, start: date | None = None, end: date | None = None) -> list[Daily]:
         """Return the days in [start, end) with their causes, after the day before them."""
+
+    def vectors(self, names: Sequence[str], *, start: date | None = None, end: date | None = None) -> Vectors | None:
+        """Return some amounts of the days in [start, end), maybe of others, too; none without days."""
+        found = self.days(end=end)
+        return Vectors.of(found, names) if found else None
 
     def bridge(self, *, start: date | None = None, end: date | None = None) -> Bridge:
         """Return what each cause made of the gain over [start, end)."""
@@ -218,6 +224,10 @@ class KeptFigures(Figures):
     def days(self, *, start: date | None = None, end: date | None = None) -> list[Daily]:
         """Return the days in [start, end) with their causes, after the day before them."""
         return days_of(account_id=self.account.pk, start=start, end=end)
+
+    def vectors(self, names: Sequence[str], *, start: date | None = None, end: date | None = None) -> Vectors | None:
+        """Return some amounts of the days in [start, end), maybe of others, too; none without days."""
+        return vectors_of(account_id=self.account.pk, names=names, start=start, end=end)
 
     def pages(self, *, start: date | None = None, end: date | None = None) -> dict[int, Day]:
         """Return what moved in [start, end), and what was held before it."""
