@@ -47,7 +47,7 @@ class Snapshot(models.Model):
         constraints = [models.UniqueConstraint(fields=["account", "date"], name="snapshot_once_a_day")]
 
     def __str__(self) -> str:
-        return f"{self.account_id} on {self.date}"
+        return f"{self.account} on {self.date}"
 
     @property
     def at(self) -> datetime:
