@@ -6,7 +6,7 @@ It starts from an empty book or goes on from one that was kept; the figures are 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -16,11 +16,11 @@ from portfolio.domain.checkpoints import Checkpoint, Keeping, post_keeping
 from portfolio.domain.columns import Columns
 from portfolio.domain.daybook import Day
 from portfolio.domain.entries import Entry
-from portfolio.domain.exact import EXACT, ZERO, money
+from portfolio.domain.exact import EXACT, ZERO, Fixed, money
 from portfolio.domain.pricing import NOTHING, Points
 from portfolio.domain.returns import DayFigures, Opening, chain
 from portfolio.domain.settling import settle
-from portfolio.domain.valuation import Course, Quoted, keyframes, position_value, value_days
+from portfolio.domain.valuation import Course, Quoted, Valuation, keyframes, position_value, value_days
 
 VERSION = 6  # of the derivation: a new one makes every account start over
 
@@ -60,6 +60,23 @@ class Derivation:
     put_off: bool = False  # something counts on a later day than its own: an entry that comes late starts over, too
 
 
+class Others(NamedTuple):
+    """Positions that nothing is said about: their worth on the only day, its size, and whether the day had a price for one."""
+
+    value: Decimal
+    gross: Decimal
+    priced: bool
+
+    def joined(self, valuation: Valuation) -> Valuation:
+        """Return the values of the day with those of the other positions."""
+        return replace(
+            valuation,
+            positions=valuation.positions + Fixed.of([self.value]),
+            gross=valuation.gross + Fixed.of([self.gross]),
+            priced=valuation.priced | ({valuation.first} if self.priced else frozenset()),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Resumption:
     """What was kept of an earlier run: the day to value from, the figures before it, pages, gaps, and the last day that moved.
@@ -73,6 +90,7 @@ class Resumption:
     missing: Mapping[str, Gap] = field(default_factory=dict)
     last_moved: int = 0
     whole: bool = False
+    others: Others | None = None  # what is not in the book, if it is left out
 
 
 FROM_NOTHING = Resumption()
@@ -104,7 +122,10 @@ def derive(
     first = min(starts)
     since = {key: holding.since for key, holding in book.holdings.items() if holding.since is not None}
     course = Course.of(pages)
+    if resumption.others is not None:
+        course.units = {key: moves for key, moves in course.units.items() if key in book.holdings}
     valuation = value_days(pages, course, quoted, first, last, since)
+    valuation = valuation if resumption.others is None else resumption.others.joined(valuation)
     settled.mark(valuation)
     result.waiting, result.put_off = settled.waiting, settled.put_off
     result.figures = list(chain(valuation, resumption.opening, margin=margin))

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections
-from django.db.models import BooleanField, QuerySet
+from django.db.models import BooleanField, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 
 from accounts.models import Account
@@ -18,7 +18,7 @@ from marketdata.models import Instrument
 from portfolio.domain import reach
 from portfolio.domain.book import Book, Holding
 from portfolio.domain.daybook import Day
-from portfolio.domain.derivation import VERSION, Gap
+from portfolio.domain.derivation import VERSION, Gap, Others
 from portfolio.domain.entries import Entry
 from portfolio.domain.legs import counterparts
 from portfolio.domain.lots import Lot, Rules
@@ -53,18 +53,20 @@ SINCE_COMPLETE = """
     WHERE account_id = %(account)s AND date < %(day)s AND date > coalesce((SELECT date FROM complete), '-infinity')
 """
 # An account is up to date if its ledger, what its figures rest on, its prices and its rates are those that were read.
-_CURRENT = """
+_READ = """
     portfolio_projection.read_up_to = coalesce(
         (SELECT sequence FROM accounts_ledgerhead AS head WHERE head.account_id = portfolio_projection.account_id), 0)
     AND portfolio_projection.basis = (SELECT {basis} FROM accounts_account AS a WHERE a.id = portfolio_projection.account_id)
-    AND portfolio_projection.series = ({series})
-    AND portfolio_projection.rates = ({rates})
 """
-CURRENT = _CURRENT.format(
-    basis=BASIS,
+_UNMOVED = """
+    portfolio_projection.series = ({series}) AND portfolio_projection.rates = ({rates})
+"""
+READ = _READ.format(basis=BASIS)
+UNMOVED = _UNMOVED.format(
     series=SERIES.format(ids="ARRAY(SELECT jsonb_object_keys(portfolio_projection.series)::uuid)"),
     rates=RATES.format(legs="ARRAY(SELECT jsonb_object_keys(portfolio_projection.rates))"),
 )
+CURRENT = f"{READ} AND {UNMOVED}"
 LAGGING = f"""
     SELECT head.account_id
     FROM accounts_ledgerhead AS head
@@ -102,8 +104,20 @@ def joins_earlier(entries: Collection[Entry], *, account_id: UUID, sequence: int
 
 def projections() -> QuerySet[Projection]:
     """Return projections that say of themselves whether they are `current`, seen through the system role."""
-    current = RawSQL(f"({CURRENT})", [], output_field=BooleanField())  # noqa: S611
-    return Projection.objects.using(SYSTEM).annotate(current=current)  # type: ignore[no-redef]
+    told = {
+        "read": RawSQL(f"({READ})", [], output_field=BooleanField()),  # noqa: S611
+        "unmoved": RawSQL(f"({UNMOVED})", [], output_field=BooleanField()),  # noqa: S611
+        "version": RawSQL("portfolio_projection.xmin::text", [], output_field=TextField()),
+    }
+    return Projection.objects.using(SYSTEM).annotate(**told)
+
+
+def lock(account_id: UUID) -> str | None:
+    """Lock the row of a projection until the transaction ends, and return its version; none where there is no such row."""
+    with connections[SYSTEM].cursor() as cursor:
+        cursor.execute("SELECT xmin::text FROM portfolio_projection WHERE account_id = %s FOR UPDATE", [account_id])
+        row = cursor.fetchone()
+    return None if row is None else str(row[0])
 
 
 def lagging_accounts() -> list[UUID]:
@@ -185,18 +199,32 @@ def currencies_of(memory: dict[str, Any]) -> set[str]:
     return {*memory.get("cash", {}), *(currency for currency, _ in memory.get("owed", {}).values())}
 
 
-def recall_holdings(book: Book, *, account_id: UUID, touched: Collection[str]) -> None:
-    """Put the stored positions into a book, those that are about to be touched with their lots."""
-    positions = """
-        SELECT instrument_id::text, quantity, cost_basis, realized_gain, income, fees, taxes, since
-        FROM portfolio_position WHERE account_id = %s ORDER BY instrument_id
+def worth_of_others(*, account_id: UUID, touched: Collection[str], day: date) -> Others:
+    """Return what all other positions were worth on the last valued day, and whether a price of the day came in for one."""
+    query = """
+        SELECT coalesce(sum(value_in_base), 0), coalesce(sum(abs(value_in_base)), 0),
+               (SELECT priced FROM portfolio_snapshot WHERE account_id = %(account)s AND date = %(day)s)
+        FROM portfolio_position WHERE account_id = %(account)s AND NOT instrument_id = ANY (%(touched)s::uuid[])
     """
+    with connections[SYSTEM].cursor() as cursor:
+        cursor.execute(query, {"account": account_id, "touched": list(touched), "day": day})
+        return Others(*cursor.fetchone())
+
+
+def recall_holdings(book: Book, *, account_id: UUID, touched: Collection[str], only: bool = False) -> None:
+    """Put the stored positions into a book, those that are about to be touched with their lots; `only` those, if asked to."""
+    if only and not touched:
+        return
+    positions = f"""
+        SELECT instrument_id::text, quantity, cost_basis, realized_gain, income, fees, taxes, since
+        FROM portfolio_position WHERE account_id = %s AND ({not only} OR instrument_id = ANY (%s::uuid[])) ORDER BY instrument_id
+    """  # noqa: S608
     lots = """
         SELECT instrument_id::text, opened_at, sequence, remaining, cost, quantity, missing, tacked_days
         FROM portfolio_lot WHERE account_id = %s AND instrument_id = ANY (%s::uuid[]) ORDER BY instrument_id, number
     """
     with connections[SYSTEM].cursor() as cursor:
-        cursor.execute(positions, [account_id])
+        cursor.execute(positions, [account_id, list(touched)])
         for instrument, quantity, cost, realized, income, fees, taxes, since in cursor.fetchall():
             day = since.toordinal() if since else None
             sums = (quantity, cost, realized, income, fees, taxes)

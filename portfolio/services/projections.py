@@ -12,7 +12,6 @@ import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import DataError, connections, transaction
@@ -31,6 +30,10 @@ from portfolio.services.performance import write_performance
 from portfolio.services.runs import Run, plan
 from portfolio.services.trade_alerts import watch_trades
 
+NOTED = (
+    "read_up_to", "read_until", "read_rank", "first_date", "last_moved_on", "valued_until", "basis", "awaited", "memory",
+    "missing", "stale", "caught_up_at",
+)  # fmt: skip
 log = logging.getLogger(__name__)
 
 
@@ -89,39 +92,27 @@ def forget(*, account_id: UUID) -> None:
 
 def _catch_up(account_id: UUID, at: datetime, known: Projection | None) -> Projection:
     """Do the work under the lock of the projection's row."""
-    locked = _locked(account_id)
-    if locked is None:
-        account = Account.objects.using(SYSTEM).get(pk=account_id)
+    version = state.lock(account_id)
+    account = Account.objects.using(SYSTEM).get(pk=account_id)
+    if version is None:
         Projection.objects.using(SYSTEM).bulk_create([Projection(account=account)], ignore_conflicts=True)
-        locked = _locked(account_id) or Projection(account=account)
-    if known is None or _stands(locked) != _stands(known):
-        done = state.projections().get(pk=account_id)  # somebody else may have come first
-        if done.current:
-            return done
-    account = locked.account
-    run = plan(account, locked)
+        version = state.lock(account_id)
+    if known is None or version != known.version:
+        known = state.projections().get(pk=account_id)  # somebody else may have come first
+        if known.current:
+            return known
+    run = plan(account, known)
     margin = account.kind == AccountKind.MARGIN
     entries = run.reading.entries if run.reading.columns is None else run.reading.columns
     result = derive(run.book, entries, margin=margin, resumption=run.resumption, keeping=run.keeping)
-    _write(account, locked, run, result, at)
-    return locked
-
-
-def _locked(account_id: UUID) -> Projection | None:
-    """Lock the row of a projection and return it with its account, or none where there is no such row yet."""
-    rows = Projection.objects.using(SYSTEM).select_related("account").select_for_update(of=("self",))
-    return rows.filter(pk=account_id).first()
-
-
-def _stands(projection: Projection) -> tuple[Any, ...]:
-    """Return what every run changes in a projection."""
-    return (projection.read_up_to, projection.basis, projection.series, projection.rates, projection.caught_up_at)
+    _write(account, known, run, result, at)
+    return known
 
 
 def _write(account: Account, projection: Projection, run: Run, result: Derivation, at: datetime) -> None:
     """Write what a run found, and how far it has read."""
     closures = result.book.closures
-    known = result.book.closed
+    known, reach = result.book.closed, (projection.series, projection.rates)
     kept = 0 if run.again is None else next((n for n, one in enumerate(closures) if day_of(one) >= run.again), len(closures))
     result.book.touched |= run.rewritten & result.book.holdings.keys()
     with connections[SYSTEM].cursor() as cursor:
@@ -142,7 +133,8 @@ def _write(account: Account, projection: Projection, run: Run, result: Derivatio
     put_off = result.put_off or (not run.fresh and projection.memory.get("put_off", False))
     _note(account, projection, run, result, at)
     projection.memory |= {"closures": known + len(closures), "waiting": result.waiting, "put_off": put_off}
-    projection.save(using=SYSTEM)
+    reached = (projection.series, projection.rates) == reach
+    projection.save(using=SYSTEM, update_fields=[*NOTED, *(() if reached else ("series", "rates"))])
     if run.fresh or run.again is not None or result.book.closures:
         watch_trades(account_id=account.pk, at=at)
 
@@ -182,7 +174,10 @@ def _note(account: Account, projection: Projection, run: Run, result: Derivation
     if result.figures:
         projection.valued_until = date.fromordinal(result.figures[-1].day)
         projection.first_date = projection.first_date or date.fromordinal(result.figures[0].day)
-        projection.stale = {name: seen.isoformat() for name, seen in sorted(result.stale.items())}
+        left = {} if run.resumption.others is None else projection.stale
+        stale = {name: seen for name, seen in left.items() if name not in result.book.holdings}
+        stale |= {name: seen.isoformat() for name, seen in result.stale.items()}
+        projection.stale = dict(sorted(stale.items()))
     projection.missing = {
         name: [gap.since.isoformat(), gap.known and gap.known.isoformat()] for name, gap in sorted(result.missing.items())
     }

@@ -133,7 +133,8 @@ def _read(account: Account, projection: Projection) -> Reading:
     named = state.instruments_named(ordered, using=SYSTEM)
     instruments = {*projection.series, *named.values()}
     instruments |= {entry.instrument for entry in ordered if entry.instrument is not None}
-    series = reach_of_prices(instruments, using=SYSTEM)
+    known = projection.unmoved and instruments <= projection.series.keys()
+    series = projection.series if known else reach_of_prices(instruments, using=SYSTEM)
     pairs = state.pairs_of(account.base_currency, series, state.currencies_in(projection), ordered)
     return Reading(
         ordered,
@@ -191,6 +192,8 @@ def _rewritten(before: list[Any], now: list[Any]) -> bool:
 
 def _resumed(account: Account, projection: Projection, reading: Reading) -> Run:
     """Load what was kept of the last run, as far as this one needs it."""
+    if _is_of_last_day(projection, reading):
+        return _on_last_day(account, projection, reading)
     first = _first_changed(projection, reading)
     book = _book(account, reading, first)
     recall(book, projection.memory)
@@ -210,8 +213,40 @@ def _resumed(account: Account, projection: Projection, reading: Reading) -> Run:
         projection.last_moved_on.toordinal() if projection.last_moved_on else 0,
     )
     # what is said about others may be dated before them
-    forgotten = min((entry.day for entry in reading.all), default=None)
-    return Run(book, reading, resumption, fresh=False, kept=kept, forgotten=forgotten)
+    said = {entry.day for entry in reading.all} - {entry.day for entry in reading.entries}
+    return Run(book, reading, resumption, fresh=False, kept=kept, forgotten=min(said, default=None))
+
+
+def _is_of_last_day(projection: Projection, reading: Reading) -> bool:
+    """Say whether all that is new are plain entries of the last valued day: what they don't touch is worth what it was."""
+    if not projection.unmoved or reading.pairs or projection.missing or projection.valued_until is None:
+        return False
+    day, listings = projection.valued_until.toordinal(), listings_of(reading.series)
+    same = (reading.series, reading.rates) == (projection.series, projection.rates)
+    plain = all(entry.day == day and entry.group is None and asks_nothing(entry, listings) for entry in reading.entries)
+    return same and plain and len(reading.entries) == len(reading.all) > 0
+
+
+def _on_last_day(account: Account, projection: Projection, reading: Reading) -> Run:
+    """Load what entries of the last valued day touch; the worth of all else is what was written."""
+    day = projection.valued_until or date.min
+    touched = {entry.instrument for entry in reading.entries if entry.instrument is not None}
+    listings = listings_of(reading.series)
+    market = load_market(instruments=touched, pairs=(), start=day, using=SYSTEM) if touched else Market()
+    book = Book(
+        account.base_currency, Method(account.cost_basis_method), listings, market, reading.named, state.rules_of(account)
+    )
+    recall(book, projection.memory)
+    book.awaited = set(projection.awaited)
+    state.recall_holdings(book, account_id=account.pk, touched=touched, only=True)
+    resumption = Resumption(
+        day.toordinal(),
+        state.opening_before(account_id=account.pk, day=day),
+        state.pages_from(account_id=account.pk, day=day),
+        last_moved=day.toordinal(),
+        others=state.worth_of_others(account_id=account.pk, touched=touched, day=day),
+    )
+    return Run(book, reading, resumption, fresh=False)
 
 
 def _is_to_be_kept(projection: Projection, reading: Reading) -> bool:
