@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -103,34 +103,7 @@ class IncomeViewSet(FiguresViewSet):
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(
-        parameters=[*PERIOD[:2], CURRENCY, *PAST],
-        responses=IncomeSerializer,
-        examples=[
-            OpenApiExample(
-                "One dividend of 100, 15 of it held back",
-                value={
-                    "currency": "USD",
-                    "as_of": "2024-06-30",
-                    "start": None,
-                    "end": None,
-                    "total": {
-                        "gross": "100", "tax": "15", "fee": "0", "net": "85", "dividends": "100", "interest": "0",
-                        "staking": "0", "payments": 1,
-                    },
-                    "months": [],
-                    "instruments": [],
-                    "last_year": "100",
-                    "cost": "2000",
-                    "yield_on_cost": "0.05",
-                    "forecast": {"gross": "0", "declared": "0", "months": {}, "payments": []},
-                    "missing": [],
-                    "reasons": {},
-                },
-                response_only=True,
-            )
-        ],
-    )  # fmt: skip
+    @extend_schema(parameters=[*PERIOD[:2], CURRENCY, *PAST], responses=IncomeSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return what was received in [start, end), and what can be expected."""
         query = PeriodQuery(data=request.query_params)
