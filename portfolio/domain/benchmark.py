@@ -141,7 +141,8 @@ def compare(
         needs = f" It needs rates of {', '.join(benchmark.missing)}." if benchmark.missing else ""
         return without(UNPRICED + needs)
     grown, reason = _benchmark_twr(points, benchmark, opening)
-    reasons = {"benchmark_twr": reason} if reason else {}
+    left_out = f"Dividends without a rate of {', '.join(benchmark.missing)} are left out." if benchmark.missing else ""
+    reasons = {"benchmark_twr": " ".join(filter(None, (reason, left_out)))} if reason or left_out else {}
     _, ours, theirs = paired_days(points, benchmark, opening=opening)
     if len(ours) < FEWEST:
         why = FEW if all(point.twr_index for point in points) else ALL_LOST

@@ -13,6 +13,7 @@ import pytest
 import pyxirr
 from scipy import stats
 
+from marketdata.models import CorporateAction
 from tests.clients import browser
 from tests.factories import make_account, make_instrument, make_user, post
 from tests.portfolio.market import bars, fresh_currencies, rates
@@ -307,6 +308,28 @@ class TestBenchmark:
         assert inside["reasons"]["benchmark_twr"] == "The benchmark's last price is of 2024-01-31."
         before = max(day for day in closes if day < date(2023, 9, 1))
         assert float(inside["benchmark_twr"]) == pytest.approx(closes[date(2024, 1, 31)] / closes[before] - 1, abs=1e-11)
+
+    def test_whose_last_close_was_long_before_the_period_is_converted_at_the_rate_of_that_day(self, ask):
+        (other,) = fresh_currencies(1)
+        rates(other, "USD", {day.isoformat(): 2 if day < date(2023, 3, 1) else 4 for day in OPEN})
+        index = make_instrument(currency=other)
+        bars(index, {"2023-02-01": 100, "2023-05-02": 110, "2023-05-09": 120})
+        found = ask(benchmark=index.key, start="2023-05-01", end="2023-06-01")
+        assert float(found["benchmark_twr"]) == pytest.approx(120 * 4 / (100 * 2) - 1)
+
+    def test_whose_dividends_can_not_be_converted_says_so(self, ask):
+        (other,) = fresh_currencies(1)
+        index = make_instrument()
+        bars(index, {day.isoformat(): 100 for day in OPEN})
+        CorporateAction.objects.using("owner").create(
+            kind="CASH_DIVIDEND", instrument=index, ex_date="2023-06-05", cash="10", currency=other, recorded_at=at(LAST)
+        )
+        found = ask(benchmark=index.key)
+        assert found["benchmark_twr"] == "0"
+        assert found["reasons"]["benchmark_twr"] == f"Dividends without a rate of {other}/USD are left out."
+        rates(other, "USD", {"2023-06-01": "2"})
+        again = ask(benchmark=index.key)
+        assert (again["benchmark_twr"], "benchmark_twr" in again["reasons"]) == ("0.2", False)
 
     @pytest.mark.parametrize("units", ["77", "3.333333333333"])
     def test_whoever_holds_nothing_but_the_benchmark_is_no_better(self, units):
