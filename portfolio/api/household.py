@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -20,10 +20,12 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.api.scoping import caller, token_of
 from accounts.models import Account
 from accounts.selectors.accounts import accounts_of
+from config.pagination import KeysetPagination
 from marketdata.api.fields import DayField, InstrumentField
 from portfolio.api.base import PAST, FigureField, PastQuery, currency_asked
 from portfolio.api.explain import EXPLAIN, MOST_EXPLAINED, ExplanationField, explains
 from portfolio.api.performance import BENCHMARK, PERIOD, RATIO, PerformanceSerializer, PeriodQuery, beside, told
+from portfolio.api.periods import DATES, PAGES, Dates, DatesQuery
 from portfolio.api.positions import UNITS, GainsSerializer
 from portfolio.api.snapshots import SnapshotSerializer
 from portfolio.api.summary import SummarySerializer
@@ -81,10 +83,12 @@ class HouseholdPositionsSerializer(serializers.Serializer):
 
 
 class HouseholdSnapshotsSerializer(serializers.Serializer):
-    """The daily values of the accounts together, oldest first; what went from one to another is no flow."""
+    """A page of the daily values of the accounts together; what went from one to another is no flow."""
 
     currency = serializers.CharField()
     results = SnapshotSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
     missing = serializers.ListField(child=serializers.CharField())
     reasons = serializers.DictField(child=serializers.CharField())
 
@@ -94,7 +98,7 @@ class HouseholdViewSet(GenericViewSet):
 
     serializer_class = SummarySerializer
     filter_backends = ()
-    pagination_class = None
+    pagination_class: type[KeysetPagination] | None = None
     accounts: list[Account]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -193,20 +197,9 @@ class HouseholdViewSet(GenericViewSet):
             why = ExplainedHousehold(self.household).positions(joint, self.way("position-list"))
         return self.answer(HouseholdPositionsSerializer, joint, why)
 
-    @extend_schema(parameters=[*OF, *PERIOD[:2], *PAST, EXPLAIN], responses=HouseholdSnapshotsSerializer)
-    def snapshots(self, request: Request) -> Response:
-        """Return the daily values in [start, end)."""
-        query = PeriodQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        first, end = query.validated_data["start"], query.validated_data["end"]
-        days = [day for day in self.household.days(start=first, end=end) if first is None or day.date >= first]
-        why: list[Explanation] = []
-        if few_explained(request, len(days)):
-            told_of = ExplainedHousehold(self.household).days([day.date for day in days], self.way("snapshot-list"))
-            why = [told_of[day.date] for day in days]
-        return self.answer(HouseholdSnapshotsSerializer, [snapshot_of(day) for day in days], why)
-
-    def answer(self, serializer: type[serializers.Serializer], rows: list[Any], why: Sequence[Explanation]) -> Response:
+    def answer(
+        self, serializer: type[serializers.Serializer], rows: list[Any], why: Sequence[Explanation], **more: Any
+    ) -> Response:
         """Return rows with what is missing, and why; `why` are their explanations, if they are asked for."""
         gap = self.household.gap()
         told_ = {
@@ -214,6 +207,7 @@ class HouseholdViewSet(GenericViewSet):
             "results": rows,
             "missing": names_of(self.household.lacking()),
             "reasons": {"total_value": gap} if gap else {},
+            **more,
         }
         answer = serializer(told_).data
         for place, explanation in enumerate(why):
@@ -221,8 +215,33 @@ class HouseholdViewSet(GenericViewSet):
         return Response(answer)
 
 
+class HouseholdSnapshotViewSet(HouseholdViewSet):
+    """The daily values of several accounts together."""
+
+    pagination_class = KeysetPagination
+    ordering = "date"
+    ordering_fields = ("date",)
+
+    @extend_schema(parameters=[*OF, *DATES, *PAST, EXPLAIN, *PAGES], responses=HouseholdSnapshotsSerializer)
+    def snapshots(self, request: Request) -> Response:
+        """Return a page of daily values."""
+        query = DatesQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        within: Any = Dates.within(self.household.reach, **query.validated_data)
+        page: list[date] = list(self.paginate_queryset(within) or [])
+        first, end = (min(page), max(page) + timedelta(days=1)) if page else (None, None)
+        days = {day.date: day for day in self.household.days(start=first, end=end)} if page else {}
+        why: list[Explanation] = []
+        if few_explained(request, len(page)):
+            told_of = ExplainedHousehold(self.household).days(page, self.way("snapshot-list"))
+            why = [told_of[day] for day in page]
+        links = self.get_paginated_response([]).data
+        around = {name: links[name] for name in ("next", "previous")}
+        return self.answer(HouseholdSnapshotsSerializer, [snapshot_of(days[day]) for day in page], why, **around)
+
+
 def few_explained(request: Request, rows: int) -> bool:
-    """Say whether rows are to be explained; of too many none are, as these lists have no pages."""
+    """Say whether rows are to be explained; of too many none are."""
     asked = explains(request)
     if asked and rows > MOST_EXPLAINED:
         told_ = f"With `explain` there are at most {MOST_EXPLAINED} rows, and here are {rows}: ask for fewer days, or accounts."

@@ -144,7 +144,8 @@ class JointDays:
     @cached_property
     def gain(self) -> Digits:
         """What was gained up to each day."""
-        return self.total - np.cumsum(self.into - self.out)
+        gained: Digits = self.total - np.cumsum(self.into - self.out)
+        return gained
 
     def points(self, first: int, end: int) -> list[Point]:
         """Return the days from one up to another as performance needs them."""

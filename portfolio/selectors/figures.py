@@ -93,6 +93,10 @@ class Figures(ABC):
     def quoted(self, pages: Iterable[Day], *, currency: str, start: date, until: date | None = None) -> Quoted:
         """Return the market by which moves are valued in a currency."""
 
+    @abstractmethod
+    def reach(self) -> tuple[date, date] | None:
+        """Return the first and the last valued day, none where there are none."""
+
     def gap(self, *, start: date | None = None, end: date | None = None) -> str:
         """Return why no figure of [start, end) can be told, empty if they can."""
         return ""
@@ -240,6 +244,11 @@ class KeptFigures(Figures):
     def quoted(self, pages: Iterable[Day], *, currency: str, start: date, until: date | None = None) -> Quoted:
         """Return the market by which moves are valued in a currency."""
         return quoted_for(self.projection, pages, currency=currency, start=start, until=until)
+
+    def reach(self) -> tuple[date, date] | None:
+        """Return the first and the last valued day, none where there are none."""
+        first, last = self.projection.first_date, self.projection.valued_until
+        return None if first is None or last is None else (first, last)
 
     def balances(self) -> Mapping[str, Decimal]:
         """Return the cash in each currency."""

@@ -16,13 +16,13 @@ from portfolio.domain.bridge import Bridge, Daily, Leg, bridge_of, converted, pr
 from portfolio.domain.contributions import Contribution
 from portfolio.domain.daybook import Day
 from portfolio.domain.exact import EXACT, ZERO, money
-from portfolio.domain.joint import DETAILS, EVERY_DAY, JointDays, Member
+from portfolio.domain.joint import DETAILS, EVERY_DAY, JointDays, Member, Vectors
 from portfolio.domain.performance import Performance, Point, exact_ratio
 from portfolio.domain.pricing import Points
 from portfolio.domain.valuation import flows_of
 from portfolio.models import Position
 from portfolio.selectors import performance as daily
-from portfolio.selectors.conversion import no_rate, rates_into
+from portfolio.selectors.conversion import no_rate, rates_into, span_of
 from portfolio.selectors.days import day_before, since
 from portfolio.selectors.figures import NO_DAY, Figures, Summary, names_of
 from portfolio.selectors.valued import gains_of
@@ -74,11 +74,15 @@ class Household:
         return series, legs, ""
 
     @cached_property
+    def own(self) -> list[Vectors | None]:
+        """What is told of every day of each member, in its own currency."""
+        return [member.vectors(EVERY_DAY) for member in self.members]
+
+    @cached_property
     def whole(self) -> tuple[JointDays | None, str]:
         """What is told of every day of all together, none without days, and why there are none: a day has no rate."""
-        own = [(member, member.vectors(EVERY_DAY)) for member in self.members]
         found = []
-        for (member, vectors), moved in zip(own, transfers_between(self.members), strict=True):
+        for member, vectors, moved in zip(self.members, self.own, transfers_between(self.members), strict=True):
             if vectors is not None:
                 rates = self.rates.get(member.currency)
                 one = Member(vectors, rates, {day: _at(leg, rates, day) for day, leg in moved.items()})
@@ -105,7 +109,7 @@ class Household:
             return []
         details = [(member, member.vectors(DETAILS, start=day_before(start), end=end)) for member in self.members]
         members = [Member(found, self.rates.get(member.currency), {}) for member, found in details if found is not None]
-        return whole.days(members, *_span(start, end))
+        return whole.days(members, *span_of(start, end))
 
     def gap(self, *, start: date | None = None, end: date | None = None) -> str:
         """Return why no figure can be told, empty if they can."""
@@ -125,7 +129,7 @@ class Household:
     def points(self, *, start: date | None = None, end: date | None = None) -> list[Point]:
         """Return the daily values in [start, end) that performance is measured from, after the day before them."""
         whole = self.whole[0]
-        return [] if whole is None else whole.points(*_span(start, end))
+        return [] if whole is None else whole.points(*span_of(start, end))
 
     def bridge(self, *, start: date | None = None, end: date | None = None) -> Bridge:
         """Return what each cause made of the gain over [start, end)."""
@@ -139,8 +143,8 @@ class Household:
     def lacking_rates(self) -> set[str]:
         """Return the pairs into the currency that lack a rate on some day."""
         found = set()
-        for member in self.members:
-            vectors, rates = member.vectors(EVERY_DAY[:1]), self.rates.get(member.currency)
+        for member, vectors in zip(self.members, self.own, strict=True):
+            rates = self.rates.get(member.currency)
             if vectors is not None and Member(vectors, rates, {}).unrated:
                 found.add(f"{member.currency}/{self.currency}")
         return found
@@ -233,11 +237,6 @@ class Household:
                 known = found.get(key)
                 found[key] = row if known is None else known.plus(row)
         return found
-
-
-def _span(start: date | None, end: date | None) -> tuple[int, int]:
-    """Return a period as numbers of days, with the day before it."""
-    return (0 if start is None else start.toordinal() - 1), (date.max.toordinal() if end is None else end.toordinal())
 
 
 def transfers_between(members: Sequence[Figures]) -> list[dict[int, Leg]]:

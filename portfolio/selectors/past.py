@@ -165,6 +165,11 @@ class PastFigures(Figures):
         rates = load_market(instruments=(), pairs=pairs, start=start, until=until).rates if pairs else {}
         return Quoted(currency, own.listings, own.prices, {one: points for (one, _), points in rates.items()})
 
+    def reach(self) -> tuple[date, date] | None:
+        """Return the first and the last valued day, none where there are none."""
+        found = self.derivation.figures
+        return (date.fromordinal(found[0].day), date.fromordinal(found[-1].day)) if found else None
+
     def balances(self) -> Mapping[str, Decimal]:
         """Return the cash in each currency."""
         return self.derivation.book.cash
