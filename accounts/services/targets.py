@@ -105,8 +105,8 @@ def _check(allocation: TargetAllocation, targets: Sequence[TargetDraft]) -> None
         raise _wrong("Name the taxonomy whose categories the weights are for.", "required")
     if not by_taxonomy and allocation.taxonomy is not None:
         raise _wrong(f"Weights by {allocation.basis} need no taxonomy; leave it out.", "not_needed")
-    own = Taxonomy.objects.filter(account=allocation.account_id, pk=allocation.taxonomy_id)
-    if allocation.taxonomy is not None and not own.exists():
+    chosen = allocation.taxonomy
+    if chosen is not None and not Taxonomy.objects.filter(account=allocation.account_id, pk=chosen.pk).exists():
         raise _wrong("The account has no such taxonomy.", "does_not_exist")
     allocation.clean_fields(exclude={"account", "taxonomy", "updated_at"})
     try:

@@ -15,7 +15,7 @@ AMOUNTS = ("total_value", "cash", "positions_value", "buying_power", "inflow", "
 CHARGES = ("fees", "taxes")
 REST = "day_gain - price_gain - income - interest + fees + taxes"
 CONVERTED = Rule("amount * rate")
-GAIN = Rule("round(proceeds * rate_of_proceeds, 10) - round(cost * rate_of_cost, 10)")
+GAIN = Rule("round(proceeds * rate_of_proceeds, 10) - round(cost * rate_of_cost, 10) + round(put_off * rate_of_put_off, 10)")
 
 
 class Rated(NamedTuple):
@@ -27,7 +27,7 @@ class Rated(NamedTuple):
 
 
 class RatedGain(NamedTuple):
-    """What was paid and received for what was closed, each with the rate it is read at."""
+    """What was paid and received for what was closed, and of a loss what does not count, each with the rate it is read at."""
 
     opening: int
     closing: int
@@ -35,6 +35,8 @@ class RatedGain(NamedTuple):
     rate_of_cost: Decimal
     proceeds: Decimal
     rate_of_proceeds: Decimal
+    put_off: Decimal
+    rate_of_put_off: Decimal
 
 
 class InAnother(Protocol):

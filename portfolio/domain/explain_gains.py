@@ -22,6 +22,7 @@ MOVE = {
 }
 COLUMNS = {Cause.INCOME: "income", Cause.INTEREST: "interest", Cause.FEE: "fees", Cause.TAX: "taxes"}
 SUMMED = ("put_in", *COLUMNS.values(), "by_rates")
+FIGURES = ("start_value", "end_value", "put_in", "income", "interest", "fees", "taxes", "currency", "price", "total")
 WORTH = "round(quantity * price * multiplier, 10) * rate"
 PRICE = "end_value - start_value - put_in - currency"
 TOTAL = "price + income + currency + interest - fees - taxes"
@@ -54,23 +55,38 @@ class Span:
         return ONE if currency == self.base else cited.value if cited else ZERO
 
 
-def explain_gains(found: Explanation, row: Contribution, span: Span, *, name: str = "gains") -> None:
-    """Add why an instrument made what it did; figures and tables are called after `name`."""
+def explain_gains(
+    found: Explanation, row: Contribution, span: Span, *, name: str = "gains", called: Mapping[str, str] | None = None
+) -> None:
+    """Add why an instrument made what it did; tables are called after `name`, and figures, unless they are `called` otherwise."""
     if row.instrument is None:
         return
+    names = {figure: f"{name}.{figure}" for figure in FIGURES} | dict(called or {})
     table = found.table(name, summed=SUMMED, rules=MOVE)
     for day, page in span.pages_within():
         _note_moves(found, table, row.instrument, day, page, span)
     drift = found.table(f"{name}_by_rates", summed=("drift",), rules=DRIFT)
     _note_drift(found, drift, row.instrument, span)
     ends = {"start_value": (span.first - 1, row.start_value), "end_value": (span.last, row.end_value)}
-    values = {end: _ended(found, f"{name}.{end}", row.instrument, day, span, worth) for end, (day, worth) in ends.items()}
-    put_in = found.tell(f"{name}.put_in", f"sum({name}.put_in)", row.paid_in - row.paid_out)
-    causes = {cause: found.tell(f"{name}.{cause}", f"sum({name}.{cause})", getattr(row, cause)) for cause in COLUMNS.values()}
+    values = {end: _ended(found, names[end], row.instrument, day, span, worth) for end, (day, worth) in ends.items()}
+    put_in = found.tell(names["put_in"], f"sum({name}.put_in)", row.paid_in - row.paid_out)
+    causes = {cause: found.tell(names[cause], f"sum({name}.{cause})", getattr(row, cause)) for cause in COLUMNS.values()}
     by_rates = f"sum({name}_by_rates.drift) + sum({name}.by_rates)"
-    currency = found.tell(f"{name}.currency", by_rates, row.currency_gain)
-    price = found.tell(f"{name}.price", PRICE, row.price_gain, **values, put_in=put_in, currency=currency)
-    found.tell(f"{name}.total", TOTAL, row.gain, **causes, price=price, currency=currency)
+    currency = found.tell(names["currency"], by_rates, row.currency_gain)
+    price = found.tell(names["price"], PRICE, row.price_gain, **values, put_in=put_in, currency=currency)
+    found.tell(names["total"], TOTAL, row.gain, **causes, price=price, currency=currency)
+
+
+def put_in_by_day(instrument: str, span: Span) -> dict[str, Decimal]:
+    """Return what was put into an instrument on each day, below zero what was taken out."""
+    days: dict[str, Decimal] = {}
+    found = Explanation()
+    for day, page in span.pages_within():
+        table = Table(("put_in",))
+        _note_moves(found, table, instrument, day, page, span)
+        if table.count:
+            days[date.fromordinal(day).isoformat()] = table.total("put_in")
+    return days
 
 
 def _ended(found: Explanation, figure: str, instrument: str, day: int, span: Span, kept: Decimal) -> Decimal | None:

@@ -19,6 +19,7 @@ from portfolio.domain.contributions import of_instruments
 from portfolio.domain.daybook import Day
 from portfolio.domain.exact import ONE
 from portfolio.domain.explain import Cited, Explanation, Table
+from portfolio.domain.explain_contributions import explain_contribution, explain_rest, whole_of
 from portfolio.domain.explain_currency import Rated, RatedGain, explain_closure_in, explain_day_in, explain_position_in
 from portfolio.domain.explain_days import OF_DAY, Around, cited, explain_day
 from portfolio.domain.explain_details import explain_benchmark
@@ -30,8 +31,9 @@ from portfolio.domain.performance import Performance
 from portfolio.domain.valuation import Course
 from portfolio.models import Closure, Position
 from portfolio.selectors.benchmark import beside
+from portfolio.selectors.contributions import contributions_of
 from portfolio.selectors.conversion import EARLIEST, InCurrency, in_currency, no_rate
-from portfolio.selectors.days import since
+from portfolio.selectors.days import day_before, since
 from portfolio.selectors.figures import Figures, FiguresBeyondLimits
 from portfolio.selectors.household import Household
 from portfolio.selectors.past import PastFigures, entries_in_order, history_of
@@ -94,6 +96,24 @@ class Explained:
             for row in of_instruments(pages, around.quoted, first, last):
                 if (explanation := found.get(row.instrument or "")) is not None:
                     explain_gains(explanation, row, span, name=name)
+
+    def contributions(self, *, start: date | None = None, end: date | None = None) -> dict[str | None, Explanation]:
+        """Return why instruments, by their keys, and the account itself contributed what they did over [start, end)."""
+        told = self.told
+        rows, days = contributions_of(told, start=start, end=end), told.days(start=start, end=end)
+        if not rows:
+            return {}
+        period, pages = since(days, start), told.pages(start=start, end=end)
+        opening = days[0] if len(days) > len(period) else None
+        around = self.around(pages, day_before(period[0].date), period[-1].date, told.currency)
+        span = Span(pages, around, period[0].day, period[-1].day)
+        whole = whole_of(period, opening)
+        found: dict[str | None, Explanation] = {
+            around.name(row.instrument): explain_contribution(row, span, whole) for row in rows if row.instrument
+        }
+        bridge = told.bridge(start=start, end=end)
+        found[None] = explain_rest(rows[-1], rows[:-1], bridge, period[-1].total_value, whole)
+        return found
 
     def positions(self, positions: Sequence[Position]) -> dict[str, Explanation]:
         """Return why positions are what they are, by the ids of their instruments."""
@@ -304,9 +324,10 @@ def rated_gain(one: Closure, rates: Rates) -> RatedGain | None:
     opened, closed = (one.opened_at.date(), one.opening), (one.closed_at.date(), one.closing)
     bought, sold = (closed, opened) if one.quantity < 0 else (opened, closed)
     paid, received = rates.on(one.instrument.money, *bought), rates.on(one.instrument.money, *sold)
-    if paid is None or received is None:
+    put_off = rates.on(one.instrument.money, *closed)
+    if paid is None or received is None or put_off is None:
         return None
-    return RatedGain(one.opening, one.closing, one.cost, paid, one.proceeds, received)
+    return RatedGain(one.opening, one.closing, one.cost, paid, one.proceeds, received, one.disallowed_loss, put_off)
 
 
 def cited_on(rates: Rates, currency: str, day: date) -> Cited | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from decimal import Decimal
@@ -14,7 +14,9 @@ from django.db.models import QuerySet
 from accounts.models import Account, TradeThresholds
 from marketdata.models import Instrument
 from marketdata.selectors.prices import fx_rates
-from portfolio.domain.exact import EXACT, money
+from portfolio.domain.exact import EXACT, ONE, money
+from portfolio.domain.explain import Explanation
+from portfolio.domain.explain_trades import TradeRow, explain_trades
 from portfolio.domain.minor import unit_of
 from portfolio.domain.numbers import number_in
 from portfolio.domain.pricing import Points
@@ -46,6 +48,12 @@ class TradeWindow:
     trades: Sequence[Trade]
     statistics: TradeStatistics
     missing: Sequence[str] = ()
+    rows: Sequence[TradeRow] = ()
+    capital: Decimal | None = None
+
+    def explanation(self) -> Explanation:
+        """Return why the figures are what they are."""
+        return explain_trades(self.rows, self.statistics, self.capital)
 
 
 def last_trades(
@@ -58,13 +66,19 @@ def last_trades(
 ) -> TradeWindow:
     """Return the last `window` closed trades; where `figures` are given, they know what there was before the first."""
     closed = _grouped(closures, window)
-    gains, missing = _in_base(closed, account, using)
-    trades = [Trade(one.closed_at, gain) for one, gain in zip(closed, gains, strict=True) if gain is not None]
+    traded = Instrument.objects.using(using).in_bulk([one.instrument for one in closed])
+    rates, missing = _rates_into_base(closed, traded, account, using)
+    rows = [
+        TradeRow(one.closing, traded[one.instrument].key, one.closed_at, one.gain, rate, money(EXACT.multiply(one.gain, rate)))
+        for one, rate in zip(closed, rates, strict=True)
+        if rate is not None
+    ]
+    trades = [Trade(row.closed_at, row.gain) for row in rows]
     capital = None
     if trades:
         day = trades[0].closed_at.astimezone(UTC).date()
         capital = _capital(account, day, using) if figures is None else _capital_in(figures, day)
-    return TradeWindow(trades, statistics_of(trades, capital=capital), sorted(missing))
+    return TradeWindow(trades, statistics_of(trades, capital=capital), sorted(missing), rows, capital)
 
 
 def bounds_of(thresholds: TradeThresholds | None) -> Bounds:
@@ -97,14 +111,15 @@ def _newest(closures: QuerySet[Closure] | Sequence[Closure], block: int) -> Iter
         found = list(rest.values_list("number", "closing", "instrument_id", "closed_at", "gain")[:block])
 
 
-def _in_base(closed: Sequence[Closed], account: Account, using: str) -> tuple[list[Decimal | None], set[str]]:
-    """Return the gains in the account's currency, none where no rate is known, and the pairs that lack one."""
+def _rates_into_base(
+    closed: Sequence[Closed], traded: Mapping[Any, Instrument], account: Account, using: str
+) -> tuple[list[Decimal | None], set[str]]:
+    """Return the rates of trades into the account's currency, none where no rate is known, and the pairs that lack one."""
     base = account.base_currency
-    traded = Instrument.objects.using(using).filter(pk__in={one.instrument for one in closed})
-    currencies = {instrument.pk: instrument.money for instrument in traded}
+    currencies = {pk: instrument.money for pk, instrument in traded.items()}
     foreign = [one for one in closed if currencies[one.instrument] != base]
     if not foreign:
-        return [one.gain for one in closed], set()
+        return [ONE] * len(closed), set()
     said = _rates_said(account, {one.closing for one in foreign}, using)
     pairs = {(currencies[one.instrument], base) for one in foreign}
     days = [_day(one) for one in foreign]
@@ -113,17 +128,17 @@ def _in_base(closed: Sequence[Closed], account: Account, using: str) -> tuple[li
         pair: Points.of({day.toordinal(): rate for day, rate in zip(found.days, found.values, strict=True)})
         for pair, found in series.items()
     }
-    gains: list[Decimal | None] = []
+    rates: list[Decimal | None] = []
     missing: set[str] = set()
     for one in closed:
         currency = currencies[one.instrument]
-        rate = Decimal(1) if currency == base else said.get((one.closing, currency))
+        rate = ONE if currency == base else said.get((one.closing, currency))
         if rate is None and (currency, base) in points:
             rate = points[currency, base].value_at(_day(one).toordinal())
         if rate is None:
             missing.add(f"{currency}/{base}")
-        gains.append(None if rate is None else money(EXACT.multiply(one.gain, rate)))
-    return gains, missing
+        rates.append(rate)
+    return rates, missing
 
 
 def _rates_said(account: Account, sequences: Collection[int], using: str) -> dict[tuple[int, str], Decimal]:
