@@ -225,9 +225,9 @@ def told(figures: Figures | Household, *, start: date | None, end: date | None, 
 
 def _nothing(start: date | None, end: date | None, why: str) -> dict[str, Any]:
     """Return a row without figures, and why there are none."""
-    names = (*RATIOS, "bridge", "start_value", "end_value", "net_flows", "gain", "drawdown")
     ends: dict[str, Any] = {"start": start, "end": end}
-    names = (*names, *(name for name, day in ends.items() if day is None))
+    lacking = [name for name, day in ends.items() if day is None]
+    names = (*RATIOS, "bridge", "start_value", "end_value", "net_flows", "gain", "drawdown", *lacking)
     reasons = dict.fromkeys(("benchmark", *AGAINST_BENCHMARK), NO_BENCHMARK) | dict.fromkeys(names, why)
     return dict.fromkeys(reasons) | ends | {"monthly": [], "drawdowns": [], "reasons": reasons}
 

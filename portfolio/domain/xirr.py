@@ -117,11 +117,13 @@ class Worth:
     def discounts(self, grid: Vector) -> Vector:
         """Return by what each amount counts at each of some rates, times a positive number that keeps it in bounds."""
         force = -np.outer(grid, self.since)
-        return np.exp(force - force.max(axis=1, keepdims=True))
+        found: Vector = np.exp(force - force.max(axis=1, keepdims=True))
+        return found
 
     def turned(self, derivative: int) -> Vector:
         """Return the amounts as a derivative of the worth counts them."""
-        return self.amounts * (-self.since) ** derivative
+        found: Vector = self.amounts * (-self.since) ** derivative
+        return found
 
     def at(self, x: float, derivative: int = 0) -> float:
         """Return the worth at a rate, or a derivative of it, times a positive number."""
