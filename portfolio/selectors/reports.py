@@ -20,7 +20,7 @@ from accounts.models import Account, LedgerEntry
 from marketdata.models import Instrument
 from portfolio.domain.causes import CHARGES, gross_of
 from portfolio.domain.entry import Entry
-from portfolio.domain.exact import EXACT, ZERO
+from portfolio.domain.exact import EXACT, ZERO, money
 from portfolio.domain.minor import in_major
 from portfolio.domain.positions import post
 from portfolio.domain.pricing import Points
@@ -128,7 +128,7 @@ def income(figures: Figures, period: Period, currency: str, known_at: datetime |
     kept = [entry for entry in found if period.has(_day(entry.occurred_at))]
     listed = _instruments(kept)
     worth = _rewards(figures, known_at) if any(entry.kind == EntryKind.STAKING for entry in kept) else {}
-    money = Converted(figures, currency, {_paid(entry, listed) for entry in kept})
+    converted = Converted(figures, currency, {_paid(entry, listed) for entry in kept})
     names = ["gross", "tax", "fee", "net"]
     totals, months, instruments = Sums(names), Sums(names), Sums(names)
 
@@ -137,7 +137,7 @@ def income(figures: Figures, period: Period, currency: str, known_at: datetime |
             instrument, own, day = listed.get(entry.instrument or ""), _paid(entry, listed), _day(entry.occurred_at)
             gross, tax, fee = worth.get(entry.sequence, gross_of(entry)), entry.tax, entry.fee
             told = {
-                name: money.told(amount, own, entry.occurred_at, entry.sequence)
+                name: converted.told(amount, own, entry.occurred_at, entry.sequence)
                 for name, amount in (("gross", gross), ("tax", tax), ("fee", fee))
             }
             net = None if None in told.values() else told["gross"] - told["tax"] - told["fee"]  # type: ignore[operator]
@@ -181,12 +181,12 @@ def fees(figures: Figures, period: Period, currency: str, known_at: datetime | N
     kept = [entry for entry in _entries(figures, known_at, charged) if period.has(_day(entry.occurred_at))]
     listed = _instruments(kept)
     told = _texts(figures, [entry.sequence for entry in kept])
-    money = Converted(figures, currency, {entry.currency for entry in kept})
+    converted = Converted(figures, currency, {entry.currency for entry in kept})
     totals, kinds = Sums(["fee", "tax"]), Sums(["fee", "tax"])
 
     def rows() -> Iterator[list[Any]]:
         for entry in kept:
-            fee, tax = (money.told(one, entry.currency, entry.occurred_at, entry.sequence) for one in _charges(entry))
+            fee, tax = (converted.told(one, entry.currency, entry.occurred_at, entry.sequence) for one in _charges(entry))
             shown, instrument = currency or entry.currency, listed.get(entry.instrument or "")
             totals.add((shown,), fee=fee, tax=tax)
             kinds.add((entry.kind, shown), fee=fee, tax=tax)
@@ -219,7 +219,7 @@ def holdings(figures: Figures, day: date | None, currency: str) -> Report:
             shown = currency or one.instrument.money
             sums.add((shown,), cost_basis=one.cost_basis, market_value=one.market_value, unrealized_gain=one.unrealized_gain)
             yield [
-                *_names(one.instrument), one.instrument.asset_class, one.quantity, one.average_price, one.cost_basis,
+                *_names(one.instrument), one.instrument.asset_class, one.quantity, _rounded(one.average_price), one.cost_basis,
                 one.market_price, one.priced_on, one.market_value, one.unrealized_gain, shown, one.value_in_base, base,
             ]  # fmt: skip
 
@@ -227,7 +227,7 @@ def holdings(figures: Figures, day: date | None, currency: str) -> Report:
     about = {
         "account": str(figures.account.pk), "account_name": figures.account.name, "as_of": day or (last.date if last else None),
         "valued_on": last.date if last else None, "currency": currency or None, "base_currency": base,
-        "total_value": last.total_value if last else None,
+        "total_value": last.total_value if last else ZERO,
     }  # fmt: skip
     tables = [
         Table("rows", HOLDINGS, rows()),
@@ -262,6 +262,11 @@ def activity(figures: Figures, period: Period, known_at: datetime | None = None)
 
     tables = [Table("rows", ACTIVITY, rows()), totals.table("totals", "currency"), kinds.table("kinds", "kind", "currency")]
     return Report("activity", _about(figures, period, ""), tables)
+
+
+def _rounded(price: Decimal | None) -> Decimal | None:
+    """Return a price with the digits that the API tells."""
+    return None if price is None else money(price)
 
 
 def _entries(figures: Figures, known_at: datetime | None, kept: Q) -> list[Entry]:
