@@ -13,14 +13,15 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
+from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.api.scoping import caller, token_of
 from accounts.models import Account
 from accounts.selectors.accounts import accounts_of
-from config.pagination import KeysetPagination
 from marketdata.api.fields import DayField, InstrumentField
 from portfolio.api.base import PAST, FigureField, PastQuery, currency_asked
 from portfolio.api.explain import EXPLAIN, MOST_EXPLAINED, ExplanationField, explains
@@ -98,7 +99,7 @@ class HouseholdViewSet(GenericViewSet):
 
     serializer_class = SummarySerializer
     filter_backends = ()
-    pagination_class: type[KeysetPagination] | None = None
+    pagination_class: type[BasePagination] | None = None
     accounts: list[Account]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -218,7 +219,7 @@ class HouseholdViewSet(GenericViewSet):
 class HouseholdSnapshotViewSet(HouseholdViewSet):
     """The daily values of several accounts together."""
 
-    pagination_class = KeysetPagination
+    pagination_class = api_settings.DEFAULT_PAGINATION_CLASS
     ordering = "date"
     ordering_fields = ("date",)
 

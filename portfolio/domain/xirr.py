@@ -112,7 +112,8 @@ class Worth:
     @property
     def since(self) -> Vector:
         """The years since the middle of the time, so that neither end outweighs all."""
-        return self.years - self.years[-1] / 2
+        found: Vector = self.years - self.years[-1] / 2
+        return found
 
     def discounts(self, grid: Vector) -> Vector:
         """Return by what each amount counts at each of some rates, times a positive number that keeps it in bounds."""
