@@ -10,6 +10,7 @@ from marketdata.models import Instrument
 from portfolio.services.rebuilding import rebuild
 from tests.clients import browser
 from tests.factories import make_account
+from tests.portfolio.recompute import recomputed
 
 D = Decimal
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -100,6 +101,11 @@ class Desk:
     def check(self) -> None:
         """Hold what is kept to a derivation from the beginning."""
         assert list(rebuild(account_ids=[self.account.pk], at=NOW)) == []
+
+    def explains(self) -> None:
+        """Hold positions and what was closed to their explanations."""
+        for row in self.get("positions/", explain="1", state="all")["results"] + self.get("closures/", explain="1")["results"]:
+            recomputed(row["explanation"])
 
 
 def told(row: dict[str, Any], fields: Iterable[str]) -> tuple[Any, ...]:

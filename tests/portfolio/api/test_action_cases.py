@@ -167,6 +167,7 @@ class TestMerger:
         desk = kept(alice, [*lots_of(old, "SHORT"), *merger(THREE, old, new, 15, -6)], old, new, mode=mode)
         assert desk.lots(new) == [(ONE, -4, -300), (TWO, -2, -300)]
         assert (desk.lots(old), desk.closures(old), desk.closures(new), desk.missing()) == ([], [], [], [])
+        desk.explains()
 
     def test_of_a_short_position_for_cash_and_units_lowers_what_was_brought(self, alice):
         old, new = make_instrument(), make_instrument()
@@ -281,8 +282,10 @@ def test_one_after_another(alice):
         draft("SELL", FIVE, new, quantity=9, price=100),
         draft("SELL", FIVE, child, quantity=9, price=10),
     ]
-    found = [kept(alice, rows, stock, child, new, mode=mode).facts(stock, child, new) for mode in MODES]
-    assert found[0] == found[1] == found[2]
+    desks = [kept(alice, rows, stock, child, new, mode=mode) for mode in MODES]
+    found = [desk.facts(stock, child, new) for desk in desks]
+    desks[0].explains()
+    assert found[0] == found[1]
     (_, sold, position) = found[0][2]
     assert [row[2:5] for row in sold] == [(6, 240, 600), (3, 255, 300)]
     assert position == (0, 0, 405)
