@@ -13,7 +13,6 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -99,7 +98,7 @@ class HouseholdViewSet(GenericViewSet):
 
     serializer_class = SummarySerializer
     filter_backends = ()
-    pagination_class: type[BasePagination] | None = None
+    pagination_class: Any = None
     accounts: list[Account]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
