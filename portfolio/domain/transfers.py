@@ -112,6 +112,8 @@ def _carried(row: Any, entry: Entry) -> Carried | None:
         opened_at = datetime.fromisoformat(row.get("opened_at", ""))
     except (TypeError, ValueError):
         return None
-    if not quantity or cost is None or opened_at.tzinfo is None or not isinstance(tacked, int) or tacked < 0:
+    if not quantity or cost is None or not isinstance(tacked, int) or tacked < 0:
+        return None
+    if opened_at.tzinfo is None or opened_at > entry.occurred_at:
         return None
     return Carried(opened_at.astimezone(UTC), units(quantity), cost, str(row.get("currency") or entry.currency), tacked)

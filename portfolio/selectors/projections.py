@@ -13,8 +13,9 @@ from django.db.models import BooleanField, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 
 from accounts.models import Account
+from marketdata.domain.actions import ActionKind
 from marketdata.domain.instruments import BadSymbol, split_key
-from marketdata.models import Instrument
+from marketdata.models import CorporateAction, Instrument
 from portfolio.domain import reach
 from portfolio.domain.book import Book, Holding
 from portfolio.domain.daybook import Day
@@ -170,17 +171,24 @@ def entries_after(
 
 def instruments_named(entries: Iterable[Entry], *, using: str = "default") -> dict[str, str]:
     """Return the instruments that entries name in their data; a name that means none, or several, is left out."""
-    names = {str(entry.data["from"]) for entry in entries if entry.data and "from" in entry.data}
-    named: dict[str, list[str]] = {}
-    for name in names:
+    days = {str(entry.data["from"]): entry.day for entry in entries if entry.data and "from" in entry.data}
+    named: dict[str, list[UUID]] = {}
+    for name, day in days.items():
         try:
             symbol, exchange = split_key(name)
         except BadSymbol:
             continue
-        found = Instrument.objects.using(using).filter(symbol=symbol)
-        found = found.filter(exchange=exchange) if exchange else found
-        named[name] = [str(pk) for pk in found.values_list("pk", flat=True)[:2]]
-    return {name: found[0] for name, found in named.items() if len(found) == 1}
+        named[name] = _called(symbol, exchange, date.fromordinal(day), using)
+    return {name: str(found[0]) for name, found in named.items() if len(found) == 1}
+
+
+def _called(symbol: str, exchange: str, day: date, using: str) -> list[UUID]:
+    """Return the instruments that had a symbol on a day: the one renamed since, as another may have it by now, else those now."""
+    renamed = CorporateAction.objects.using(using).filter(kind=ActionKind.SYMBOL_CHANGE.value, old_symbol=symbol, ex_date__gt=day)
+    found = Instrument.objects.using(using).filter(symbol=symbol)
+    if exchange:
+        renamed, found = renamed.filter(instrument__exchange=exchange), found.filter(exchange=exchange)
+    return [*renamed.order_by("ex_date").values_list("instrument_id", flat=True)[:1]] or [*found.values_list("pk", flat=True)[:2]]
 
 
 def pairs_of(base: str, series: dict[str, Any], currencies: Iterable[str], entries: Sequence[Entry]) -> set[tuple[str, str]]:

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from marketdata.models import CorporateAction
-from tests.factories import make_instrument
+from marketdata.models import CorporateAction, Instrument
+from tests.factories import make_instrument, unique_symbol
 from tests.portfolio.desk import Desk
 
 D = Decimal
@@ -140,3 +140,18 @@ def test_a_new_symbol_changes_nothing_held(alice):
     before = desk.facts(stock)
     (note,) = apply(desk, act(stock, "SYMBOL_CHANGE", old_symbol=stock.symbol, new_symbol="NEWER"))["entries"]
     assert (note["kind"], desk.facts(stock)) == ("NOTE", before)
+
+
+def test_a_parent_that_was_renamed_since_is_found_by_the_name_it_had(alice):
+    """The cost that a spin-off took along stays where it is, though somebody else is called so by now."""
+    desk, stock = held(alice)
+    child, name = make_instrument(), stock.symbol
+    desk.post("SPIN_OFF", DAY, child, quantity=3, data={"from": stock.key, "cost_fraction": "0.15"})
+    told = {"old_symbol": name, "new_symbol": unique_symbol("N")}
+    act(stock, "SYMBOL_CHANGE", ex_date="2024-07-01", applied_at=NOW, **told)
+    Instrument.objects.filter(pk=stock.pk).update(symbol=told["new_symbol"])
+    stock.refresh_from_db()
+    desk.check()
+    make_instrument(symbol=name)
+    desk.check()
+    assert (desk.position(stock)[1], desk.lots(child)) == (510, [(ONE, 2, 45), (TWO, 1, 45)])
