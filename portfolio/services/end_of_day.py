@@ -22,9 +22,11 @@ from portfolio.selectors.projections import BASIS
 CHUNK = 500
 
 WAITING = """
-    SELECT p.valued_until, array_agg(DISTINCT q.instrument_id::text)
-    FROM portfolio_projection AS p JOIN portfolio_position AS q ON q.account_id = p.account_id
-    WHERE p.account_id = ANY (%s) AND p.valued_until IS NOT NULL GROUP BY 1 ORDER BY 1
+    SELECT valued_until, array_agg(instrument_id::text)
+    FROM (SELECT DISTINCT p.valued_until, q.instrument_id
+          FROM portfolio_projection AS p JOIN portfolio_position AS q ON q.account_id = p.account_id
+          WHERE p.account_id = ANY (%(accounts)s) AND q.account_id = ANY (%(accounts)s) AND p.valued_until IS NOT NULL) AS held
+    GROUP BY 1 ORDER BY 1
 """
 # The last close up to a day, the one before the day, and the one up to the day from which the accounts are taken on.
 CLOSES = """
@@ -151,7 +153,7 @@ def _advance_chunk(account_ids: list[UUID], at: datetime) -> set[UUID]:
     """Take a chunk of accounts on in one transaction."""
     done: set[UUID] = set()
     with transaction.atomic(using=SYSTEM), connections[SYSTEM].cursor() as cursor:
-        cursor.execute(WAITING, [account_ids])
+        cursor.execute(WAITING, {"accounts": account_ids})
         for start, instruments in cursor.fetchall():
             reaches = reach_of_prices(instruments, using=SYSTEM)
             last = max((date.fromisoformat(reach[2]) for reach in reaches.values() if reach[2]), default=start)
