@@ -121,6 +121,9 @@ class TestAccount:
                 names = ("total", "by_month", "currency")
                 kept = {name: kept.get(name) for name in names}
                 answer = {name: answer.get(name) for name in names}
+            if route == "policy-checks":  # bounds have no past, and the answer says so
+                assert answer.pop("reasons")
+                answer["reasons"] = {}
             assert answer == kept, past
 
     def test_a_past_day_follows_from_the_entries_up_to_it(self, get, filled, route):
