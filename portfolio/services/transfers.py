@@ -197,7 +197,8 @@ def _row(part: Part, currency: str) -> dict[str, Any]:
 
 def _leaving(order: Order, rows: Sequence[dict[str, Any]], group: UUID, target: Account) -> EntryDraft:
     """Return what leaves the source: it names the lots that go."""
-    named = [{name: row[name] for name in ("sequence", "opened_on", "quantity")} for row in rows]
+    told = ("sequence", "opened_on", "opened_at", "quantity", "tacked_days")
+    named = [{name: row[name] for name in told if name in row} for row in rows]
     return _draft(order, EntryKind.TRANSFER_OUT, group, -1, {"to": str(target.pk), "lots": named} | _cost(rows))
 
 

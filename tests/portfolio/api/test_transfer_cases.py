@@ -149,3 +149,30 @@ def test_more_than_is_held_and_shorts_stay(alice):
     assert move(source, target, stock, 21, day="2024-02-06", code=400)["errors"][0]["code"] == "more_than_held"
     source.post("SHORT", ONE, other, quantity=5, price=10)
     assert move(source, target, other, 1, code=400)["errors"][0]["code"] == "more_than_held"
+
+
+def test_the_same_lots_go_and_come_where_one_entry_opened_several_on_a_day(alice):
+    """By LIFO the later lot of the day goes, which cost more: 500, not 300."""
+    stock = make_instrument()
+    source, target = Desk(alice, cost_basis_method="LIFO"), Desk(alice)
+    hours = (("09:00:00", "300"), ("17:00:00", "500"))
+    lots = [{"opened_at": f"2023-05-05T{hour}Z", "quantity": "10", "cost": cost} for hour, cost in hours]
+    source.post("TRANSFER_IN", ONE, stock, quantity=20, data={"lots": lots})
+    move(source, target, stock, 10)
+    assert (source.lots(stock), target.lots(stock)) == ([("2023-05-05", 10, 300)], [("2023-05-05", 10, 500)])
+
+
+def test_the_part_of_a_lot_that_replaced_a_loss_goes_with_its_cost(alice):
+    """Of 25 bought for 200 ten replaced a loss of 30: those cost 110, the others 120, of which ten go first by LIFO."""
+    stock = make_instrument()
+    source, target = Desk(alice, cost_basis_method="LIFO", wash_sales=True), Desk(alice)
+    source.post("BUY", ONE, stock, quantity=10, price=10)
+    source.post("SELL", TWO, stock, quantity=10, price=7)
+    source.post("BUY", THREE, stock, quantity=25, price=8)
+    move(source, target, stock, 10)
+    assert source.lots(stock) == [(THREE, 10, 110), (THREE, 5, 40)]
+    assert target.lots(stock) == [(THREE, 10, 80)]
+    move(source, target, stock, 12, day="2024-04-09")
+    assert source.lots(stock) == [(THREE, 3, 33)]
+    assert sum(row[2] for row in target.lots(stock)) == 80 + 40 + 77
+    source.check()
