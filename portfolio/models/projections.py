@@ -28,6 +28,7 @@ class Projection(models.Model):
     # told by `selectors.projections.projections`
     read = False  # all entries, under the basis that still holds
     unmoved = False  # no price or rate is new
+    measured = False  # the performance is that of the last valued day
     version = ""  # of the row
 
     objects = AccountScoped.as_manager()

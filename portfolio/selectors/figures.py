@@ -215,11 +215,12 @@ class KeptFigures(Figures):
     def since_inception(self) -> Performance | KeptPerformance | None:
         """Return the performance from the first day on, or none where no day was valued.
 
-        What was kept may stop before the last day, as the end of a day writes the values alone: then it is measured from those.
+        What was kept may stop before the last day, or be gone, as the end of a day and entries of the last day write the values
+        alone: then it is measured from those.
         """
         last = Snapshot.objects.filter(account=self.account).order_by("-date").values("date")[:1]
         kept = KeptPerformance.objects.filter(account=self.account).annotate(last=Subquery(last)).first()
-        return self.performance() if kept is not None and kept.as_of != kept.last else kept
+        return kept if kept is not None and kept.as_of == kept.last else self.performance()
 
     def points(self, *, start: date | None, end: date | None) -> list[Point]:
         """Return the daily values in [start, end) that performance is measured from, after the day before them."""

@@ -62,6 +62,11 @@ _READ = """
 _UNMOVED = """
     portfolio_projection.series = ({series}) AND portfolio_projection.rates = ({rates})
 """
+MEASURED = """
+    (portfolio_projection.valued_until IS NULL OR EXISTS (
+        SELECT FROM portfolio_performance AS kept
+        WHERE kept.account_id = portfolio_projection.account_id AND kept.as_of = portfolio_projection.valued_until))
+"""
 READ = _READ.format(basis=BASIS)
 UNMOVED = _UNMOVED.format(
     series=SERIES.format(ids="ARRAY(SELECT jsonb_object_keys(portfolio_projection.series)::uuid)"),
@@ -108,6 +113,7 @@ def projections() -> QuerySet[Projection]:
     told = {
         "read": RawSQL(f"({READ})", [], output_field=BooleanField()),  # noqa: S611
         "unmoved": RawSQL(f"({UNMOVED})", [], output_field=BooleanField()),  # noqa: S611
+        "measured": RawSQL(MEASURED, [], output_field=BooleanField()),  # noqa: S611
         "version": RawSQL("portfolio_projection.xmin::text", [], output_field=TextField()),
     }
     return Projection.objects.using(SYSTEM).annotate(**told)

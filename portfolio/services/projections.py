@@ -21,7 +21,7 @@ from accounts.models import Account, AccountKind
 from portfolio.domain.derivation import Derivation, derive
 from portfolio.domain.memory import as_json
 from portfolio.domain.reach import day_of
-from portfolio.models import Projection
+from portfolio.models import Performance, Projection
 from portfolio.selectors import projections as state
 from portfolio.selectors.figures import FiguresBeyondLimits
 from portfolio.selectors.market import SYSTEM
@@ -40,7 +40,8 @@ log = logging.getLogger(__name__)
 def catch_up(*, account_id: UUID, at: datetime) -> Projection:
     """Bring an account's figures up to date with its ledger and the prices, and return how far they reach.
 
-    Nothing new costs one query. New entries and prices at the end are read from where the last run stopped. An entry that
+    Nothing new costs one query. The performance is measured from the daily values when somebody asks after the end of a day, or
+    after entries of the last day. New entries and prices at the end are read from where the last run stopped. An entry that
     happened earlier, a reversal or a choice of lots is posted in its place, and figures are valued and written from its day on;
     another cost basis method or a change in the past of a price starts the account over.
 
@@ -49,6 +50,8 @@ def catch_up(*, account_id: UUID, at: datetime) -> Projection:
     """
     known = state.projections().filter(pk=account_id).first()
     if known is not None and known.current:
+        if not known.measured:
+            _measure(account_id)
         return known
     try:
         with transaction.atomic(using=SYSTEM), collector_paused():
@@ -90,6 +93,13 @@ def forget(*, account_id: UUID) -> None:
         Projection.objects.using(SYSTEM).filter(pk=account_id).delete()
 
 
+def _measure(account_id: UUID) -> None:
+    """Measure the performance of an account whose daily values went on without it."""
+    with transaction.atomic(using=SYSTEM):
+        if state.lock(account_id) is not None:
+            write_performance(account=Account.objects.using(SYSTEM).get(pk=account_id))
+
+
 def _catch_up(account_id: UUID, at: datetime, known: Projection | None) -> Projection:
     """Do the work under the lock of the projection's row."""
     version = state.lock(account_id)
@@ -128,7 +138,9 @@ def _write(account: Account, projection: Projection, run: Run, result: Derivatio
             store.write_closures(cursor, account.pk, closures[kept:], known + kept)
             store.amend_closures(cursor, account.pk, result.book.amended)
         _keep(cursor, account, run, result)
-    if result.figures:
+    if run.resumption.others is not None:
+        Performance.objects.using(SYSTEM).filter(pk=account.pk).delete()  # whoever asks next has it measured
+    elif result.figures:
         write_performance(account=account)
     put_off = result.put_off or (not run.fresh and projection.memory.get("put_off", False))
     _note(account, projection, run, result, at)

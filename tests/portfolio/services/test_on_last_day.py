@@ -8,7 +8,9 @@ import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
+from accounts.models.tenancy import acting_as
 from portfolio.models import Performance, Position, Snapshot
+from portfolio.selectors.figures import KeptFigures
 from portfolio.services.projections import catch_up
 from portfolio.services.rebuilding import rebuild
 from tests.factories import make_account, make_instrument, post
@@ -55,8 +57,21 @@ class TestOnLastDay:
         assert len(statements) <= 14
         last = Snapshot.objects.using("system").get(account=account, date=day(12))
         assert (last.net_flow, last.priced) == (7, True)
-        assert Performance.objects.using("system").get(account=account).net_flows == 50007
+        assert not any("FROM portfolio_snapshot" in one and "string_agg" in one for one in statements)
         assert list(rebuild(account_ids=[account.pk], at=NOW)) == []
+
+    def test_the_performance_is_measured_when_somebody_asks(self, alice):
+        account, _shares = held(alice)
+        post(account, "DEPOSIT", cash="7", occurred_at=at(12, 30))
+        catch_up(account_id=account.pk, at=NOW)
+        with acting_as(alice.pk):
+            told = KeptFigures(account).since_inception()
+        catch_up(account_id=account.pk, at=NOW)
+        kept = Performance.objects.using("system").get(account=account)
+        assert kept.net_flows == 50007
+        for name in ("as_of", "gain", "twr", "xirr", "volatility", "max_drawdown"):
+            assert getattr(kept, name) == getattr(told, "end" if name == "as_of" else name)
+        assert len(asked(account)) == 1
 
     def test_a_trade_reads_and_writes_its_own_instrument(self, alice):
         account, shares = held(alice)
