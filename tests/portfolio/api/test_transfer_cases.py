@@ -176,3 +176,18 @@ def test_the_part_of_a_lot_that_replaced_a_loss_goes_with_its_cost(alice):
     assert source.lots(stock) == [(THREE, 3, 33)]
     assert sum(row[2] for row in target.lots(stock)) == 80 + 40 + 77
     source.check()
+
+
+def test_what_lies_in_too_many_lots_for_one_entry_goes_in_two(alice):
+    """The longest numbers there are fit, and the refusal says how much can go."""
+    stock = make_instrument()
+    source, target = Desk(alice), Desk(alice)
+    times = [f"2024-01-{1 + n % 28:02}T10:{n // 28:02}:00.123456" for n in range(360)]
+    source.post_all(draft("BUY", time, stock, quantity="111111.111111111111", price="1111.1111111111") for time in times)
+    found = move(source, target, stock, "39999999", code=400)["errors"][0]
+    assert (found["field"], found["code"]) == ("quantity", "too_many_lots")
+    most = D(found["detail"].split(" move ")[1].split()[0])
+    assert most == 350 * D("111111.111111111111")
+    move(source, target, stock, most)
+    move(source, target, stock, 10 * D("111111.111111111111"), day="2024-04-09")
+    assert (source.position(stock)[1], len(target.get("lots/", limit="500")["results"])) == (0, 360)
