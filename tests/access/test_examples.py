@@ -16,7 +16,10 @@ from openapi_schema_validator import OAS30Validator, oas30_format_checker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
+from accounts.domain.plans import TargetDraft
 from accounts.models.tenancy import acting_as
+from accounts.services.policies import create_policy
+from accounts.services.targets import create_allocation
 from accounts.services.trade_thresholds import set_thresholds
 from config.document import EXAMPLES, document
 from marketdata.models import CorporateAction
@@ -30,6 +33,10 @@ LAST = {"as_of": "2024-03-28"}
 CASES: list[tuple[str, str, dict[str, str], dict[str, Any] | None]] = [
     ("The account at a glance", f"get {ACCOUNT}summary/", {}, None),
     ("What is held", f"get {ACCOUNT}positions/", {}, None),
+    ("Why a position is what it is", f"get {ACCOUNT}positions/", {"explain": "1", "as_of": "2024-01-04"}, None),
+    ("How far it is from its targets", f"get {ACCOUNT}drift/", {}, None),
+    ("What would bring it nearer", f"post {ACCOUNT}rebalance/", {}, {"cash_only": True, "new_cash": "1000"}),
+    ("Whether its bounds are kept", f"get {ACCOUNT}policy-checks/", {}, None),
     ("Open lots", f"get {ACCOUNT}lots/", {}, None),
     ("What was sold", f"get {ACCOUNT}closures/", {}, None),
     ("The last days", f"get {ACCOUNT}snapshots/", {"date__gte": "2024-03-27"}, None),
@@ -76,6 +83,10 @@ class Showcase:
         )  # fmt: skip
         with acting_as(self.owner.pk):
             set_thresholds(account=self.account, changes={"min_win_rate": Decimal("0.6"), "window": 10}, anew=True)
+            weights = ((self.acme, "0.5"), (self.fund, "0.4"))
+            targets = [TargetDraft(Decimal(weight), instrument_id=one.pk, label=one.key) for one, weight in weights]
+            create_allocation(account=self.account, name="Half and less", targets=targets, at=datetime(2024, 1, 2, tzinfo=UTC))
+            create_policy(account=self.account, kind="POSITION", threshold=Decimal("0.4"), at=datetime(2024, 1, 2, tzinfo=UTC))
 
     def post(self, day: str, kind: str, **fields: Any) -> None:
         post(self.account, kind, occurred_at=datetime.fromisoformat(day).replace(hour=15, tzinfo=UTC), **fields)

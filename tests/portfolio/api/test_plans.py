@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from random import Random
 
+import orjson
 import pytest
 
 from accounts.models import Account, LedgerEntry, Notification
 from accounts.models.tenancy import acting_as
+from config.document import document
 from marketdata.models import Instrument
 from portfolio.services.policies import watch
 from tests.clients import browser
@@ -364,3 +366,15 @@ class TestPolicyChecks:
         assert call("get", "policy-checks")["checks"] == []
         with acting_as(alice.pk):
             assert Notification.objects.filter(user=alice, title__contains="kept again").count() == 0
+
+
+class TestExamples:
+    @pytest.mark.parametrize(("route", "status"), [("targets", 201), ("rebalance", 200)])
+    def test_of_the_document_can_be_posted(self, call, one, other, route, status):
+        if route == "rebalance":
+            plan(call, target(one, "0.5"), target(other, "0.3"))
+        operation = orjson.loads(document())["paths"][f"/api/v1/accounts/{{account_id}}/{route}/"]["post"]
+        examples = operation["requestBody"]["content"]["application/json"]["examples"]
+        assert examples
+        for example in examples.values():
+            call("post", route, example["value"], status=status)
