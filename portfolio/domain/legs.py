@@ -19,8 +19,9 @@ ENDS = frozenset({EntryKind.OPTION_EXERCISE, EntryKind.OPTION_ASSIGNMENT})
 TRADES = frozenset({EntryKind.BUY, EntryKind.SELL, EntryKind.SHORT, EntryKind.COVER})
 MERGERS = frozenset({EntryKind.MERGER})
 LEGS = ENDS | TRADES | MERGERS
-DUE = "due"  # in the data of a trade that an option led to: the units of the group's trades from this one on
-OTHERS = "others"  # in the data of a leg of a merger: the instruments of the legs of the other sign
+# What legs are told in their data, by names that no ledger has:
+DUE = "\0due"  # a trade that an option led to: the units of the group's trades from this one on
+OTHERS = "\0others"  # a leg of a merger: the instruments of the legs of the other sign
 
 
 def joined(entries: list[Entry]) -> list[Entry]:
