@@ -69,7 +69,9 @@ def explanation_of(row: Position | Closure | Snapshot | Performance) -> Explanat
     match row:
         case Position():
             held = [one for one in figures.positions() if one.instrument_id == row.instrument_id]
-            return explained.positions(held).get(str(row.instrument_id))
+            found = explained.positions(held)
+            explained.gains(found, figures.currency, last_day=False)
+            return found.get(str(row.instrument_id))
         case Closure():
             closed = list(figures.closures().filter(number=row.number))
             return explained.closures(closed).get(row.number)

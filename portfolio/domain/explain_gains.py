@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+import numpy as np
+
 from portfolio.domain.contributions import Contribution
 from portfolio.domain.daybook import Cause, Day
 from portfolio.domain.exact import EXACT, ONE, ZERO, money
-from portfolio.domain.explain import Explanation, Row, Rule, Table
+from portfolio.domain.explain import MOST_ROWS, Explanation, Row, Rule, Table
 from portfolio.domain.explain_days import DRIFT, Around, cited_rate, position_row
 from portfolio.domain.pricing import NOTHING
 from portfolio.domain.valuation import CHARGES, position_value
@@ -143,14 +145,22 @@ def _note_drift(found: Explanation, table: Table, instrument: str, span: Span) -
     listing, quoted = span.around.quoted.listings[instrument], span.around.quoted
     if listing.currency == span.base:
         return
-    prices = quoted.prices.get(instrument, NOTHING)
-    for day in quoted.rates.get(listing.currency, NOTHING).days.tolist():
-        units = span.around.units(instrument, day - 1) if span.first <= day <= span.last else ZERO
-        price = prices.value_at(day - 1) if units else None
-        if price is None:
+    prices, moves = quoted.prices.get(instrument, NOTHING), span.around.course.units.get(instrument, {})
+    rates = quoted.rates.get(listing.currency, NOTHING)
+    first, last = rates.index_at(span.first - 1) + 1, rates.index_at(span.last) + 1
+    then = rates.values.decimal(first - 1) if first else ZERO
+    days = rates.days[first:last]
+    moved, held = np.array(list(moves), dtype=np.int64), [ZERO, *moves.values()]
+    places = (np.searchsorted(moved, days, side="left"), np.searchsorted(prices.days, days - 1, side="right") - 1)
+    for at, (day, place, price) in enumerate(zip(days.tolist(), *(place.tolist() for place in places), strict=True), first):
+        before, then = then, rates.values.decimal(at)
+        units = held[place]
+        if not units or price < 0:
             continue
-        value = money(EXACT.multiply(EXACT.multiply(units, price), listing.multiplier))
-        now, then = (span.rate(found, listing.currency, when) for when in (day, day - 1))
-        drift = money(EXACT.multiply(value, now)) - money(EXACT.multiply(value, then))
+        if len(found.rates) < MOST_ROWS:
+            span.rate(found, listing.currency, day)
+            span.rate(found, listing.currency, day - 1)
+        value = money(EXACT.multiply(EXACT.multiply(units, prices.values.decimal(price)), listing.multiplier))
+        drift = money(EXACT.multiply(value, then)) - money(EXACT.multiply(value, before))
         told = {"day": date.fromordinal(day).isoformat(), "currency": listing.currency, "value_before": value}
-        table.add({**told, "rate": now, "rate_before": then, "drift": drift})
+        table.add({**told, "rate": then, "rate_before": before, "drift": drift})
