@@ -39,6 +39,12 @@ READ = (
     "id", "sequence", "kind", "occurred_at", "instrument_id", "quantity", "price", "cash", "currency", "fee", "tax", "data",
     "group", "reverses_id",
 )  # fmt: skip
+TOLD = (
+    "sequence", "occurred_at", "recorded_at", "kind", "instrument__symbol", "instrument__exchange", "instrument__name",
+    "quantity", "price", "cash", "currency", "fee", "tax", "reason_primary", "reason_explanation", "notes", "tags", "source",
+    "external_id", "group", "reverses__sequence", "corrects__sequence",
+)  # fmt: skip
+NOBODY = ("", "")
 REALIZED = columns(
     **NAMED, asset_class=T, opened_on=D, closed_on=D, quantity=N, cost=N, proceeds=N, gain=N, currency=T, term=T, holding_days=W,
     wash_sale=F, disallowed_loss=N, taxable_gain=N, missing=F, opening=W, closing=W,
@@ -239,25 +245,28 @@ def holdings(figures: Figures, day: date | None, currency: str) -> Report:
 
 def activity(figures: Figures, period: Period, known_at: datetime | None = None) -> Report:
     """Return every entry of a period in the order of happening, reversals and what they took back among them."""
-    asked = LedgerEntry.objects.filter(account=figures.account).select_related("instrument", "reverses", "corrects")
+    asked = LedgerEntry.objects.filter(account=figures.account)
     if known_at:
         asked = asked.filter(recorded_at__lte=known_at)
     if period.start:
         asked = asked.filter(occurred_at__gte=_midnight(period.start))
     if period.end:
         asked = asked.filter(occurred_at__lt=_midnight(period.end))
-    asked = asked.order_by("occurred_at", "sequence").defer("data", "previous_hash", "hash")
+    told = asked.order_by("occurred_at", "sequence").values_list(*TOLD, named=True)
     totals, kinds = Sums(["cash", "fee", "tax"]), Sums(["cash", "fee", "tax"])
 
     def rows() -> Iterator[list[Any]]:
-        for one in asked.iterator(chunk_size=CHUNK):
-            totals.add((one.currency,), cash=one.cash, fee=one.fee, tax=one.tax)
-            kinds.add((one.kind, one.currency), cash=one.cash, fee=one.fee, tax=one.tax)
+        for one in told.iterator(chunk_size=CHUNK):
+            amounts = {"cash": one.cash, "fee": one.fee, "tax": one.tax}
+            totals.add((one.currency,), **amounts)
+            kinds.add((one.kind, one.currency), **amounts)
+            key = f"{one.instrument__symbol}:{one.instrument__exchange}"
+            named = (key, one.instrument__name) if one.instrument__symbol else NOBODY
             yield [
-                one.sequence, one.occurred_at, one.recorded_at, one.kind, *_names(one.instrument), one.quantity, one.price,
+                one.sequence, one.occurred_at, one.recorded_at, one.kind, *named, one.quantity, one.price,
                 one.cash, one.currency, one.fee, one.tax, one.reason_primary, one.reason_explanation, one.notes,
                 ", ".join(one.tags), one.source, one.external_id, str(one.group or ""),
-                one.reverses.sequence if one.reverses else None, one.corrects.sequence if one.corrects else None,
+                one.reverses__sequence, one.corrects__sequence,
             ]  # fmt: skip
 
     tables = [Table("rows", ACTIVITY, rows()), totals.table("totals", "currency"), kinds.table("kinds", "kind", "currency")]
@@ -302,7 +311,7 @@ def _instruments(entries: Iterable[Entry]) -> dict[str, Instrument]:
 
 def _names(instrument: Instrument | None) -> tuple[str, str]:
     """Return the key and the name of an instrument, empty where there is none."""
-    return (instrument.key, instrument.name) if instrument else ("", "")
+    return (instrument.key, instrument.name) if instrument else NOBODY
 
 
 def _about(figures: Figures, period: Period, currency: str) -> dict[str, Any]:
