@@ -1,6 +1,7 @@
 """Which lots are closed, worked by hand: each method, shorts, fees, the last digit, and whatever order entries come in."""
 
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 
@@ -181,6 +182,29 @@ class TestSpecific:
         sale = desk.post("SELL", "2024-06-03", stock, quantity=20, price=30, data={"lots": [{"sequence": 3}]})
         assert desk.closures(stock, "quantity", "cost", closing=sale["sequence"]) == [(20, 403)]
         assert desk.lots(stock) == [(TWO, 16, D("401.6"))]
+
+    def test_of_a_cover_and_after_a_merger_by_their_days(self, alice):
+        """Short 10 for 300 and 10 for 500, which become five and five; the cover of four takes those of February."""
+        stock, new, group = make_instrument(), make_instrument(), str(uuid4())
+        desk = Desk(alice, cost_basis_method="SPECIFIC")
+        desk.post_all(
+            [
+                draft("SHORT", ONE, stock, quantity=10, price=30),
+                draft("SHORT", TWO, stock, quantity=10, price=50),
+                draft("MERGER", THREE, stock, quantity=20, group=group),
+                draft("MERGER", THREE, new, quantity="-10", group=group),
+            ]
+        )
+        cover = desk.post("COVER", FOUR, new, quantity=4, price=70)
+        assert desk.closures(new) == [(-4, 280, 240)]
+        opening = desk.get("lots/", instrument=new.key)["results"][0]["sequence"]
+        wrong = {"sequence": opening, "opened_on": THREE}
+        assert desk.choose(cover, wrong, code=400)["errors"][0]["code"] == "unknown_lot"
+        found = desk.choose(cover, {"sequence": opening, "opened_on": TWO})
+        assert [lot["chosen"] for lot in found["lots"]] == [False, True]
+        assert desk.closures(new) == [(-4, 280, 400)]
+        assert desk.lots(new) == [(ONE, -5, -300), (TWO, -1, -100)]
+        desk.check()
 
 
 class TestAnotherMethod:
