@@ -51,8 +51,16 @@ def compare(harness: Harness, facts: Facts, columns: Columns, ours: dict[str, Ca
     indices = index_of(facts)
     growth = indices[1:] / indices[:-1]
     whole = [int(value * ONE) for value in indices]
+    libraries = {name: found(name) for name in ("empyrical", "quantstats")}
+    figures = {"empyrical": by_empyrical, "quantstats": by_quantstats}
+    others = {
+        name: (lambda name=name, one=one[0]: seconds(lambda: figures[name](one, growth - 1), 20))
+        for name, one in libraries.items()
+        if one
+    }
     measured = harness.interleave(
         {
+            **others,
             "exact": lambda: seconds(ours["exact"], 20),
             "pivot": lambda: seconds(lambda: pivot(facts), 3),
             "day loop": lambda: seconds(lambda: day_loop(facts)),
@@ -64,15 +72,12 @@ def compare(harness: Harness, facts: Facts, columns: Columns, ours: dict[str, Ca
         ("a loop over days in decimals : exact daily values and figures", "day loop", ">= 20"),
     ):
         harness.compare("derive", case, ours=measured[other], baseline=measured["exact"], unit="ms", goal=goal)
-    for name, figures in (("empyrical", by_empyrical), ("quantstats", by_quantstats)):
-        libraries = found(name)
-        if libraries is not None:
-            theirs = [seconds(lambda figures=figures, one=libraries[0]: figures(one, growth - 1), 5) for _ in measured["metrics"]]
-            case = f"{name}, growth, drawdown and Sharpe of {len(growth)} returns : ours"
-            harness.compare("derive", case, ours=theirs, baseline=measured["metrics"], unit="ms", goal=">= 3")
-    libraries = found("beancount.loader", "beanquery")
-    if libraries is not None:
-        compare_beancount(harness, facts, columns, ours, libraries)
+    for name in others:
+        case = f"{name}, growth, drawdown and Sharpe of {len(growth)} returns : ours"
+        harness.compare("derive", case, ours=measured[name], baseline=measured["metrics"], unit="ms", goal=">= 3")
+    beancount = found("beancount.loader", "beanquery")
+    if beancount is not None:
+        compare_beancount(harness, facts, columns, ours, beancount)
 
 
 def compare_beancount(

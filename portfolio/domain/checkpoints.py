@@ -128,9 +128,10 @@ def restore(book: Book, day: int, state: Mapping[str, Any]) -> None:
     recall(book, state["memory"])
     book.awaited = set(state["awaited"])
     for key, quantity, *sums, since, lots in state["holdings"]:
-        amounts = [as_decimal(number, MONEY_PLACES) for number in sums]
+        cost, realized, income, fees, taxes = (as_decimal(number, MONEY_PLACES) for number in sums)
         units = as_decimal(quantity, UNIT_PLACES)
-        book.holdings[key] = Holding(key, book.listings[key], [_as_lot(*lot) for lot in lots], units, *amounts, since)
+        own = [_as_lot(*lot) for lot in lots]
+        book.holdings[key] = Holding(key, book.listings[key], own, units, cost, realized, income, fees, taxes, since)
     owed: dict[str, Decimal] = {}
     for currency, amount in book.owed.values():
         owed[currency] = owed.get(currency, Decimal(0)) + amount
@@ -142,10 +143,11 @@ def post_keeping(book: Book, entries: Sequence[Entry] | Columns, keeping: Keepin
     if isinstance(entries, Columns):
         post_all(book, entries)
         return kept_of_columns(book, entries, keeping.days) if keeping else []
-    found: list[Checkpoint] = []
-    begin = 0
-    for day in keeping.days if keeping else ():
-        rest = keeping.rest
+    if keeping is None:
+        fold(book, entries)
+        return []
+    found, begin, rest = list[Checkpoint](), 0, keeping.rest
+    for day in keeping.days:
         end = next((n for n in range(begin, len(entries)) if entries[n].day >= day), len(entries))
         fold(book, entries[begin:end])
         rest.add(entries[begin:end])
