@@ -45,7 +45,7 @@ def settle(pages: dict[int, Day], quoted: Quoted, last: int, *, first: int = 0) 
     found, begins = Settled(), Begins(quoted)
     for day in sorted(pages):
         page = pages[day]
-        if day < first or not (page.flows or page.items or page.transfers or page.turned):
+        if day < first or not (page.flows or page.items or page.transfers or page.turned or page.paid):
             continue
 
         def page_of(due: int, name: str, day: int = day) -> Day | None:
@@ -60,6 +60,7 @@ def settle(pages: dict[int, Day], quoted: Quoted, last: int, *, first: int = 0) 
         for due in [*_put_off_flows(page, begins, day, page_of), *_put_off_units(page, begins, day, page_of)]:
             found.spans.append((day, min(due, last + 1)))
         _put_off_items(page, begins, day, page_of)
+        _put_off_paid(page, begins, day, page_of)
     return found
 
 
@@ -122,6 +123,17 @@ def _put_off_units(page: Day, begins: Begins, day: int, page_of: PageOf) -> list
         if due > day and move.external:
             dues.append(due)
     return dues
+
+
+def _put_off_paid(page: Day, begins: Begins, day: int, page_of: PageOf) -> None:
+    """Put off what was paid for instruments, and came of them, in currencies without a rate."""
+    for instrument, amount in list(page.paid.items()):
+        currency = begins.quoted.listings[instrument].currency
+        due = begins.rate(currency)
+        later = None if due <= day else page_of(due, begins.name(currency))
+        if later is not None:
+            later.paid[instrument] = later.paid.get(instrument, ZERO) + amount
+            del page.paid[instrument]
 
 
 def _put_off_items(page: Day, begins: Begins, day: int, page_of: PageOf) -> None:

@@ -33,10 +33,10 @@ SHOWN = (
 )  # fmt: skip
 
 
-def rates_into(currency: str, sources: Iterable[str]) -> Mapping[str, Points]:
-    """Return the rates of currencies into another, by the currency; one query for all of them."""
+def rates_into(currency: str, sources: Iterable[str], *, via: str = "") -> Mapping[str, Points]:
+    """Return the rates of currencies into another, by the currency; those that are not known across that of an account."""
     pairs = {(source, currency) for source in sources if source != currency}
-    found = load_market(instruments=(), pairs=pairs, start=EARLIEST).rates if pairs else {}
+    found = load_market(instruments=(), pairs=pairs, start=EARLIEST, via=via).rates if pairs else {}
     return {source: found.get((source, currency), NOTHING) for source, _ in pairs}
 
 

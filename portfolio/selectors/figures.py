@@ -244,7 +244,7 @@ class KeptFigures(Figures):
 
     def quoted(self, pages: Iterable[Day], *, currency: str, start: date, until: date | None = None) -> Quoted:
         """Return the market by which moves are valued in a currency."""
-        return quoted_for(self.projection, pages, currency=currency, start=start, until=until)
+        return quoted_for(self.projection, pages, currency=currency, start=start, until=until, via=self.account.base_currency)
 
     def reach(self) -> tuple[date, date] | None:
         """Return the first and the last valued day, none where there are none."""

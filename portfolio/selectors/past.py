@@ -162,7 +162,7 @@ class PastFigures(Figures):
         found = list(pages)
         sources = {one for page in found for one in currencies_on(page)} | {one.currency for one in own.listings.values()}
         pairs = {(one, currency) for one in sources if one != currency}
-        rates = load_market(instruments=(), pairs=pairs, start=start, until=until).rates if pairs else {}
+        rates = load_market(instruments=(), pairs=pairs, start=start, until=until, via=own.base).rates if pairs else {}
         return Quoted(currency, own.listings, own.prices, {one: points for (one, _), points in rates.items()})
 
     def reach(self) -> tuple[date, date] | None:

@@ -86,7 +86,8 @@ class Rates:
     @cached_property
     def points(self) -> Mapping[str, Points]:
         """The rates of the days, by the currencies of the instruments."""
-        return rates_into(self.currency, {position.instrument.money for position in self.figures.positions()})
+        sources = {position.instrument.money for position in self.figures.positions()}
+        return rates_into(self.currency, sources, via=self.figures.account.base_currency)
 
     def on(self, currency: str, day: date, sequence: int = 0) -> Decimal | None:
         """Return the rate of a currency on a day, or that of the entry with a sequence."""
