@@ -130,8 +130,7 @@ def _of_closure(one: Closure, rates: Rates | None) -> tuple[Decimal | None, Deci
 
 def income(figures: Figures, period: Period, currency: str, known_at: datetime | None = None) -> Report:
     """Return dividends, interest and staking rewards of a period in the order of their days, by month and by instrument, too."""
-    found = _entries(figures, known_at, Q(kind__in=EARNINGS))
-    kept = [entry for entry in found if period.has(_day(entry.occurred_at))]
+    kept = _entries(figures, period, known_at, Q(kind__in=EARNINGS))
     listed = _instruments(kept)
     worth = _rewards(figures, known_at) if any(entry.kind == EntryKind.STAKING for entry in kept) else {}
     converted = Converted(figures, currency, {_paid(entry, listed) for entry in kept})
@@ -184,7 +183,7 @@ def _rewards(figures: Figures, known_at: datetime | None) -> dict[int, Decimal]:
 def fees(figures: Figures, period: Period, currency: str, known_at: datetime | None = None) -> Report:
     """Return the fees and taxes of a period, those inside trades and payments among them, in the order of their days."""
     charged = ~Q(fee=0) | ~Q(tax=0) | Q(kind__in=CHARGES)
-    kept = [entry for entry in _entries(figures, known_at, charged) if period.has(_day(entry.occurred_at))]
+    kept = _entries(figures, period, known_at, charged)
     listed = _instruments(kept)
     told = _texts(figures, [entry.sequence for entry in kept])
     converted = Converted(figures, currency, {entry.currency for entry in kept})
@@ -248,11 +247,7 @@ def activity(figures: Figures, period: Period, known_at: datetime | None = None)
     asked = LedgerEntry.objects.filter(account=figures.account)
     if known_at:
         asked = asked.filter(recorded_at__lte=known_at)
-    if period.start:
-        asked = asked.filter(occurred_at__gte=_midnight(period.start))
-    if period.end:
-        asked = asked.filter(occurred_at__lt=_midnight(period.end))
-    told = asked.order_by("occurred_at", "sequence").values_list(*TOLD, named=True)
+    told = _happened(asked, period).order_by("occurred_at", "sequence").values_list(*TOLD, named=True)
     totals, kinds = Sums(["cash", "fee", "tax"]), Sums(["cash", "fee", "tax"])
 
     def rows() -> Iterator[list[Any]]:
@@ -278,8 +273,8 @@ def _rounded(price: Decimal | None) -> Decimal | None:
     return None if price is None else money(price)
 
 
-def _entries(figures: Figures, known_at: datetime | None, kept: Q) -> list[Entry]:
-    """Return the entries of a sort that count, by day and sequence; those in a small coin in its currency."""
+def _entries(figures: Figures, period: Period, known_at: datetime | None, kept: Q) -> list[Entry]:
+    """Return the entries of a sort that count in a period, by day and sequence; those in a small coin in its currency."""
     entries = LedgerEntry.objects.filter(account=figures.account)
     if known_at:
         entries = entries.filter(recorded_at__lte=known_at)
@@ -288,13 +283,22 @@ def _entries(figures: Figures, known_at: datetime | None, kept: Q) -> list[Entry
     for reversal, taken in links:
         if reversal not in gone and taken is not None:  # one that was taken back itself takes nothing back
             gone.add(taken)
-    rows = entries.filter(kept, reverses__isnull=True).order_by("occurred_at", "sequence").values_list(*READ)
+    rows = _happened(entries, period).filter(kept, reverses__isnull=True).order_by("occurred_at", "sequence").values_list(*READ)
     made = [
         Entry._make((str(row[0]), *row[1:4], None if row[4] is None else str(row[4]), *row[5:]))
         for row in rows.iterator(chunk_size=CHUNK)
         if row[0] not in gone
     ]
     return in_major(made)
+
+
+def _happened(entries: QuerySet[LedgerEntry], period: Period) -> QuerySet[LedgerEntry]:
+    """Return the entries of a period."""
+    if period.start:
+        entries = entries.filter(occurred_at__gte=_midnight(period.start))
+    if period.end:
+        entries = entries.filter(occurred_at__lt=_midnight(period.end))
+    return entries
 
 
 def _texts(figures: Figures, sequences: Sequence[int]) -> dict[int, tuple[str, str]]:
