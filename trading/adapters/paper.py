@@ -1,0 +1,151 @@
+"""The paper broker: it keeps nothing of its own. What it accepted and filled is in the records of the account itself.
+
+So nothing of it can be lost or disagree: an order is known here from the moment its acceptance is recorded, and what becomes of
+it is computed from its record and the market, over and over to the same end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from trading.adapters.base import Activity, BrokerOrder, BrokerRefused, Holding, Ticket
+from trading.domain.fills import Fill, exact_sum
+from trading.domain.orders import OPEN, EventKind, OrderState, OrderStatus, apply
+from trading.domain.paper import Hours, Look, Model, PaperOrder, Step, work
+
+NAME = "paper"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """An order as the account's records have it, from its acceptance on."""
+
+    ticket: Ticket
+    state: OrderState
+    accepted_at: datetime
+    since: datetime
+    fills: tuple[Fill, ...] = ()
+
+
+class Book(Protocol):
+    """The account's records."""
+
+    def known(self, client_order_ids: Collection[str]) -> Sequence[Known]:
+        """Return the orders of these ids that were accepted."""
+
+
+class Market(Protocol):
+    """What was to be known of prices, and when."""
+
+    def looks(self, ticket: Ticket, start: datetime, end: datetime) -> Sequence[Look]:
+        """Return the looks at an order's instrument in a time, in their order."""
+
+    def sessions(self, ticket: Ticket, start: datetime, end: datetime) -> Sequence[Hours]:
+        """Return the sessions of its exchange that touch a time."""
+
+
+class PaperBroker:
+    """Fills orders by the prices that the house records."""
+
+    name = NAME
+
+    def __init__(self, *, book: Book, market: Market, clock: Callable[[], datetime], model: Model | None = None) -> None:
+        self.book, self.market, self.clock, self.model = book, market, clock, model or Model()
+
+    def submit(self, ticket: Ticket) -> BrokerOrder:
+        """Accept an order."""
+        if self.book.known([ticket.client_order_id]):
+            raise BrokerRefused(f"There is an order {ticket.client_order_id} already.", code="duplicate", duplicate=True)
+        return self._accepted(ticket)
+
+    def find(self, client_order_id: str) -> BrokerOrder | None:
+        """Return an order as it stands now."""
+        return next((self._worked(known) for known in self.book.known([client_order_id])), None)
+
+    def cancel(self, ticket: Ticket, broker_order_id: str) -> BrokerOrder:
+        """Cancel what is left of an order."""
+        stands = self._open(ticket.client_order_id)
+        return replace(stands, status=OrderStatus.CANCELED, at=max(stands.at, self.clock()))
+
+    def replace(self, ticket: Ticket, broker_order_id: str) -> BrokerOrder:
+        """Accept an order in the place of one that is open."""
+        if self.book.known([ticket.client_order_id]):
+            raise BrokerRefused(f"There is an order {ticket.client_order_id} already.", code="duplicate", duplicate=True)
+        return self._accepted(ticket)
+
+    def look(self, client_order_ids: Collection[str], *, since: datetime) -> Sequence[BrokerOrder]:
+        """Return how orders stand now."""
+        return [self._worked(known) for known in self.book.known(client_order_ids)]
+
+    def holdings(self) -> Sequence[Holding] | None:
+        """Return nothing: the ledger is all there is."""
+        return None
+
+    def cash(self) -> Mapping[str, Decimal] | None:
+        """Return nothing: the ledger is all there is."""
+        return None
+
+    def activities(self, *, since: datetime) -> Sequence[Activity]:
+        """Return nothing: nothing but trades happens on paper."""
+        return ()
+
+    def _accepted(self, ticket: Ticket) -> BrokerOrder:
+        return BrokerOrder(
+            client_order_id=ticket.client_order_id,
+            broker_order_id=f"paper-{ticket.order_id}",
+            status=OrderStatus.ACCEPTED,
+            at=self.clock(),
+            quantity=ticket.draft.quantity,
+            symbol=ticket.listing.symbol,
+        )
+
+    def _open(self, client_order_id: str) -> BrokerOrder:
+        """Return an order that is open still, after all that happened to it until now."""
+        stands = self.find(client_order_id)
+        if stands is None or stands.status not in OPEN:
+            word = "not known" if stands is None else stands.status.lower()
+            raise BrokerRefused(f"The order {client_order_id} is {word}.", code="order_not_open")
+        return stands
+
+    def _worked(self, known: Known) -> BrokerOrder:
+        """Return an order after all that happened to it until now."""
+        steps = self._steps(known) if known.state.is_open else []
+        state, complete = known.state, False
+        for step in steps:
+            state = apply(state, step.event)
+            complete = complete or step.event.complete
+        fills = (*known.fills, *(step.event.fill for step in steps if step.event.fill is not None))
+        return BrokerOrder(
+            client_order_id=known.ticket.client_order_id,
+            broker_order_id=f"paper-{known.ticket.order_id}",
+            status=state.status,
+            at=steps[-1].at if steps else known.since,
+            quantity=state.quantity,
+            filled_quantity=exact_sum(fill.quantity for fill in fills),
+            fills=fills,
+            triggered=state.triggered,
+            mark=state.high_water_mark,
+            complete=complete,
+            detail=next((step.detail for step in reversed(steps) if step.event.kind is not EventKind.FILLED), ""),
+            symbol=known.ticket.listing.symbol,
+        )
+
+    def _steps(self, known: Known) -> list[Step]:
+        """Return what happened to an order since its record ends."""
+        ticket, now = known.ticket, self.clock()
+        looks = self.market.looks(ticket, known.since - self.model.fresh, now)
+        sessions = self.market.sessions(ticket, known.accepted_at, now)
+        order = PaperOrder(
+            order_id=ticket.order_id,
+            draft=replace(ticket.draft, quantity=known.state.quantity) if ticket.draft.notional is None else ticket.draft,
+            state=known.state,
+            accepted_at=known.accepted_at,
+            since=known.since,
+            fills=len(known.fills),
+            tick_size=ticket.tick_size,
+        )
+        return work(order, looks, sessions, self.model, now=now)
