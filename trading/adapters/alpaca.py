@@ -70,9 +70,9 @@ class AlpacaBroker:
             raise BrokerFailed("The account's connection has no key and secret; enter them.")
         base = check_address(url, hosts)
         self._client = TradingClient(key, secret, raw_data=True, url_override=base)
-        self._client._retry = 0  # noqa: SLF001  # the constructor takes zero for "as usual"
+        self._client._retry = 0  # the constructor takes zero for "as usual"
         for scheme in ("https://", "http://"):
-            self._client._session.mount(scheme, _Patience(patience))  # noqa: SLF001
+            self._client._session.mount(scheme, _Patience(patience))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
@@ -100,7 +100,7 @@ class AlpacaBroker:
         return stands
 
     def replace(self, ticket: Ticket, broker_order_id: str) -> BrokerOrder:
-        """Put an order in the place of another; Alpaca counts what the other has filled into the quantity."""
+        """Put an order in the place of another."""
         draft = ticket.draft
         wanted = {
             "qty": _text(draft.quantity),
@@ -226,7 +226,7 @@ class AlpacaBroker:
         :raises OutcomeUnknown: if it left, and nothing came back that says what came of it
         """
         try:
-            return self._client._request(verb, path, dict(fields or {}) or None)  # noqa: SLF001
+            return self._client._request(verb, path, dict(fields or {}) or None)
         except APIError as error:
             raise self._told(error) from None
         except requests.exceptions.ConnectTimeout:

@@ -180,16 +180,18 @@ class _Worker:
     def _known(self, looks: Iterable[Look]) -> list[Look]:
         """Return the looks that are known by now, and not spent; a fresh quote from before counts as one of the beginning."""
         fresh = self.order.accepted_at - self.model.fresh
+        begun = self.fills or self.state.triggered or self.state.high_water_mark is not None
+        untouched = self.since == self.order.accepted_at and not begun
         earlier: Look | None = None
         later: list[Look] = []
         for look in looks:
             if look.at > self.now:
                 break
-            if look.begins > self.since or (look.begins == self.since == self.order.accepted_at):
+            if look.begins > self.since or (untouched and look.begins == self.since):
                 later.append(look)
             elif look.low is None and fresh <= look.at <= self.order.accepted_at:
                 earlier = look
-        if earlier is not None and self.since == self.order.accepted_at:
+        if earlier is not None and untouched:
             later.insert(0, replace(earlier, at=self.since, begins=self.since))
         return later
 
