@@ -1,7 +1,8 @@
 """Indicators over a column of numbers: TA-Lib's where it is installed, else the same arithmetic in numpy.
 
 Both give the same figures: simple averages and extremes to the last digit, smoothed ones to some 15 digits (TA-Lib's
-compiler fuses a multiplication with an addition). The first rows, for which there are not enough bars, are NaN. What an indicator says of a row rests on that row and those before it alone.
+compiler fuses a multiplication with an addition). The first rows, for which there are not enough bars, are NaN.
+What an indicator says of a row rests on that row and those before it alone.
 """
 
 from __future__ import annotations
