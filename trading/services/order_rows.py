@@ -141,8 +141,14 @@ def save_orders(orders: Sequence[Order], events: Sequence[OrderEvent], columns: 
 def _row(
     account: Account, instrument: Instrument, leg: PlannedLeg, origin: Origin, now: datetime, *, parent: Order | None
 ) -> Order:
-    """Return the row of one order of a group."""
+    """Return the row of one order of a group; what takes the place of another belongs where that does."""
     draft, key = leg.draft, uuid7()
+    before = origin.replaces
+    order_class, role, sending = draft.order_class.value, leg.role or "", leg.sending
+    if before is not None:
+        order_class, role = before.order_class, before.role
+        parent = before.parent or (before if role else None)
+        sending = Sending.HELD if before.sending == Sending.HELD else sending
     return Order(
         id=key,
         account=account,
@@ -152,7 +158,7 @@ def _row(
         effect=draft.effect,
         type=draft.type,
         time_in_force=draft.time_in_force,
-        order_class=draft.order_class,
+        order_class=order_class,
         quantity=draft.quantity,
         notional=draft.notional,
         limit_price=draft.limit_price,
@@ -162,14 +168,14 @@ def _row(
         extended_hours=draft.extended_hours,
         reference_price=origin.reference_price,
         parent=parent,
-        role=leg.role or "",
-        replaces=origin.replaces if parent is None else None,
+        role=role,
+        replaces=before,
         session=origin.session,
         decision=origin.decision,
         door=origin.door,
         actor=origin.actor,
         broker=origin.broker,
-        sending=leg.sending,
+        sending=sending,
         status=OrderState().status,
         created_at=now,
         updated_at=now,

@@ -1,0 +1,62 @@
+"""Stop all trading on the site at once, or let it go on."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts.models.tenancy import acting_as
+from trading.models import Door
+from trading.services.orders import Ordering, cancel_all
+from trading.services.pauses import AlreadyHalted, accounts_that_trade, end_halt, halt_trading
+
+
+class Command(BaseCommand):
+    """Stop all trading: no order is placed any more, in no account, and none that waits is sent."""
+
+    help = "Stop all trading at once: no order is placed or sent until --end; with --cancel open orders are canceled, too."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the reason, and what else is to be done."""
+        parser.add_argument("reason", nargs="?", default="", help="why; members who order are told")
+        parser.add_argument("--cancel", action="store_true", help="cancel all open orders of all accounts, too")
+        parser.add_argument("--end", action="store_true", help="let trading go on; accounts that are paused stay so")
+        parser.add_argument("--by", default="", help="who does it, for the record")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Stop, or go on."""
+        now = timezone.now()
+        try:
+            if options["end"]:
+                end_halt(at=now, by=options["by"])
+                self.stdout.write("Trading goes on.")
+                return
+            if not options["reason"].strip():
+                raise CommandError("Say why, such as: halt_trading 'The market data is wrong.'")
+            try:
+                halt_trading(reason=options["reason"], at=now, by=options["by"])
+            except AlreadyHalted:
+                if not options["cancel"]:
+                    raise
+        except ValidationError as refusal:
+            raise CommandError(" ".join(refusal.messages)) from refusal
+        self.stdout.write("All trading is stopped.")
+        if options["cancel"]:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Cancel the open orders of all accounts, each as its owner; one that fails stops no other."""
+        count = failed = 0
+        for account in accounts_that_trade():
+            try:
+                with acting_as(account.owner_id):
+                    by = Ordering(actor=account.owner, door=Door.RISK, at=timezone.now())
+                    count += len(cancel_all(account=account, by=by))
+            except Exception as error:  # whatever it is, it must not stop the others
+                failed += 1
+                self.stderr.write(f"{account.pk}: {error}")
+        self.stdout.write(f"{count} orders are canceled, or their brokers are asked to.")
+        if failed:
+            raise CommandError(f"The orders of {failed} accounts could not be canceled.")

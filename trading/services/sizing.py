@@ -1,0 +1,70 @@
+"""How much to order, from how the account stands and what its limits leave."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+
+from accounts.models import Account
+from marketdata.domain.instruments import AssetClass
+from marketdata.models import Instrument
+from portfolio.domain.exact import EXACT, ONE, ZERO
+from trading.domain.orders import Side
+from trading.domain.sizing import Size, SizeRequest, size
+from trading.services.refusals import told
+from trading.services.risk import standing_now
+
+STEPS = {AssetClass.CRYPTO: Decimal("0.00000001")}
+
+
+def size_of(
+    *,
+    account: Account,
+    instrument: Instrument,
+    side: Side,
+    stop: Decimal,
+    at: datetime,
+    entry: Decimal | None = None,
+    target: Decimal | None = None,
+    risk_share: Decimal | None = None,
+    fees: Decimal = ZERO,
+) -> tuple[Size, SizeRequest]:
+    """Return the size of a trade that keeps to the risk and to the account's limits, and what it was reckoned from.
+
+    What is held of the instrument, and what open orders will buy of it, takes up its part of the position's limit.
+
+    :raises ValidationError: by field
+    """
+    standing = standing_now(account=account, at=at, instrument=instrument)
+    limits, exposure = standing.limits, standing.exposure
+    price = entry or (standing.price.to(side) if standing.price else None)
+    if price is None:
+        raise ValidationError({"entry": ValidationError("No price of the instrument is known; give one.", code="required")})
+    if standing.rate is None:
+        detail = f"No rate of {instrument.money}/{account.base_currency} is known."
+        raise ValidationError({"instrument": ValidationError(detail, code="no_rate")})
+    equity = exposure.equity or ZERO
+    taken = abs(exposure.positions.get(instrument.pk, ZERO)) + exposure.opening.get(instrument.pk, ZERO)
+    left = limits.max_position_share
+    if left is not None and equity > 0:
+        left = max(EXACT.subtract(left, EXACT.divide(taken, equity)), ZERO)
+    request = SizeRequest(
+        side=side,
+        entry=price,
+        stop=stop,
+        equity=equity,
+        risk_share=risk_share if risk_share is not None else SizeRequest.__dataclass_fields__["risk_share"].default,
+        target=target,
+        multiplier=instrument.multiplier,
+        rate=EXACT.multiply(standing.rate, standing.unit),
+        fees=fees,
+        step=STEPS.get(AssetClass(instrument.asset_class), ONE),
+        max_position_share=left,
+        max_order_quantity=limits.max_order_quantity,
+        max_order_value=limits.max_order_value,
+        buying_power=exposure.buying_power,
+    )
+    with told():
+        return size(request), request

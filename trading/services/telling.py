@@ -1,0 +1,41 @@
+"""Write to the members of an account about its trading, once what happened is stored."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+from django.urls import reverse
+
+from accounts.domain.roles import Role
+from accounts.models import Account, Level, Membership
+from accounts.services.notifications import notify
+from portfolio.selectors.market import SYSTEM
+
+
+def tell_members(
+    *, account: Account, title: str, body: str, at: datetime, level: Level = Level.WARNING, role: Role = Role.VIEWER
+) -> None:
+    """Write to the members of an account who hold a role or a higher one, after the transaction at hand."""
+    words = partial(_write, account.pk, f"{account.name}: {title}", body, level, role, at)
+    transaction.on_commit(words, robust=True)
+
+
+def _write(account_id: UUID, title: str, body: str, level: Level, role: Role, at: datetime) -> None:
+    """Write to the members, whom the one who acts may not write to."""
+    rows = Membership.objects.using(SYSTEM).filter(
+        account=account_id, accepted_at__isnull=False, user__isnull=False, role__gte=role
+    )
+    with transaction.atomic(using=SYSTEM):
+        for member in rows.select_related("user").order_by("pk"):
+            notify(
+                user=member.user,  # type: ignore[arg-type]  # who has accepted is somebody
+                title=title,
+                body=body,
+                level=level,
+                link=f"{reverse('admin:index')}?account={account_id}",
+                at=at,
+                using=SYSTEM,
+            )
