@@ -53,8 +53,8 @@ class Market:
     def of(cls, key: str, bars: BarColumns, *, multiplier: Decimal = ONE, tick: Decimal = Decimal("0.01")) -> Market:
         """Return bars whose floats are the nearest to prices of ten places at most."""
         columns = (bars.open, bars.high, bars.low, bars.close)
-        exact = [Fixed.of([Decimal(repr(price)) for price in column.tolist()]) for column in columns]
-        return cls(key, bars, *exact, multiplier, tick)
+        opened, high, low, close = (Fixed.of([Decimal(repr(price)) for price in column.tolist()]) for column in columns)
+        return cls(key, bars, opened, high, low, close, multiplier, tick)
 
 
 class Step(NamedTuple):

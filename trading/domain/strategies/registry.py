@@ -10,7 +10,8 @@ from trading.domain.strategies.base import Strategy, read_parameters
 from trading.domain.strategies.breakout import Breakout
 from trading.domain.strategies.sma_cross import MovingAverageCross
 
-BUILT_IN: Mapping[str, type[Strategy]] = {one.name: one for one in (MovingAverageCross, Breakout)}
+_ALL: tuple[type[Strategy], ...] = (MovingAverageCross, Breakout)
+BUILT_IN: Mapping[str, type[Strategy]] = {one.name: one for one in _ALL}
 
 
 class UnknownStrategy(Refused):
