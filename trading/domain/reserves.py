@@ -91,7 +91,7 @@ def price_expected(
     *,
     side: Side,
     effect: PositionEffect,
-    type: OrderType,  # noqa: A002  the order's word
+    type: OrderType,
     limit_price: Decimal | None,
     stop_price: Decimal | None,
     market: Decimal | None,

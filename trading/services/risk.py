@@ -36,7 +36,7 @@ COUNTS = ("max_consecutive_losses", "max_open_orders")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """What risk says of an order: what it does to the position, at which price it was reckoned, and which limits it would break."""
+    """What risk says of an order: what it does to the position, the price it was reckoned at, and which limits it would break."""
 
     draft: OrderDraft
     standing: Standing
@@ -96,11 +96,9 @@ def record_breaches(
     actor: User | None = None,
     instrument: Instrument | None = None,
 ) -> list[RiskEvent]:
-    """Write down which limits were broken, with the limits as they are; pause the account if one asks for it; tell its members."""
+    """Write down which limits were broken, with the limits as they are; pause the account if one asks for it; tell members."""
     types = [breach.rule.value for breach in breaches]
-    lately = set(
-        RiskEvent.objects.filter(account=account, at__gt=at - TOLD_EVERY, type__in=types).values_list("type", flat=True)
-    )
+    lately = set(RiskEvent.objects.filter(account=account, at__gt=at - TOLD_EVERY, type__in=types).values_list("type", flat=True))
     exposure, configuration = standing.exposure, standing.limits.as_record()
     share = exposure.day_gain_share
     events = [
@@ -229,4 +227,3 @@ def _value(draft: OrderDraft, standing: Standing, price: Decimal | None, instrum
     if draft.quantity is None:
         return standing.worth(Decimal(1), draft.notional or ZERO, Decimal(1))
     return None if price is None else standing.worth(draft.quantity, price, instrument.multiplier)
-
