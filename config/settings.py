@@ -249,6 +249,17 @@ MARKETDATA_STREAMS: dict[str, dict[str, Any]] = {
         "secret_key": env.str("ALPACA_SECRET_KEY", default=""),
     },
 }
+# --- trading ------------------------------------------------------------------------------------
+# where brokers are: an account's own keys, and whether it trades live, are in its connection
+BROKERS: dict[str, dict[str, str]] = {
+    "alpaca": {
+        "paper_url": env.str("ALPACA_TRADING_URL", default="https://paper-api.alpaca.markets"),
+        "live_url": env.str("ALPACA_LIVE_URL", default="https://api.alpaca.markets"),
+    },
+}
+# how orders are filled on paper; see trading.domain.paper.Model
+PAPER_TRADING: dict[str, Any] = {"seed": 1}
+
 # where the ASGI process is that streams, and whose pages may listen to it; `:8001` is a port of the host that was asked
 STREAM_URL = env.str("STREAM_URL", default="")
 STREAM_ORIGINS = env.list("STREAM_ORIGINS", default=[])

@@ -33,6 +33,10 @@ MAY_NAME_IT = {
     "portfolio/services/rebuilding.py": "derives again",
     "portfolio/services/performance.py": "writes what was derived",
     "portfolio/services/trade_alerts.py": "notes what bounds the last trades break, and tells the members",
+    "trading/services/syncing.py": "finds the accounts whose brokers are to be asked",
+    "trading/services/sending.py": "claims the orders of all accounts",
+    "trading/services/pauses.py": "stops all trading, and finds the accounts with open orders",
+    "trading/services/telling.py": "tells the members of an account",
 }
 
 DERIVED = sorted(model._meta.db_table for model in apps.get_app_config("portfolio").get_models())

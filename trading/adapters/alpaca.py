@@ -61,6 +61,7 @@ class AlpacaBroker:
     """One account at Alpaca, live or paper, by the address."""
 
     name = NAME
+    local = False
 
     def __init__(
         self, *, key: str, secret: str, url: str, hosts: Collection[str], patience: tuple[float, float] = (5, 10)

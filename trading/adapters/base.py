@@ -93,9 +93,13 @@ class Activity:
 
 
 class Broker(Protocol):
-    """Carries out orders. Everything it answers is read once more when it is asked again: asking changes nothing."""
+    """Carries out orders. Everything it answers is read once more when it is asked again: asking changes nothing.
+
+    `local`: it goes by our own records, and is to be asked while they are held.
+    """
 
     name: str
+    local: bool
 
     def submit(self, ticket: Ticket) -> BrokerOrder:
         """Place an order under its client order id, which is taken once.

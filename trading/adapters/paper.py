@@ -52,6 +52,7 @@ class PaperBroker:
     """Fills orders by the prices that the house records."""
 
     name = NAME
+    local = True
 
     def __init__(self, *, book: Book, market: Market, clock: Callable[[], datetime], model: Model | None = None) -> None:
         self.book, self.market, self.clock, self.model = book, market, clock, model or Model()

@@ -191,6 +191,7 @@ class Order(models.Model):
             models.Index(fields=["account", "decision"], condition=Q(decision__isnull=False), name="order_by_decision"),
             models.Index(fields=["account", "session"], condition=Q(session__isnull=False), name="order_by_session"),
             models.Index(fields=["claimed_at", "id"], condition=one_of("sending", UNSENT), name="order_to_send"),  # claims
+            models.Index(fields=["claimed_at", "id"], condition=Q(pending_cancel=True), name="order_to_cancel"),  # claims
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,109 @@
+"""What paper trading goes by: the account's own records of its orders, and the prices that the house has."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from accounts.models import Account
+from accounts.models.tenancy import acting_as
+from marketdata.domain.bars import Timeframe
+from marketdata.domain.calendars import sessions
+from marketdata.models import Instrument
+from marketdata.selectors.prices import bars, quotes
+from trading.adapters.base import Ticket
+from trading.adapters.paper import Known
+from trading.domain.fills import Fill as Filled
+from trading.domain.orders import EventKind
+from trading.domain.paper import Hours, Look
+from trading.models import Fill, Order, OrderEvent
+
+MOVES = (EventKind.ACCEPTED, EventKind.TRIGGERED, EventKind.TRAILED, EventKind.FILLED)
+DAY = timedelta(days=1)
+MOST_LOOKS = 50_000
+STAYS = timedelta(days=7)  # how long sessions are looked ahead for: no market is closed for longer
+
+
+def ticket_of(order: Order) -> Ticket:
+    """Return an order as it goes to a broker."""
+    return Ticket(
+        order_id=order.pk,
+        client_order_id=order.client_order_id,
+        listing=order.instrument.listing,
+        draft=order.draft,
+        at=order.created_at,
+        tick_size=order.instrument.tick_size,
+    )
+
+
+class Records:
+    """The orders of an account that a paper broker has accepted, with what came of them."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def known(self, client_order_ids: Collection[str]) -> Sequence[Known]:
+        """Return the orders of these ids that were accepted."""
+        with acting_as(self.account.owner_id):
+            rows = Order.objects.filter(account=self.account, client_order_id__in=list(client_order_ids))
+            orders = list(rows.exclude(broker_order_id="").select_related("instrument").order_by("pk"))
+            events = OrderEvent.objects.filter(account=self.account, order__in=orders, kind__in=MOVES)
+            times: dict[UUID, list[tuple[str, datetime]]] = defaultdict(list)
+            for order_id, kind, at in events.values_list("order_id", "kind", "at"):
+                times[order_id].append((kind, at))
+            fills: dict[UUID, list[Filled]] = defaultdict(list)
+            for fill in Fill.objects.filter(account=self.account, order__in=orders).order_by("at", "pk"):
+                one = Filled(fill.execution_id, fill.quantity, fill.price, fill.at, fill.fee)
+                fills[fill.order_id].append(one)
+        return [_known(order, times[order.pk], fills[order.pk]) for order in orders]
+
+
+class RecordedMarket:
+    """Quotes, or where there are none the finest bars, each at the time at which it was to be known."""
+
+    def looks(self, ticket: Ticket, start: datetime, end: datetime) -> Sequence[Look]:
+        """Return the looks at an order's instrument in a time, oldest first."""
+        instrument = Instrument.objects.get(symbol=ticket.listing.symbol, exchange=ticket.listing.exchange)
+        found = quotes(instrument=instrument, start=start, end=end + timedelta(microseconds=1))[:MOST_LOOKS]
+        rows = found.values_list("timestamp", "bid", "ask", "bid_size", "ask_size")
+        if seen := [Look.quote(*row) for row in rows]:
+            return seen
+        for timeframe in Timeframe:
+            if timeframe is Timeframe.DAY:
+                return self._days(instrument, start, end)
+            step = timedelta(seconds=timeframe.seconds)
+            if some := list(_bars(instrument, timeframe, start, end - step)):
+                return [Look.bar(at, at + step, *rest) for at, *rest in some]
+        return ()
+
+    def sessions(self, ticket: Ticket, start: datetime, end: datetime) -> Sequence[Hours]:
+        """Return the sessions of an order's exchange that touch a time, and the ones after it."""
+        first, last = (start - DAY).date(), (end + STAYS).date()
+        return [Hours(each.open_at, each.close_at) for each in sessions(ticket.listing.exchange, first, last)]
+
+    def _days(self, instrument: Instrument, start: datetime, end: datetime) -> list[Look]:
+        """Return looks at daily bars, each for the session of its day."""
+        first = datetime.combine(start.date(), datetime.min.time(), UTC)
+        hours = {each.day: each for each in sessions(instrument.exchange, first.date(), end.date() + DAY)}
+        found = [(hours.get(at.date()), rest) for at, *rest in _bars(instrument, Timeframe.DAY, first, end)]
+        looks = [Look.bar(each.open_at, each.close_at, *rest) for each, rest in found if each is not None]
+        return [look for look in looks if look.at <= end]
+
+
+def _bars(instrument: Instrument, timeframe: Timeframe, start: datetime, end: datetime) -> Iterable[tuple[datetime, ...]]:
+    found = bars(instrument=instrument, timeframe=timeframe, start=start, end=end + timedelta(microseconds=1))[:MOST_LOOKS]
+    return found.values_list("timestamp", "open", "low", "high", "volume")
+
+
+def _known(order: Order, times: Sequence[tuple[str, datetime]], fills: Sequence[Filled]) -> Known:
+    """Return an order as far as it has come."""
+    accepted = min((at for kind, at in times if kind == EventKind.ACCEPTED), default=order.submitted_at or order.created_at)
+    return Known(
+        ticket=ticket_of(order),
+        state=order.state,
+        accepted_at=accepted,
+        since=max((at for _, at in times), default=accepted),
+        fills=tuple(fills),
+    )

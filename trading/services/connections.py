@@ -1,0 +1,98 @@
+"""Accounts and their brokers: which one an account trades through, and credentials that go in and never come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from accounts.models import Account, ExecutionMode
+from accounts.services.accounts import refuse_closed
+from marketdata.domain.addresses import BadAddress
+from trading.adapters.alpaca import NAME as ALPACA
+from trading.adapters.alpaca import AlpacaBroker
+from trading.adapters.base import Broker, BrokerFailed
+from trading.adapters.paper import NAME as PAPER
+from trading.adapters.paper import PaperBroker
+from trading.domain.paper import Model
+from trading.models import BrokerConnection, Order, SecretLost
+from trading.selectors.paper import RecordedMarket, Records
+
+Clock = Callable[[], datetime]
+BROKERS = (ALPACA, PAPER)
+
+
+class OrdersOpen(ValidationError):
+    """The broker has open orders of the account: who left now would not hear what becomes of them."""
+
+
+@transaction.atomic
+def connect_broker(*, account: Account, broker: str, now: datetime, key: str = "", secret: str = "") -> BrokerConnection:
+    """Let an account trade through a broker from now on, with new credentials; as an owner.
+
+    :raises ValidationError: by field
+    :raises OrdersOpen: if another broker has open orders of the account
+    """
+    refuse_closed(account)
+    if broker not in BROKERS:
+        raise ValidationError({"broker": ValidationError(f"Choose one of {', '.join(BROKERS)}.", code="unknown_broker")})
+    if broker == ALPACA and not (key.strip() and secret.strip()):
+        raise ValidationError({"key": ValidationError("Enter the key and its secret.", code="required")})
+    if broker == PAPER and account.execution_mode == ExecutionMode.LIVE:
+        raise ValidationError({"broker": ValidationError("A live account does not trade on paper.", code="live_on_paper")})
+    refuse_leaving(account, broker)
+    BrokerConnection.objects.filter(account=account, enabled=True).exclude(broker=broker).update(enabled=False, updated_at=now)
+    found = BrokerConnection.objects.select_for_update().filter(account=account, broker=broker).first()
+    made = found or BrokerConnection(account=account, broker=broker, created_at=now)
+    made.enabled, made.updated_at, made.last_error = True, now, ""
+    if broker != PAPER:
+        made.keep(key=key.strip(), secret=secret.strip())
+    made.save()
+    return made
+
+
+@transaction.atomic
+def disconnect_broker(*, connection: BrokerConnection, now: datetime) -> BrokerConnection:
+    """Let an account trade through a broker no longer, and forget its credentials; as an owner.
+
+    :raises OrdersOpen: if it has open orders of the account
+    """
+    refuse_leaving(connection.account, "")
+    connection.enabled, connection.sealed, connection.key_hint, connection.updated_at = False, b"", "", now
+    connection.save(update_fields=["enabled", "sealed", "key_hint", "updated_at"])
+    return connection
+
+
+def refuse_leaving(account: Account, broker: str) -> None:
+    """Refuse to change the broker while another has open orders.
+
+    :raises OrdersOpen: if one has
+    """
+    if Order.objects.open().filter(account=account).exclude(broker=broker).exists():
+        raise OrdersOpen("The account has open orders at its broker; cancel them first.", code="orders_open")
+
+
+def open_broker(account: Account, name: str, clock: Clock) -> Broker:
+    """Return an account's broker, ready to be asked; within a transaction of a member.
+
+    :raises BrokerFailed: if it is not set up
+    """
+    if name == PAPER:
+        model = Model(**settings.PAPER_TRADING)
+        return PaperBroker(book=Records(account), market=RecordedMarket(), clock=clock, model=model)
+    if name != ALPACA:
+        raise BrokerFailed(f"There is no broker named {name}.")
+    known = BrokerConnection.objects.filter(account=account, broker=name).first()
+    try:
+        credentials = known.credentials() if known is not None else {}
+        urls = settings.BROKERS[ALPACA]
+        live = account.execution_mode == ExecutionMode.LIVE
+        url = urls["live_url" if live else "paper_url"]
+        return AlpacaBroker(
+            key=credentials.get("key", ""), secret=credentials.get("secret", ""), url=url, hosts=settings.PROVIDER_HOSTS
+        )
+    except (SecretLost, BadAddress) as error:
+        raise BrokerFailed(str(error)) from error

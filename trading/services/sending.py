@@ -1,0 +1,314 @@
+"""Orders on their way to brokers, each sent once: the rows are the queue, and a message only makes somebody look sooner.
+
+An order is written down with its client order id before anything leaves. Whoever sends claims its row for a while, marks it as
+sent, and commits that; then it sends, and takes the answer down. Whoever dies on the way leaves a row that says how far it came:
+one that is not marked never left. What was marked is asked for by its client order id. A broker that answers that it never got
+it, and takes an id once, is sent the order under the same id, while that is still what was wanted; any other unknown outcome is
+asked for again.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from accounts.models import Account
+from accounts.models.tenancy import acting_as
+from portfolio.selectors.market import SYSTEM
+from trading.adapters.base import Broker, BrokerAway, BrokerFailed, BrokerOrder, BrokerRefused, OutcomeUnknown, Ticket
+from trading.domain.orders import OPEN, Event, EventKind, Sending
+from trading.models import Door, Order
+from trading.models.words import one_of
+from trading.selectors.paper import ticket_of
+from trading.selectors.risk import halt
+from trading.services.answers import take_down
+from trading.services.connections import Clock, open_broker
+from trading.services.groups import settle_group
+from trading.services.order_rows import Cause, lock_orders, record_events
+
+LEASE = timedelta(seconds=10)  # how long whoever has claimed a row has it for itself, and a pause between questions
+LATE = timedelta(minutes=15)  # for so long fills may be heard of that an order had before its end
+QUIET = timedelta(seconds=3)  # what is not there so long after it left did not arrive
+WANTED = timedelta(minutes=5)  # for so long an order that never arrived is sent under its id
+MOST_ATTEMPTS = 20
+BATCH = 100
+
+log = logging.getLogger(__name__)
+Opener = Callable[[Account, str, Clock], Broker]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A row that is somebody's for a while."""
+
+    order_id: UUID
+    account_id: UUID
+    owner_id: UUID
+
+
+class Task(enum.Enum):
+    """What a broker is to be told, or asked."""
+
+    SUBMIT = enum.auto()
+    REPLACE = enum.auto()
+    CANCEL = enum.auto()
+    ASK = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be done about an order, and by whom."""
+
+    task: Task
+    ticket: Ticket
+    broker: Broker
+    broker_order_id: str = ""
+
+
+def claim_orders(*, now: datetime, limit: int = BATCH, account_id: UUID | None = None) -> list[Claim]:
+    """Claim orders that a broker is to be told of, or asked about; several claims at once share them out."""
+    waiting = Q(claimed_at__isnull=True) | Q(claimed_at__lte=now - LEASE)
+    with transaction.atomic(using=SYSTEM):
+        rows = Order.objects.using(SYSTEM).filter(waiting)
+        if account_id is not None:
+            rows = rows.filter(account=account_id)
+        found: list[Order] = []
+        for some in (rows.unsettled(), rows.filter(pending_cancel=True, sending=Sending.SETTLED)):
+            locked = some.select_for_update(skip_locked=True, of=("self",)).select_related("account")
+            found += locked.order_by(F("claimed_at").asc(nulls_first=True), "id")[: limit - len(found)]
+        Order.objects.using(SYSTEM).filter(pk__in=[order.pk for order in found]).update(claimed_at=now)
+    return [Claim(order.pk, order.account_id, order.account.owner_id) for order in found]
+
+
+def send_orders(
+    *,
+    clock: Clock,
+    limit: int = BATCH,
+    account_id: UUID | None = None,
+    opener: Opener = open_broker,
+    on_step: Callable[[str], None] = lambda _step: None,
+) -> int:
+    """Tell brokers what they are to be told, and ask what is to be asked; return how many orders were seen to."""
+    claims = claim_orders(now=clock(), limit=limit, account_id=account_id)
+    on_step("claimed")
+    for claim in claims:
+        try:
+            deliver(claim, clock=clock, opener=opener, on_step=on_step)
+        except Exception:  # one order does not hold the others up; its lease runs out, and it is looked at again
+            log.exception("Order %s could not be seen to", claim.order_id)
+    return len(claims)
+
+
+def deliver(claim: Claim, *, clock: Clock, opener: Opener = open_broker, on_step: Callable[[str], None]) -> None:
+    """See to one claimed order."""
+    job = _begin(claim, clock, opener)
+    on_step("marked")
+    if job is None:
+        return
+    if job.broker.local:
+        with acting_as(claim.owner_id):
+            lock_orders([claim.order_id])
+            done = _do(job)
+            on_step("sent")
+            _finish(claim, job, done, clock())
+            on_step("recording")
+    else:
+        done = _do(job)
+        on_step("sent")
+        with acting_as(claim.owner_id):
+            _finish(claim, job, done, clock())
+            on_step("recording")
+    on_step("recorded")
+
+
+def _begin(claim: Claim, clock: Clock, opener: Opener) -> Job | None:
+    """Decide what is to be done about an order, and commit that it is under way."""
+    now = clock()
+    with acting_as(claim.owner_id):
+        order = lock_orders([claim.order_id])[claim.order_id]
+        task = _task(order)
+        if task is None or (task in {Task.SUBMIT, Task.REPLACE} and halt() is not None):
+            return None
+        ticket = ticket_of(order)
+        try:
+            broker = opener(order.account, order.broker, clock)
+        except BrokerFailed as failure:
+            _put_off(order, str(failure), now)
+            return None
+        if task is Task.CANCEL:
+            return Job(task, ticket, broker, order.broker_order_id)
+        if task is Task.REPLACE and broker.local and not _still_there(order, broker, clock):
+            return None
+        if task is not Task.ASK:
+            columns = {"sending": Sending.SENT, "attempts": order.attempts + 1, "submitted_at": now, "claimed_at": now}
+            record_events(order=order, events=[Event(EventKind.SENT)], cause=_cause(now), **columns)
+        return Job(task, ticket, broker, order.replaces.broker_order_id if order.replaces is not None else "")
+
+
+def _task(order: Order) -> Task | None:
+    """Return what is to be done about an order as it stands."""
+    if order.sending == Sending.SETTLED:
+        return Task.CANCEL if order.pending_cancel and order.broker_order_id else None
+    if order.sending in {Sending.SENT, Sending.UNKNOWN}:
+        return Task.ASK
+    if order.sending != Sending.PENDING or not order.is_open:
+        return None
+    return Task.REPLACE if order.replaces is not None and order.replaces.broker_order_id else Task.SUBMIT
+
+
+def _still_there(order: Order, broker: Broker, clock: Clock) -> bool:
+    """Work on the paper order that is to be replaced, and say whether it is open after that; if it is not, the new one ends."""
+    assert order.replaces is not None  # noqa: S101  # it replaces one
+    old = lock_orders([order.replaces.pk])[order.replaces.pk]
+    answer = broker.find(old.client_order_id)
+    if answer is not None:
+        take_down(account=old.account, order_id=old.pk, answer=answer, now=clock())
+    if Order.objects.open().filter(pk=old.pk).exists():
+        return True
+    _end(order, EventKind.REJECTED, "The order whose place it was to take has come to its end.", clock())
+    return False
+
+
+def _do(job: Job) -> BrokerOrder | BrokerFailed | None:
+    """Speak to the broker, and return what it says."""
+    try:
+        if job.task is Task.CANCEL:
+            return job.broker.cancel(job.ticket, job.broker_order_id)
+        if job.task is Task.ASK:
+            return job.broker.find(job.ticket.client_order_id)
+        if job.task is Task.REPLACE:
+            return job.broker.replace(job.ticket, job.broker_order_id)
+        return job.broker.submit(job.ticket)
+    except BrokerRefused as refusal:
+        return _known_there(job, refusal) if refusal.duplicate else refusal
+    except BrokerFailed as failure:
+        return failure
+
+
+def _known_there(job: Job, refusal: BrokerRefused) -> BrokerOrder | BrokerFailed:
+    """Return the order that the broker has under the id already: it arrived before."""
+    try:
+        return job.broker.find(job.ticket.client_order_id) or refusal
+    except BrokerFailed as failure:
+        return OutcomeUnknown(str(failure))
+
+
+def _finish(claim: Claim, job: Job, done: BrokerOrder | BrokerFailed | None, now: datetime) -> None:
+    """Take down what came of it."""
+    order = lock_orders([claim.order_id])[claim.order_id]
+    if isinstance(done, BrokerOrder):
+        take_down(account=order.account, order_id=order.pk, answer=done, now=now)
+        _replaced(order, now, EventKind.REPLACED)
+    elif done is None:
+        _never_came(order, now)
+    elif isinstance(done, BrokerRefused):
+        _refused(order, job, done, now)
+    elif isinstance(done, OutcomeUnknown) and job.task in {Task.SUBMIT, Task.REPLACE}:
+        record_events(
+            order=order,
+            events=[Event(EventKind.UNANSWERED)],
+            cause=_cause(now, str(done)),
+            sending=Sending.UNKNOWN,
+            claimed_at=now,
+        )
+    elif isinstance(done, BrokerAway) and job.task in {Task.SUBMIT, Task.REPLACE}:
+        _put_off(order, str(done), now, sending=Sending.PENDING)
+    else:
+        _put_off(order, str(done), now)
+
+
+def _never_came(order: Order, now: datetime) -> None:
+    """See to an order that the broker answers it never got."""
+    left = order.submitted_at or order.created_at
+    if order.sending == Sending.SETTLED or now - left < QUIET:
+        return
+    if now - left <= WANTED and order.attempts < MOST_ATTEMPTS:
+        detail = "The broker never got it; it is sent under the same id."
+        record_events(
+            order=order, events=[Event(EventKind.UNANSWERED)], cause=_cause(now, detail), sending=Sending.PENDING, claimed_at=None
+        )
+        return
+    detail = "The broker never got it, and it is too late to send it now; place it again if it is still wanted."
+    _end(order, EventKind.REJECTED, detail, now)
+
+
+def _refused(order: Order, job: Job, refusal: BrokerRefused, now: datetime) -> None:
+    """Take a broker's no down."""
+    if job.task is Task.CANCEL:
+        if order.is_open and order.pending_cancel:
+            record_events(
+                order=order, events=[Event(EventKind.CANCEL_REFUSED)], cause=_cause(now, refusal.detail), claimed_at=None
+            )
+        return
+    if job.task is Task.ASK:
+        _put_off(order, refusal.detail, now)
+        return
+    _end(order, EventKind.REJECTED, refusal.detail, now)
+
+
+def _end(order: Order, kind: EventKind, detail: str, now: datetime) -> None:
+    """Let an order end that no broker has."""
+    if order.is_open:
+        record_events(order=order, events=[Event(kind)], cause=_cause(now, detail), sending=Sending.SETTLED, claimed_at=None)
+    _replaced(order, now, EventKind.REPLACE_REFUSED, detail)
+    settle_group(order=order, now=now)
+
+
+def _replaced(order: Order, now: datetime, kind: EventKind, detail: str = "") -> None:
+    """Tell the order whose place was to be taken."""
+    if order.replaces_id is None:
+        return
+    old = lock_orders([order.replaces_id])[order.replaces_id]
+    if old.is_open and old.pending_replace:
+        record_events(order=old, events=[Event(kind)], cause=_cause(now, detail))
+
+
+def _put_off(order: Order, detail: str, now: datetime, **columns: Any) -> None:
+    """Leave an order for later: when its lease is over it is looked at again."""
+    log.warning("Order %s waits: %s", order.pk, detail)
+    record_events(order=order, events=[], cause=_cause(now, detail), **{"claimed_at": now, **columns})
+
+
+def _cause(now: datetime, detail: str = "") -> Cause:
+    return Cause(door=Door.BROKER, at=now, now=now, detail=detail)
+
+
+def look_at(*, account: Account, broker: str, clock: Clock, since: datetime, opener: Opener = open_broker) -> int:
+    """Ask how an account's open orders stand, and take it down; return how many fills are new.
+
+    :raises BrokerFailed: if it cannot be told now
+    """
+    with acting_as(account.owner_id):
+        rows = Order.objects.filter(account=account, broker=broker, sending=Sending.SETTLED)
+        rows = rows.filter(one_of("status", OPEN) | Q(ended_at__gte=clock() - LATE)).exclude(broker_order_id="")
+        orders = {order.client_order_id: order.pk for order in rows}
+        asked = opener(account, broker, clock)
+    if asked.local:
+        return sum(_look_at_own(account, order_id, client_order_id, asked, clock) for client_order_id, order_id in orders.items())
+    answers = asked.look(list(orders), since=since)
+    return sum(_taken(account, orders, answer, clock()) for answer in answers)
+
+
+def _look_at_own(account: Account, order_id: UUID, client_order_id: str, broker: Broker, clock: Clock) -> int:
+    """Work a paper order on, under its lock: what is computed is what is recorded."""
+    with acting_as(account.owner_id):
+        lock_orders([order_id])
+        answer = broker.find(client_order_id)
+        return 0 if answer is None else len(take_down(account=account, order_id=order_id, answer=answer, now=clock()))
+
+
+def _taken(account: Account, orders: dict[str, UUID], answer: BrokerOrder, now: datetime) -> int:
+    """Take an answer down, if it is of one of our orders."""
+    order_id = orders.get(answer.client_order_id)
+    if order_id is None:
+        return 0
+    with acting_as(account.owner_id):
+        return len(take_down(account=account, order_id=order_id, answer=answer, now=now))

@@ -1,0 +1,30 @@
+"""What the clock starts for trading: orders on their way, and what brokers know of them."""
+
+from uuid import UUID
+
+from celery import shared_task
+from django.utils import timezone
+
+from trading.services import sending, syncing
+
+
+@shared_task(ignore_result=True)
+def send_orders(*, account_id: str | None = None, **_later: object) -> None:
+    """Tell brokers of the orders that wait, and ask about those whose outcome is unknown."""
+    seen = sending.send_orders(clock=timezone.now, account_id=UUID(account_id) if account_id else None)
+    if seen >= sending.BATCH:
+        send_orders.delay(account_id=account_id)
+
+
+@shared_task(ignore_result=True)
+def look_at_brokers(**_later: object) -> None:
+    """Wake a worker for each chunk of accounts whose brokers are to be asked."""
+    for chunk in syncing.chunks(syncing.watched()):
+        sync_accounts.delay(accounts=chunk)
+
+
+@shared_task(ignore_result=True)
+def sync_accounts(*, accounts: list[list[str]], **_later: object) -> None:
+    """Bring in how the orders of some accounts stand."""
+    for account_id, owner_id, broker in accounts:
+        syncing.sync_account(syncing.Watched(UUID(account_id), UUID(owner_id), broker), clock=timezone.now)
