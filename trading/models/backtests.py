@@ -54,6 +54,7 @@ class BacktestRun(models.Model):
     end = models.DateField(help_text="The first day that is not in it.")
     cash = MoneyField()
     costs = models.JSONField(default=dict, blank=True, help_text="Commission and slippage.")
+    rules = models.JSONField(default=dict, blank=True, help_text="How large, how to get out, what the best of a sweep is.")
     seed = models.BigIntegerField(default=0)
     code_version = models.CharField(max_length=100, blank=True)
     config_hash = models.CharField(max_length=64, blank=True)

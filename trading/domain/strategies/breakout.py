@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import ClassVar
 
 import numpy as np
 
@@ -17,11 +18,13 @@ LONGEST = 500
 class Breakout:
     """Buys a close above the highest high of the bars before, and sells one below the lowest low of fewer bars."""
 
-    name = "breakout"
-    description = "Long after a close above the channel of the bars before, until one below a shorter channel, or the stop."
-    entry_type = "breakout"
-    indicators = ("MAX", "MIN", "ATR")
-    parameters = (
+    name: ClassVar[str] = "breakout"
+    description: ClassVar[str] = (
+        "Long after a close above the channel of the bars before, until one below a shorter channel, or the stop."
+    )
+    entry_type: ClassVar[str] = "breakout"
+    indicators: ClassVar[tuple[str, ...]] = ("MAX", "MIN", "ATR")
+    parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("entry", ParameterType.INTEGER, 20, "Bars of the channel that is broken to get in.", least=2, most=LONGEST),
         Parameter(
             "exit",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,11 +17,11 @@ LONGEST = 500
 class MovingAverageCross:
     """Holds while the fast average of closes is above the slow one."""
 
-    name = "sma_cross"
-    description = "Long while the fast moving average of closes is above the slow one."
-    entry_type = "trend"
-    indicators = ("SMA", "EMA")
-    parameters = (
+    name: ClassVar[str] = "sma_cross"
+    description: ClassVar[str] = "Long while the fast moving average of closes is above the slow one."
+    entry_type: ClassVar[str] = "trend"
+    indicators: ClassVar[tuple[str, ...]] = ("SMA", "EMA")
+    parameters: ClassVar[tuple[Parameter, ...]] = (
         Parameter("fast", ParameterType.INTEGER, 10, "Bars of the fast average.", least=2, most=LONGEST),
         Parameter(
             "slow", ParameterType.INTEGER, 30, "Bars of the slow average; more than those of the fast.", least=3, most=LONGEST
