@@ -38,10 +38,19 @@ from tests.factories import (
     make_quotes,
     make_segment,
     make_ticks,
+    make_user,
     post,
     unique_symbol,
 )
-from tests.trading.factories import make_decision, make_session, make_signal, make_strategy
+from tests.trading.factories import (
+    make_decision,
+    make_fill,
+    make_order,
+    make_risk_event,
+    make_session,
+    make_signal,
+    make_strategy,
+)
 
 MOST = 15
 LISTS = sorted(route for route, method, *_ in DOORS if route.endswith(("-list", "-latest")) and method == "get")
@@ -119,6 +128,9 @@ GROW: dict[str, Callable[[World, int], object]] = {
     "session-list": lambda world, n: make_session(world.account, strategy=make_strategy(world.alice)),
     "signal-list": lambda world, n: make_signal(world.account, make_instrument(), session=make_session(world.account)),
     "decision-list": lambda world, n: make_decision(world.account, make_instrument(), session=make_session(world.account)),
+    "order-list": lambda world, n: make_order(world.account, make_instrument(), session=make_session(world.account)),
+    "fill-list": lambda world, n: make_fill(make_order(world.account, make_instrument())),
+    "risk-event-list": lambda world, n: make_risk_event(world.account, instrument=make_instrument(), actor=make_user()),
     "position-list": trade,
     "lot-list": trade,
     "closure-list": trade,

@@ -33,6 +33,7 @@ MAY_NAME_IT = {
     "portfolio/services/rebuilding.py": "derives again",
     "portfolio/services/performance.py": "writes what was derived",
     "portfolio/services/trade_alerts.py": "notes what bounds the last trades break, and tells the members",
+    "trading/services/backtests.py": "claims, counts and ends the runs of all accounts",
     "trading/services/syncing.py": "finds the accounts whose brokers are to be asked",
     "trading/services/sending.py": "claims the orders of all accounts",
     "trading/services/pauses.py": "stops all trading, and finds the accounts with open orders",

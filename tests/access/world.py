@@ -33,7 +33,10 @@ from portfolio.models import Alert, Checkpoint
 from portfolio.services.projections import catch_up
 from portfolio.services.transfers import Order, transfer
 from tests.factories import day, make_account, make_bars, make_instrument, make_user, post, share, unique_symbol
-from tests.trading.factories import Desk
+from tests.trading.factories import Desk, make_order
+from trading.models import Order as TradingOrder
+from trading.models import TradingPause
+from trading.services.pauses import pause_trading
 
 NOW = datetime(2024, 5, 6, tzinfo=UTC)
 
@@ -111,6 +114,16 @@ class World:
     def desk(self) -> Desk:
         """One of everything that Alice's account has of trading."""
         return Desk(self.account, self.instrument, at=day("2020-01-06"))
+
+    @cached_property
+    def order(self) -> TradingOrder:
+        """An order that waits to be sent."""
+        return make_order(self.account, make_instrument(), type="LIMIT", limit_price="9")
+
+    def pause_trading(self) -> TradingPause:
+        """Let the account be paused."""
+        with acting_as(self.alice.pk):
+            return pause_trading(account=self.account, reason="Looking into it.", at=NOW)[0]
 
     @cached_property
     def operator(self) -> User:

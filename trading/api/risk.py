@@ -158,8 +158,6 @@ class PauseViewSet(AccountScopedViewSet):
     serializer_class = PauseSerializer
     pagination_class = None
     filter_backends = ()
-    works_when_closed = frozenset({"pause", "resume"})
-    roles = {"resume": Role.OWNER}
 
     @extend_schema(responses=PauseSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
@@ -176,15 +174,6 @@ class PauseViewSet(AccountScopedViewSet):
         )
         return self._told()
 
-    @extend_schema(request=NoteSerializer, responses=PauseSerializer)
-    def resume(self, request: Request, account_id: str) -> Response:
-        """Let the account trade again: losses that led to the pause count anew from now on."""
-        asked = NoteSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        note = asked.validated_data.get("note", "")
-        resume_trading(account=self.account, actor=caller(request), at=timezone.now(), note=note)
-        return self._told()
-
     def _told(self) -> Response:
         """Return how things stand."""
         pause, stopped = pause_of(self.account), halt()
@@ -198,6 +187,22 @@ class PauseViewSet(AccountScopedViewSet):
             "halt_reason": stopped.reason if stopped else "",
         }
         return Response(PauseSerializer(row).data)
+
+
+class ResumeViewSet(PauseViewSet):
+    """Let an account trade again; an owner alone may, and no program with the scope `trade`."""
+
+    write_role = Role.OWNER
+    write_scope = Scope.MANAGE
+
+    @extend_schema(request=NoteSerializer, responses=PauseSerializer)
+    def resume(self, request: Request, account_id: str) -> Response:
+        """Let the account trade again: losses that led to the pause count anew from now on."""
+        asked = NoteSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        note = asked.validated_data.get("note", "")
+        resume_trading(account=self.account, actor=caller(request), at=timezone.now(), note=note)
+        return self._told()
 
 
 class SizeQuery(serializers.Serializer):

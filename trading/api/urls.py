@@ -3,10 +3,11 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from trading.api.backtests import BacktestViewSet
 from trading.api.decisions import DecisionViewSet
 from trading.api.fills import FillViewSet
 from trading.api.orders import OrderViewSet
-from trading.api.risk import PauseViewSet, PositionSizeViewSet, RiskEventViewSet, RiskLimitsViewSet
+from trading.api.risk import PauseViewSet, PositionSizeViewSet, ResumeViewSet, RiskEventViewSet, RiskLimitsViewSet
 from trading.api.sessions import SessionViewSet
 from trading.api.signals import SignalViewSet
 from trading.api.strategies import StrategyViewSet
@@ -19,16 +20,15 @@ router.register("accounts/<uuid:account_id>/signals", SignalViewSet, "signal")
 router.register("accounts/<uuid:account_id>/decisions", DecisionViewSet, "decision")
 router.register("accounts/<uuid:account_id>/orders", OrderViewSet, "order")
 router.register("accounts/<uuid:account_id>/fills", FillViewSet, "fill")
+router.register("accounts/<uuid:account_id>/backtests", BacktestViewSet, "backtest")
 router.register("accounts/<uuid:account_id>/risk-events", RiskEventViewSet, "risk-event")
 
 LIMITS = {"get": "retrieve", "put": "update", "patch": "partial_update"}
 
 urlpatterns = [
     path("accounts/<uuid:account_id>/risk-limits/", RiskLimitsViewSet.as_view(LIMITS), name="risk-limits"),
-    path(
-        "accounts/<uuid:account_id>/pause/", PauseViewSet.as_view({"get": "retrieve", "post": "pause"}), name="trading-pause"
-    ),
-    path("accounts/<uuid:account_id>/resume/", PauseViewSet.as_view({"post": "resume"}), name="trading-resume"),
+    path("accounts/<uuid:account_id>/pause/", PauseViewSet.as_view({"get": "retrieve", "post": "pause"}), name="trading-pause"),
+    path("accounts/<uuid:account_id>/resume/", ResumeViewSet.as_view({"post": "resume"}), name="trading-resume"),
     path("accounts/<uuid:account_id>/position-size/", PositionSizeViewSet.as_view({"get": "retrieve"}), name="position-size"),
     *router.urls,
 ]
