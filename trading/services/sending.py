@@ -281,7 +281,15 @@ def _cause(now: datetime, detail: str = "") -> Cause:
     return Cause(door=Door.BROKER, at=now, now=now, detail=detail)
 
 
-def look_at(*, account: Account, broker: str, clock: Clock, since: datetime, opener: Opener = open_broker) -> int:
+def look_at(
+    *,
+    account: Account,
+    broker: str,
+    clock: Clock,
+    since: datetime,
+    opener: Opener = open_broker,
+    on_step: Callable[[str], None] = lambda _step: None,
+) -> int:
     """Ask how an account's open orders stand, and take it down; return how many fills are new.
 
     :raises BrokerFailed: if it cannot be told now
@@ -294,7 +302,12 @@ def look_at(*, account: Account, broker: str, clock: Clock, since: datetime, ope
     if asked.local:
         return sum(_look_at_own(account, order_id, client_order_id, asked, clock) for client_order_id, order_id in orders.items())
     answers = asked.look(list(orders), since=since)
-    return sum(_taken(account, orders, answer, clock()) for answer in answers)
+    on_step("looked")
+    new = 0
+    for answer in answers:
+        new += _taken(account, orders, answer, clock(), on_step)
+        on_step("taken")
+    return new
 
 
 def _look_at_own(account: Account, order_id: UUID, client_order_id: str, broker: Broker, clock: Clock) -> int:
@@ -305,10 +318,12 @@ def _look_at_own(account: Account, order_id: UUID, client_order_id: str, broker:
         return 0 if answer is None else len(take_down(account=account, order_id=order_id, answer=answer, now=clock()))
 
 
-def _taken(account: Account, orders: dict[str, UUID], answer: BrokerOrder, now: datetime) -> int:
+def _taken(account: Account, orders: dict[str, UUID], answer: BrokerOrder, now: datetime, on_step: Callable[[str], None]) -> int:
     """Take an answer down, if it is of one of our orders."""
     order_id = orders.get(answer.client_order_id)
     if order_id is None:
         return 0
     with acting_as(account.owner_id):
-        return len(take_down(account=account, order_id=order_id, answer=answer, now=now))
+        new = len(take_down(account=account, order_id=order_id, answer=answer, now=now))
+        on_step("taking")
+        return new

@@ -1,0 +1,1 @@
+"""Orders while everything around them dies: `python -m benchmarks.chaos`."""
