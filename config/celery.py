@@ -86,6 +86,7 @@ app.conf.update(
         "watch closed trades": {"task": "portfolio.tasks.watch_trades", "schedule": 900.0, "options": {"expires": 900}},
         "send orders": {"task": "trading.tasks.send_orders", "schedule": 2.0, "options": {"expires": 10}},
         "look at brokers": {"task": "trading.tasks.look_at_brokers", "schedule": 5.0, "options": {"expires": 5}},
+        "look for backtests": {"task": "trading.tasks.look_for_backtests", "schedule": 60.0, "options": {"expires": 60}},
         "check data": {"task": "marketdata.tasks.check_data", "schedule": crontab(hour=3, minute=40)},
         "forget old answers": {"task": "accounts.tasks.forget_old_answers", "schedule": 86400.0},
     },

@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from trading.services import sending, syncing
+from trading.services import backtests, sending, syncing
 
 
 @shared_task(ignore_result=True)
@@ -28,3 +28,25 @@ def sync_accounts(*, accounts: list[list[str]], **_later: object) -> None:
     """Bring in how the orders of some accounts stand."""
     for account_id, owner_id, broker in accounts:
         syncing.sync_account(syncing.Watched(UUID(account_id), UUID(owner_id), broker), clock=timezone.now)
+
+
+@shared_task(ignore_result=True)
+def start_backtest(*, run_id: str, **_later: object) -> None:
+    """Wake a worker for each run of a backtest: one, or all of a sweep."""
+    for one in backtests.runs_of(run_id=UUID(run_id)):
+        run_backtest.delay(run_id=str(one))
+
+
+@shared_task(ignore_result=True)
+def run_backtest(*, run_id: str, **_later: object) -> None:
+    """Run one backtest, unless another worker has it."""
+    backtests.perform_backtest(run_id=UUID(run_id), clock=timezone.now)
+
+
+@shared_task(ignore_result=True)
+def look_for_backtests(**_later: object) -> None:
+    """Wake workers for runs whose message or worker was lost, and end the sweeps whose last run has ended."""
+    for one in backtests.waiting_runs(at=timezone.now()):
+        run_backtest.apply_async(kwargs={"run_id": str(one)}, expires=60)
+    for one in backtests.stalled_parents():
+        backtests.settle_parent(parent_id=one, at=timezone.now())

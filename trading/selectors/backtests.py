@@ -55,6 +55,11 @@ def markets_of(*, instruments: Iterable[UUID], timeframe: Timeframe, start: date
             yield _market(instrument, table.slice(bounds[number], bounds[number + 1] - bounds[number]))
 
 
+def keys_of(ids: Iterable[UUID]) -> dict[UUID, str]:
+    """Return the names that mean each of some instruments alone."""
+    return {pk: instrument.key for pk, instrument in Instrument.objects.in_bulk(set(ids)).items()}
+
+
 def folder_of(run_id: UUID) -> Path:
     """Return where the files of a run are."""
     return Path(settings.VAR) / "backtests" / str(run_id)
