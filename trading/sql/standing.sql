@@ -1,0 +1,75 @@
+-- How an account stands, as risk looks at it: one answer whose plans are kept, for members of the account alone.
+CREATE FUNCTION trading_standing(_account uuid, _instrument uuid, _minor text[]) RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+  _resumed timestamptz; _gain_then numeric; _valued date; _read bigint; _basis text;
+  _limits jsonb; _state jsonb; _held jsonb; _price jsonb; _orders jsonb;
+BEGIN
+  IF NOT _account = ANY (app_accounts(10)) THEN
+    RETURN NULL;
+  END IF;
+  -- what counts towards a pause counts anew from the last time that an owner resumed trading
+  SELECT p.resumed_at, e.day_gain INTO _resumed, _gain_then FROM trading_tradingpause p
+  LEFT JOIN trading_riskevent e ON e.account_id = p.account_id AND e.id = p.event_id
+  WHERE p.account_id = _account AND p.resumed_at IS NOT NULL ORDER BY p.started_at DESC LIMIT 1;
+  SELECT valued_until, read_up_to, basis INTO _valued, _read, _basis FROM portfolio_projection WHERE account_id = _account;
+  SELECT to_jsonb(l) INTO _limits FROM trading_risklimits l WHERE l.account_id = _account;
+  SELECT jsonb_build_object(
+    'halted', (SELECT reason FROM trading_tradinghalt WHERE ended_at IS NULL),
+    'paused', (SELECT reason FROM trading_tradingpause WHERE account_id = _account AND resumed_at IS NULL),
+    'resumed', _resumed, 'gain_then', _gain_then,
+    'broker', (SELECT broker FROM trading_brokerconnection WHERE account_id = _account AND enabled),
+    'restricted', EXISTS (SELECT FROM trading_restrictedinstrument WHERE account_id = _account AND instrument_id = _instrument),
+    'head', (SELECT sequence FROM accounts_ledgerhead WHERE account_id = _account),
+    'read', _read, 'basis', _basis, 'valued', _valued,
+    'total', s.total_value, 'power', s.buying_power, 'gain', s.day_gain, 'index', s.twr_index,
+    'peak', CASE WHEN _limits IS NULL OR _limits ->> 'max_drawdown_share' IS NOT NULL THEN
+      (SELECT max(p.twr_index) FROM portfolio_snapshot p
+       WHERE p.account_id = _account AND p.date >= coalesce((_resumed AT TIME ZONE 'UTC')::date, '-infinity')) END,
+    'trades', CASE WHEN _limits IS NULL OR _limits ->> 'max_consecutive_losses' IS NOT NULL THEN
+      (SELECT jsonb_agg(gain ORDER BY last DESC) FROM (
+         SELECT sum(gain) AS gain, max(number) AS last FROM (
+           SELECT gain, number, closing, instrument_id FROM portfolio_closure
+           WHERE account_id = _account AND quantity <> 0 AND closed_at > coalesce(_resumed, '-infinity')
+           ORDER BY number DESC LIMIT 200) AS newest
+         GROUP BY closing, instrument_id) AS trades) END,
+    'limits', _limits)
+  INTO _state FROM (SELECT 1) AS one
+  LEFT JOIN portfolio_snapshot s ON s.account_id = _account AND s.date = _valued;
+  -- what all positions have made since they were valued, and what is held of the instrument; pence are hundredths
+  SELECT jsonb_build_object(
+    'moved', sum(moved), 'quantity', sum(quantity) FILTER (WHERE id = _instrument),
+    'worth', sum(value_in_base + moved) FILTER (WHERE id = _instrument))
+  INTO _held FROM (
+    SELECT p.instrument_id AS id, p.quantity, p.value_in_base,
+           CASE WHEN live.price IS NULL OR p.market_price IS NULL OR p.market_price = 0 THEN 0 ELSE
+             p.value_in_base * (live.price * CASE WHEN i.currency = ANY (_minor) THEN 0.01 ELSE 1 END / p.market_price - 1)
+           END AS moved
+    FROM portfolio_position p
+    JOIN marketdata_instrument i ON i.id = p.instrument_id
+    LEFT JOIN marketdata_latestquote q ON q.instrument_id = p.instrument_id AND q.timestamp >= p.priced_on
+    LEFT JOIN marketdata_latesttick t ON t.instrument_id = p.instrument_id AND t.timestamp >= p.priced_on
+    CROSS JOIN LATERAL (
+      SELECT CASE WHEN q.timestamp IS NULL OR t.timestamp > q.timestamp THEN t.price ELSE (q.bid + q.ask) / 2 END AS price
+    ) AS live
+    WHERE p.account_id = _account AND p.quantity <> 0) AS held;
+  SELECT jsonb_build_object(
+    'quoted', q.timestamp, 'bid', q.bid, 'ask', q.ask, 'traded', t.timestamp, 'trade', t.price,
+    'day', bar.timestamp, 'close', bar.close, 'adjusted', bar.adjusted_through)
+  INTO _price FROM (SELECT 1) AS one
+  LEFT JOIN marketdata_latestquote q ON q.instrument_id = _instrument
+  LEFT JOIN marketdata_latesttick t ON t.instrument_id = _instrument
+  LEFT JOIN LATERAL (
+    SELECT timestamp, close, adjusted_through FROM marketdata_bar
+    WHERE instrument_id = _instrument AND timeframe = '1d' ORDER BY timestamp DESC LIMIT 1) AS bar ON true;
+  SELECT coalesce(jsonb_agg(jsonb_build_object(
+    'id', o.id, 'parent', o.parent_id, 'replaces', o.replaces_id, 'instrument', o.instrument_id, 'side', o.side,
+    'effect', o.effect, 'type', o.type, 'sending', o.sending, 'quantity', o.quantity, 'notional', o.notional,
+    'filled_quantity', o.filled_quantity, 'filled_value', o.filled_value, 'limit_price', o.limit_price,
+    'stop_price', o.stop_price, 'reference_price', o.reference_price, 'currency', i.currency, 'multiplier', i.multiplier)), '[]')
+  INTO _orders FROM trading_order o JOIN marketdata_instrument i ON i.id = o.instrument_id
+  WHERE o.account_id = _account AND o.status IN ('ACCEPTED', 'NEW', 'PARTIALLY_FILLED');
+  RETURN jsonb_build_object('state', _state, 'held', _held, 'price', _price, 'orders', _orders);
+END $$;
+REVOKE ALL ON FUNCTION trading_standing(uuid, uuid, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION trading_standing(uuid, uuid, text[]) TO bedrock_app;
