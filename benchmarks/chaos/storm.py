@@ -35,6 +35,7 @@ from accounts.domain.roles import Role  # noqa: E402
 from accounts.models import Account, LedgerEntry, Membership, User  # noqa: E402
 from accounts.models.tenancy import acting_as  # noqa: E402
 from config.processes import free_port, processes_in  # noqa: E402
+from config.providers import HOSTS  # noqa: E402
 from config.servers import Postgres, Valkey  # noqa: E402
 from marketdata.models import Instrument  # noqa: E402
 from tests.trading.adapters.alpaca_standin import KEY, SECRET  # noqa: E402
@@ -60,7 +61,7 @@ class Storm:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.faults: Counter[str] = Counter()
         self.environment = os.environ | {
-            "PROVIDER_HOSTS": "127.0.0.1", "ALPACA_TRADING_URL": f"http://127.0.0.1:{self.port}",
+            "PROVIDER_HOSTS": ",".join([*HOSTS, "127.0.0.1"]), "ALPACA_TRADING_URL": f"http://127.0.0.1:{self.port}",
             "CHAOS_CRASH": str(asked.crash), "CHAOS_SEED": str(asked.seed), "CHAOS_LOG": str(self.log),
             "CHAOS_OVER": str(self.over),
         }  # fmt: skip
@@ -228,5 +229,7 @@ class Storm:
         print(f"orders {dict(statuses)}, at the broker {at_broker.total()}; fills {fills.total()} of {len(said)}")
         print(f"lost {lost}, doubled {doubled}, stuck {stuck}, otherwise wrong {wrong}; {seconds:.0f} s")
         bad = lost or doubled or stuck or wrong or set(statuses) != {"FILLED"} or len(orders) < self.asked.orders
+        for log in sorted(self.var.glob("*.log")) if bad else ():
+            print(f"--- {log.name}", *log.read_text().splitlines()[-15:], sep="\n")
         print("FAILED" if bad else "passed")
         return int(bool(bad))

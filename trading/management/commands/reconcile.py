@@ -1,0 +1,56 @@
+"""Compare the records of accounts with those of their brokers."""
+
+from argparse import ArgumentParser
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from accounts.models import Account
+from accounts.models.tenancy import acting_as
+from trading.adapters.base import BrokerFailed
+from trading.services.reconciliation import reconcile_account
+from trading.services.syncing import Watched, sync_account, watched
+
+
+class Command(BaseCommand):
+    """Reconciles; leaves with 1 if a broker could not be asked or, where asked to, if a difference is open."""
+
+    help = "Bring in what brokers know, compare positions, cash, orders and activities, and keep each difference as a break."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Say what the command takes."""
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument("--all", action="store_true", help="every account that has a broker")
+        which.add_argument("--account", type=UUID, help="only this account (its id)")
+        parser.add_argument("--fail-on-break", action="store_true", help="leave with 1 if a difference is open")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print what was found in each account.
+
+        :raises CommandError: if a broker could not be asked, or a difference is open and that was asked for
+        """
+        failed, breaks = 0, 0
+        found = watched(account_id=options["account"])
+        for one in found:
+            open_now = self._one(one)
+            failed, breaks = failed + (open_now is None), breaks + (open_now or 0)
+        self.stdout.write(f"{len(found):,} accounts, {breaks:,} open breaks, {failed:,} brokers that could not be asked.")
+        if failed:
+            raise CommandError(f"{failed:,} brokers could not be asked; their connections say why.")
+        if breaks and options["fail_on_break"]:
+            raise CommandError(f"{breaks:,} breaks are open; resolve them in the admin.")
+
+    def _one(self, one: Watched) -> int | None:
+        """Reconcile an account, and return how many of its differences are open; none if its broker could not be asked."""
+        with acting_as(one.owner_id):
+            account = Account.objects.select_related("owner").get(pk=one.account_id)
+        try:
+            sync_account(one, clock=timezone.now)
+            told = reconcile_account(account=account, broker=one.broker, clock=timezone.now)
+        except BrokerFailed as failure:
+            self.stderr.write(f"{one.account_id} {one.broker}: {failure}")
+            return None
+        self.stdout.write(f"{one.account_id} {one.broker}: {told.open_breaks or 'no'} open breaks")
+        return told.open_breaks
