@@ -16,6 +16,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from tests.access.world import World
 from tests.factories import PASSWORD, make_instrument, make_segment
+from trading.models import BacktestRun
+from trading.selectors.backtests import folder_of
 
 PEOPLE = ("owner", "trader", "viewer", "operator", "stranger", "nobody", "read", "trade", "manage", "limited")
 
@@ -162,6 +164,14 @@ DOORS: list[tuple[Any, ...]] = [
     ("trading-pause", "post", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
     ("trading-resume", "post", 200, 403, 403, 404, 404, 401, 403, 403, 200, 404),
     ("position-size", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("backtest-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("backtest-list", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
+    ("backtest-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("backtest-detail", "delete", 409, 409, 403, 404, 404, 401, 403, 409, 409, 404),  # it waits for a worker
+    ("backtest-cancel", "post", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
+    ("backtest-compare", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("backtest-files", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("backtest-file", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("instrument-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("instrument-list", "post", 403, 403, 403, 201, 403, 401, 403, 403, 201, 201),
     ("instrument-detail", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
@@ -297,6 +307,13 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
             f"{world.instrument.symbol}_timeseries.jsonl", b'{"timestamp": "2020-01-07T10:00:00", "price": 12}'
         )
     },
+    ("backtest-list", "post"): lambda world: {
+        "strategy_kind": "sma_cross",
+        "instruments": [world.instrument.key],
+        "start": "2020-01-01",
+        "end": "2020-02-01",
+        "cash": "1000",
+    },
     ("corporate-action-list", "post"): lambda world: {
         "rows": [{"instrument": world.instrument.key, "kind": "SPLIT", "ex_date": "2020-01-07", "ratio": "2"}]
     },
@@ -305,8 +322,17 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
     ("quality-issue-detail", "patch"): lambda world: {"resolution": "Looked at."},
 }
 
+
+def with_file(run: BacktestRun) -> BacktestRun:
+    """Return a run that has left a file."""
+    folder_of(run.pk).mkdir(parents=True, exist_ok=True)
+    (folder_of(run.pk) / "summary.json").write_text("{}")
+    return run
+
+
 # what is asked, where a route wants to know
 QUERIES: dict[str, Callable[[World], dict[str, str]]] = {
+    "backtest-compare": lambda world: {"ids": str(world.desk.run.pk)},
     "position-size": lambda world: {"instrument": world.instrument.key, "stop": "9"},
     "cost-basis": lambda world: {"method": "HIFO"},
     "bar-list": lambda world: {"instrument": world.instrument.key},
@@ -352,6 +378,10 @@ OBJECTS: dict[str, Callable[[World], dict[str, Any]]] = {
     "order-events": lambda world: {"pk": world.order.pk},
     "fill-detail": lambda world: {"pk": world.desk.fill.pk},
     "risk-event-detail": lambda world: {"pk": world.desk.risk_event.pk},
+    "backtest-detail": lambda world: {"pk": world.desk.run.pk},
+    "backtest-cancel": lambda world: {"pk": world.desk.run.pk},
+    "backtest-files": lambda world: {"pk": world.desk.run.pk},
+    "backtest-file": lambda world: {"pk": with_file(world.desk.run).pk, "name": "summary.json"},
     "instrument-detail": lambda world: {"key": world.instrument.key},
     "corporate-action-detail": lambda world: {"pk": world.corporate_action.pk},
     "quality-issue-detail": lambda world: {"pk": world.issue.pk},
