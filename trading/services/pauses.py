@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import connections, transaction
@@ -95,9 +96,11 @@ def end_halt(*, at: datetime, by: str = "") -> TradingHalt:
         return found
 
 
-def accounts_that_trade() -> list[Account]:
-    """Return the accounts with open orders, whoever's they are, with their owners."""
+def accounts_that_trade() -> list[tuple[UUID, UUID]]:
+    """Return the accounts with open orders, whoever's they are, each with its owner."""
     with connections[SYSTEM].cursor() as cursor:
-        cursor.execute("SELECT DISTINCT account_id FROM trading_order WHERE ended_at IS NULL")
-        ids = [row[0] for row in cursor.fetchall()]
-    return list(Account.objects.using(SYSTEM).filter(pk__in=ids).order_by("pk"))
+        cursor.execute(
+            "SELECT id, owner_id FROM accounts_account WHERE id IN "
+            "(SELECT account_id FROM trading_order WHERE ended_at IS NULL) ORDER BY id"
+        )
+        return list(cursor.fetchall())

@@ -1,4 +1,4 @@
-"""Orders are held against their rules and the limits of the account, written down, replaced and canceled: one way for all doors."""
+"""Orders are held against their rules and the limits of the account, written down, replaced and canceled: for all doors."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -171,7 +171,8 @@ class TestPlacing:
             with pytest.raises(ValidationError) as refused:
                 place(**fields)
             assert field in refused.value.error_dict
-        assert not rows(Order, account=account) and not rows(RiskEvent, account=account)
+        assert not rows(Order, account=account)
+        assert not rows(RiskEvent, account=account)
 
     def test_names_its_session_and_decision(self, place, account, instrument, by, alice, do):
         session, decision = make_session(account), make_decision(account, instrument)
@@ -255,8 +256,8 @@ class TestRisk:
         assert place(side=Side.SELL)
 
     def test_wants_a_price(self, account, by, do):
+        draft = OrderDraft(side=Side.BUY, quantity=Decimal(1))
         with pytest.raises(RiskBreached) as refused:
-            draft = OrderDraft(side=Side.BUY, quantity=Decimal(1))
             do(place_order, account=account, instrument=make_instrument(), draft=draft, by=by)
         assert refused.value.code == "unknown_value"
 
@@ -351,4 +352,5 @@ def test_members_are_told_of_a_refusal_once_an_hour(place, alice, rows):
         with pytest.raises(RiskBreached):
             place(quantity=Decimal(300))
     (told,) = rows(Notification, user=alice)
-    assert "refused" in told.title and "30 %" in told.body
+    assert "refused" in told.title
+    assert "30 %" in told.body
