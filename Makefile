@@ -15,7 +15,7 @@ LOCK := --universal --generate-hashes --no-emit-index-url --no-header --no-annot
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help demo run migrate shell test check bench stop clean lock broken
+.PHONY: help demo run migrate shell test check bench chaos stop clean lock broken
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -52,6 +52,9 @@ check: $(ENV)/.dev  ## run every gate: format, lint, import contracts, types, mi
 
 bench: $(ENV)/.dev  ## measure against the baselines (ONLY=name for one of them)
 	@exec $(RUN) -m benchmarks $(ONLY)
+
+chaos: $(ENV)/.dev  ## send orders while workers, Redis and PostgreSQL die (ARGS="--orders 200 --seed 1")
+	@exec $(RUN) -m benchmarks.chaos $(ARGS)
 
 stop:  ## stop whatever runs from this folder: web, worker, beat and the embedded servers
 	@test ! -x $(RUN) || { $(RUN) -m config.stack --stop; $(RUN) -m config.embedded stop; }

@@ -25,6 +25,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--redis-wipe", type=int, default=3)
     parser.add_argument("--pg-immediate", type=int, default=2)
     parser.add_argument("--group-kill", type=int, default=3)
+    parser.add_argument("--verbose", action="store_true", help="show the ends of the logs")
     asked = parser.parse_args(arguments)
     var = ROOT / "var" / f"chaos-{os.getpid()}"
     for name in SERVERS:

@@ -48,6 +48,7 @@ from trading.services.orders import wake_sender  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60
+LASTS = 10
 QUANTITY = Decimal(10)
 
 
@@ -111,9 +112,10 @@ class Storm:
         plan = ["redis"] * self.asked.redis_wipe + ["postgres"] * self.asked.pg_immediate + ["group"] * self.asked.group_kill
         self.chance.shuffle(plan)
         steps = max(1, self.asked.orders // (len(plan) + 1))
-        for number in range(self.asked.orders):
+        self._warm_up()
+        for number in range(1, self.asked.orders):
             self._until_done(self._place)
-            time.sleep(0.1)
+            time.sleep(0.25)
             if number % 5 == 0:
                 self._market()
             if plan and number % steps == steps - 1:
@@ -121,6 +123,15 @@ class Storm:
                 getattr(self, f"_{fault}")()
                 self.faults[fault] += 1
                 print(f"  after {number + 1} orders: {fault}", flush=True)
+
+        time.sleep(LASTS)  # what is under way goes on dying
+
+    def _warm_up(self) -> None:
+        """Wait until the workers work: what happens before they do is no storm."""
+        self._place()
+        until = time.monotonic() + 2 * PATIENCE
+        while not self._ask("/all")["orders"] and time.monotonic() < until:
+            time.sleep(0.5)
 
     def _place(self) -> None:
         draft = OrderDraft(side=Side.BUY, quantity=QUANTITY, client_order_id=f"chaos-{uuid4()}")
@@ -229,7 +240,7 @@ class Storm:
         print(f"orders {dict(statuses)}, at the broker {at_broker.total()}; fills {fills.total()} of {len(said)}")
         print(f"lost {lost}, doubled {doubled}, stuck {stuck}, otherwise wrong {wrong}; {seconds:.0f} s")
         bad = lost or doubled or stuck or wrong or set(statuses) != {"FILLED"} or len(orders) < self.asked.orders
-        for log in sorted(self.var.glob("*.log")) if bad else ():
+        for log in sorted(self.var.glob("*.log")) if bad or self.asked.verbose else ():
             print(f"--- {log.name}", *log.read_text().splitlines()[-15:], sep="\n")
         print("FAILED" if bad else "passed")
         return int(bool(bad))
