@@ -63,6 +63,7 @@ NAVIGATION: list[dict[str, Any]] = [
             to_list("trading_session", "Sessions", "play_circle"),
             to_list("trading_signal", "Signals", "sensors"),
             to_list("trading_decision", "Decisions", "psychology_alt"),
+            to_list("trading_backtestrun", "Backtests", "history"),
         ],
     },
     {

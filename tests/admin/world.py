@@ -47,8 +47,8 @@ from portfolio.models import Alert, Closure, Lot, Performance, Position, Project
 from portfolio.services.projections import catch_up
 from tests.access.world import NOW, World
 from tests.factories import make_quotes, make_segment, make_ticks, post
-from tests.trading.factories import make_change
-from trading.models import Decision, Session, Signal, Strategy
+from tests.trading.factories import make_change, make_order, make_risk_event
+from trading.models import BacktestRun, Decision, Fill, Order, RiskEvent, Session, Signal, Strategy, TradingPause
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -112,6 +112,8 @@ class AdminWorld(World):
         Signal.objects.filter(pk=desk.signal.pk).update(source=SHORT_EVIL, data={"x": EVIL})
         Decision.objects.filter(pk=desk.decision.pk).update(reasoning=EVIL, metadata={"x": EVIL}, source=SHORT_EVIL[:50], **said)
         make_change(desk.decision, changes={SHORT_EVIL: [EVIL, SHORT_EVIL]}, reason=EVIL)
+        self.evil_order = make_order(self.account, self.instrument, client_order_id=SHORT_EVIL, session=desk.session)
+        self.evil_breach = make_risk_event(self.account, detail=EVIL, configuration={"x": EVIL}, type=HOSTILE[0])
 
     @cached_property
     def records(self) -> dict[type[Model], Model]:
@@ -145,6 +147,11 @@ class AdminWorld(World):
                 Session: self.desk.session,
                 Signal: self.desk.signal,
                 Decision: self.desk.decision,
+                BacktestRun: self.desk.run,
+                Order: self.evil_order,
+                Fill: self.desk.fill,
+                RiskEvent: self.evil_breach,
+                TradingPause: self.desk.pause,
             }
             for model in (Position, Lot, Closure, Snapshot, Performance, Projection):
                 found[model] = model.objects.filter(account=self.account).order_by("pk").first()

@@ -1,5 +1,5 @@
 """The pages of what is intended, and why."""
 
-from trading.admin import decisions, strategies
+from trading.admin import backtests, decisions, orders, risk, strategies
 
-__all__ = ["decisions", "strategies"]
+__all__ = ["backtests", "decisions", "orders", "risk", "strategies"]

@@ -46,7 +46,7 @@ class BacktestSerializer(StrictSerializer):
     rules = RecordField(required=False)
     seed = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
     code_version = TextField(max_length=100, required=False, allow_blank=True)
-    parent = serializers.UUIDField(source="parent_id", read_only=True, allow_null=True)
+    parent = serializers.UUIDField(source="parent_id", read_only=True, allow_null=True)  # type: ignore[assignment]
     number = serializers.IntegerField(read_only=True)
     config_hash = serializers.CharField(read_only=True)
     status = serializers.CharField(read_only=True)
@@ -98,10 +98,9 @@ class BacktestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountS
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         """Return the serializer, which knows the names of all instruments of its rows."""
-        serializer = super().get_serializer(*args, **kwargs)
         rows = args[0] if args and kwargs.get("many") else args
-        serializer.context["keys"] = keys_of(one for run in rows for one in run.instruments)
-        return serializer
+        keys = keys_of(one for run in rows for one in run.instruments)
+        return super().get_serializer(*args, **kwargs, context={**self.get_serializer_context(), "keys": keys})
 
     def create(self, request: Request, account_id: str) -> Response:
         """Ask for a run, a sweep or a walk-forward; a worker does it, `done` of `total` says how far it is."""

@@ -94,8 +94,8 @@ def combinations(kind: str, written: Mapping[str, Any]) -> list[dict[str, Any]]:
     detail = f"These are {count} runs; ask for 1 to {MOST_RUNS}."
     refuse_if([] if 0 < count <= MOST_RUNS else [Problem("parameters", "too_many_runs", detail)], RequestRefused)
     found, refusal = [], None
-    for values in product(*choices.values()):
-        one = dict(zip(choices, values, strict=True))
+    for chosen in product(*choices.values()):
+        one = dict(zip(choices, chosen, strict=True))
         try:
             made(kind, one)
         except ParametersRefused as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from django.conf import settings
+from numpy.typing import NDArray
 
 from marketdata.domain.adjustment import PRICE_PLACES
 from marketdata.domain.bars import Timeframe
@@ -23,7 +25,7 @@ from portfolio.domain.exact import Fixed
 from trading.domain.backtest_steps import Market
 from trading.domain.strategies.base import BarColumns
 
-TICK = Market.__dataclass_fields__["tick"].default
+TICK = Decimal("0.01")  # of who has none of their own
 AT_ONCE = 20  # instruments that are read together
 FILES = ("summary.json", "equity.parquet", "trades.parquet")
 PRICES = ("open", "high", "low", "close")
@@ -97,13 +99,17 @@ def rows_of(run_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
 
 def _market(instrument: Instrument, table: pa.Table) -> Market:
     """Return the bars of one instrument."""
-    exact = [_digits(table[name]) for name in PRICES]
-    floats = [one.digits.astype(np.float64) / 10.0**one.places for one in exact]
+    opened, high, low, close = (_digits(table[name]) for name in PRICES)
     volume = table["volume"].cast(pa.float64()).fill_null(0.0).to_numpy()
     times = table["timestamp"].cast(pa.int64()).to_numpy()
-    opened, high, low, close = exact
-    bars = BarColumns(times, *floats, volume)
+    bars = BarColumns(times, _floats(opened), _floats(high), _floats(low), _floats(close), volume)
     return Market(instrument.key, bars, opened, high, low, close, instrument.multiplier, instrument.tick_size or TICK)
+
+
+def _floats(exact: Fixed) -> NDArray[np.float64]:
+    """Return the floats that are nearest to exact prices."""
+    found: NDArray[np.float64] = exact.digits.astype(np.float64) / 10.0**exact.places
+    return found
 
 
 def _digits(column: pa.ChunkedArray) -> Fixed:

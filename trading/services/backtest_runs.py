@@ -47,7 +47,8 @@ def execute(run: BacktestRun, *, look: Look) -> tuple[dict[str, Any], dict[str, 
     :raises Canceled: if `look` hears so
     :raises CannotRun: if there are no bars, or too many
     """
-    parameters, chosen = run.parameters, {}
+    parameters: dict[str, Any] = run.parameters
+    chosen: dict[str, Any] = {}
     walk = run.parent is not None and run.parent.kind == BacktestKind.WALK_FORWARD
     if walk:
         parameters, chosen = _chosen(run, look)

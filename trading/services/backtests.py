@@ -134,8 +134,8 @@ def perform_backtest(*, run_id: UUID, clock: Callable[[], datetime]) -> Backtest
     run = _claimed(run_id, clock())
     if run is None:
         return None
-    status, error, metrics = BacktestStatus.SUCCEEDED, "", {}
-    parameters = run.parameters
+    status, error, parameters = BacktestStatus.SUCCEEDED, "", run.parameters
+    metrics: dict[str, Any] = {}
     try:
         if run.attempts > ATTEMPTS:
             raise backtest_runs.CannotRun(DIED)
