@@ -33,4 +33,4 @@ def arm(**_signal: Any) -> None:
 
     _chance.seed(f"{os.environ['CHAOS_SEED']}:{os.getpid()}:{time.time_ns()}")
     sending.send_orders = partial(sending.send_orders, on_step=die_at_times)
-    syncing.look_at = partial(syncing.look_at, on_step=die_at_times)
+    syncing.look_at = partial(sending.look_at, on_step=die_at_times)  # type: ignore[attr-defined]

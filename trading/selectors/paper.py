@@ -11,7 +11,7 @@ from accounts.models import Account
 from accounts.models.tenancy import acting_as
 from marketdata.domain.bars import Timeframe
 from marketdata.domain.calendars import sessions
-from marketdata.models import Instrument
+from marketdata.models import Bar, Instrument
 from marketdata.selectors.prices import bars, quotes
 from trading.adapters.base import Ticket
 from trading.adapters.paper import Known
@@ -75,7 +75,7 @@ class RecordedMarket:
                 return self._days(instrument, start, end)
             step = timedelta(seconds=timeframe.seconds)
             if some := list(_bars(instrument, timeframe, start, end - step)):
-                return [Look.bar(at, at + step, *rest) for at, *rest in some]
+                return [Look.bar(bar.timestamp, bar.timestamp + step, bar.open, bar.low, bar.high, bar.volume) for bar in some]
         return ()
 
     def sessions(self, ticket: Ticket, start: datetime, end: datetime) -> Sequence[Hours]:
@@ -87,14 +87,17 @@ class RecordedMarket:
         """Return looks at daily bars, each for the session of its day."""
         first = datetime.combine(start.date(), datetime.min.time(), UTC)
         hours = {each.day: each for each in sessions(instrument.exchange, first.date(), end.date() + DAY)}
-        found = [(hours.get(at.date()), rest) for at, *rest in _bars(instrument, Timeframe.DAY, first, end)]
-        looks = [Look.bar(each.open_at, each.close_at, *rest) for each, rest in found if each is not None]
+        found = [(hours.get(bar.timestamp.date()), bar) for bar in _bars(instrument, Timeframe.DAY, first, end)]
+        looks = [
+            Look.bar(each.open_at, each.close_at, bar.open, bar.low, bar.high, bar.volume)
+            for each, bar in found
+            if each is not None
+        ]
         return [look for look in looks if look.at <= end]
 
 
-def _bars(instrument: Instrument, timeframe: Timeframe, start: datetime, end: datetime) -> Iterable[tuple[datetime, ...]]:
-    found = bars(instrument=instrument, timeframe=timeframe, start=start, end=end + timedelta(microseconds=1))[:MOST_LOOKS]
-    return found.values_list("timestamp", "open", "low", "high", "volume")
+def _bars(instrument: Instrument, timeframe: Timeframe, start: datetime, end: datetime) -> Iterable[Bar]:
+    return bars(instrument=instrument, timeframe=timeframe, start=start, end=end + timedelta(microseconds=1))[:MOST_LOOKS]
 
 
 def _known(order: Order, times: Sequence[tuple[str, datetime]], fills: Sequence[Filled]) -> Known:

@@ -6,6 +6,7 @@ It may be taken down again, and by several at once, from an answer, a look or a 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -53,7 +54,7 @@ def _begin(order: Order, answer: BrokerOrder, now: datetime) -> None:
         events.append(Event(EventKind.TRAILED, mark=answer.mark))
     if order.is_open and answer.triggered and not order.triggered:
         events.append(Event(EventKind.TRIGGERED))
-    columns = {}
+    columns: dict[str, Any] = {}
     if order.sending != Sending.SETTLED or not order.broker_order_id:
         columns = {"sending": Sending.SETTLED, "claimed_at": None}
         columns |= {} if order.broker_order_id else {"broker_order_id": answer.broker_order_id}
