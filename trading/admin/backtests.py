@@ -5,17 +5,16 @@ from __future__ import annotations
 from itertools import accumulate
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.utils import timezone
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action
+from unfold.enums import ActionVariant
 
-from accounts.admin.base import BY_ACCOUNT, MemberAdmin
+from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
 from accounts.domain.roles import Role
-from marketdata.admin.base import badge, find, link, page_of, when
+from marketdata.admin.base import Dialog, badge, find, leave, link, page_of, when
 from portfolio.domain.charts import HEIGHT, LEFT, RIGHT, WIDTH, Chart, line_chart
 from trading.models.backtests import UNFINISHED, BacktestRun
 from trading.selectors.backtests import curve_of
@@ -40,6 +39,15 @@ FIGURES = {
     "exposure": "Time invested",
     "best_parameters": "Best parameters",
 }
+
+
+class Cancellation(Dialog):
+    """Whether a backtest is to be canceled."""
+
+    def perform(self) -> BacktestRun:
+        """Cancel it."""
+        rows = BacktestRun.objects.visible_to(user_of(self.request), role=Role.TRADER)
+        return cancel_backtest(run=find(rows, self.object_id), at=timezone.now())
 
 
 @admin.register(BacktestRun)
@@ -72,15 +80,21 @@ class BacktestAdmin(MemberAdmin):
         ("Time", {"fields": ((when("created_at", "Asked for"), when("started_at", "Began")), when("finished_at", "Ended"))}),
     )
 
-    @action(description="Cancel", permissions=["cancel"], url_path="cancel", icon="cancel")
-    def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Cancel it, and go back to its page."""
-        run = find(self.get_queryset(request), object_id)
-        try:
-            cancel_backtest(run=run, at=timezone.now())
-        except ValidationError as refusal:
-            messages.error(request, " ".join(refusal.messages))
-        return redirect(page_of(run))
+    @action(
+        description="Cancel",
+        permissions=["cancel"],
+        icon="cancel",
+        variant=ActionVariant.DANGER,
+        dialog={
+            "title": "Cancel the backtest?",
+            "description": "What waits ends at once, what runs within a second or two. It can be asked for again.",
+            "form_class": Cancellation,
+            "form_submit_text": "Cancel it",
+        },
+    )
+    def cancel(self, request: HttpRequest, form: Cancellation, object_id: str) -> HttpResponse:
+        """Come back from the dialog."""
+        return leave(request, "The backtest is canceled; what runs ends at its next look.", page_of(form.done))
 
     def has_cancel_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Let traders cancel what has not ended."""

@@ -1,0 +1,160 @@
+"""The pages of orders, of their lives, and of what was filled."""
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.decorators import display
+
+from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
+from accounts.domain.roles import Role
+from marketdata.admin.base import badge, figure, link, link_to, time_html, when
+from trading.models import Door, Fill, Order, OrderEvent
+from trading.services.orders import Ordering, cancel_order
+
+COLORS = {
+    **dict.fromkeys(("NEW", "ACCEPTED", "PARTIALLY_FILLED"), "info"),
+    **dict.fromkeys(("CANCELED", "EXPIRED", "REPLACED"), "warning"),
+    "FILLED": "success",
+    "REJECTED": "danger",
+}
+STATUS = badge("status", "Status", COLORS)
+INSTRUMENT = link("instrument", "Instrument")
+QUANTITY = figure("quantity", "Quantity", style="quantity")
+FILLED = figure("filled_quantity", "Filled", style="quantity")
+AVERAGE = figure("average_price", "Average price", style="price")
+PRICES = (
+    figure("limit_price", "Limit", style="price"),
+    figure("stop_price", "Stop", style="price"),
+    figure("trail_price", "Trail", style="price"),
+)
+
+
+@admin.register(Order)
+class OrderAdmin(MemberAdmin):
+    """The orders of the user's accounts: what was asked for, how they stand, and every step of their lives."""
+
+    list_display = (
+        when("created_at", "Ordered"),
+        link("account", "Account"),
+        "side",
+        INSTRUMENT,
+        "type",
+        QUANTITY,
+        *PRICES[:2],
+        STATUS,
+        FILLED,
+        AVERAGE,
+    )
+    list_filter = (
+        BY_ACCOUNT,
+        ("instrument", AutocompleteSelectFilter),
+        ("status", ChoicesDropdownFilter),
+        ("side", ChoicesDropdownFilter),
+        ("type", ChoicesDropdownFilter),
+    )
+    search_fields = ("client_order_id__icontains",)
+    ordering = ("-id",)
+    list_select_related = ("account", "instrument")
+    actions = ("cancel",)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("account", INSTRUMENT),
+                    ("side", "effect", "type", "time_in_force"),
+                    (QUANTITY, figure("notional", "Amount", style="money"), "extended_hours"),
+                    PRICES,
+                )
+            },
+        ),
+        ("How it stands", {"fields": ((STATUS, "sending"), (FILLED, AVERAGE), ("pending_cancel", "pending_replace"))}),
+        ("What happened", {"fields": ("history", "executions")}),
+        (
+            "Behind it",
+            {
+                "fields": (
+                    (link("session", "Session"), link("decision", "Decision")),
+                    ("order_class", "role", link("parent", "Hangs on"), link("replaces", "Replaces")),
+                    ("client_order_id", "broker", "broker_order_id", "door"),
+                )
+            },
+        ),
+    )
+    readonly_fields = ("history", "executions")
+
+    @display(description="Steps")
+    def history(self, order: Order) -> SafeString | str:
+        """Return each step of its life."""
+        rows = OrderEvent.objects.filter(account=order.account_id, order=order).select_related("actor").order_by("sequence")
+        lines = [(time_html(row.at), row.kind, row.status, row.door, row.actor or "", row.detail) for row in rows]
+        return format_html_join("", "<p>{} {} → {} ({} {}) {}</p>", lines) if lines else "-"
+
+    @display(description="Fills")
+    def executions(self, order: Order) -> SafeString | str:
+        """Return what was filled of it, with the entries of the ledger."""
+        rows = Fill.objects.filter(account=order.account_id, order=order).select_related("entry").order_by("at", "pk")
+        lines = [(time_html(row.at), row, link_to(row.entry, str(row.entry))) for row in rows]
+        return format_html_join("", "<p>{} {}: {}</p>", lines) if lines else "-"
+
+    @admin.action(description="Cancel the chosen orders", permissions=["cancel"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
+        """Cancel orders, each by itself: one that has ended stops no other."""
+        done, refused = 0, []
+        for order in queryset:
+            if not self.reaches(request, order, Role.TRADER):
+                refused.append(f"{order.client_order_id}: your role in its account does not reach that far.")
+                continue
+            try:
+                cancel_order(order=order, by=Ordering(actor=user_of(request), door=Door.ADMIN, at=timezone.now()))
+                done += 1
+            except ValidationError as refusal:
+                refused.append(f"{order.client_order_id}: {' '.join(refusal.messages)}")
+        if done:
+            self.message_user(request, f"{done} canceled, or their brokers asked to.", messages.SUCCESS)
+        for told in refused:
+            self.message_user(request, told, messages.ERROR)
+
+    def has_cancel_permission(self, request: HttpRequest) -> bool:
+        """Let those cancel who trade in some account; each order asks again."""
+        return self.reaches(request, None, Role.TRADER)
+
+
+@admin.register(Fill)
+class FillAdmin(MemberAdmin):
+    """What brokers filled in the user's accounts, each with its entry in the ledger."""
+
+    list_display = (
+        when("at", "Filled"),
+        link("account", "Account"),
+        link("order", "Order"),
+        figure("quantity", "Quantity", style="quantity"),
+        figure("price", "Price", style="price"),
+        figure("fee", "Fee", style="money"),
+        link("entry", "Entry"),
+    )
+    list_filter = (BY_ACCOUNT,)
+    ordering = ("-id",)
+    list_select_related = ("account", "order", "entry")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("account", link("order", "Order")),
+                    (
+                        figure("quantity", "Quantity", style="quantity"),
+                        figure("price", "Price", style="price"),
+                        figure("fee", "Fee", style="money"),
+                    ),
+                    (when("at", "Filled"), when("recorded_at", "Recorded")),
+                    ("broker", "execution_id", link("entry", "Entry")),
+                )
+            },
+        ),
+    )
