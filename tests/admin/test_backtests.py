@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models.tenancy import acting_as
+from tests.admin.test_records import dialog
 from tests.factories import make_bars, make_instrument
 from trading.models import BacktestRun
 from trading.services.backtests import perform_backtest, request_backtest
@@ -49,7 +50,10 @@ def test_of_one_that_waits_has_no_figures_and_is_canceled(run, browser, account)
     assert 'aria-label="Equity"' not in shown
     address = reverse("admin:trading_backtestrun_cancel", args=[run.pk])
     assert address in shown
-    assert browser.post(address).status_code in {302, 405}
-    browser.get(address)
+    assert browser.get(address).status_code == 200  # asks; nothing is done yet
+    with acting_as(account.owner_id):
+        assert BacktestRun.objects.get(pk=run.pk).status == "QUEUED"
+    assert dialog(browser, run, "cancel").status_code == 302
     with acting_as(account.owner_id):
         assert BacktestRun.objects.get(pk=run.pk).status == "CANCELED"
+    assert dialog(browser, run, "cancel").status_code == 403
