@@ -17,8 +17,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.harness import Harness
-from benchmarks.peers.backtests import UNITS, by_backtesting, by_backtrader
-from benchmarks.peers.portfolio import found
+from benchmarks.peers.backtests import UNITS, by_backtesting, by_backtrader, found
 from trading.domain.backtest import Result, Rules, Sizing, run_backtest
 from trading.domain.backtest_costs import Costs
 from trading.domain.backtest_metrics import figures_of
@@ -47,7 +46,7 @@ def run(harness: Harness) -> None:
         if library is None:
             continue
         started = time.perf_counter()
-        theirs, _ = engine(library[0], frames, **asked)
+        theirs, _ = engine(library, frames, **asked)
         took = (time.perf_counter() - started) * 1000
         refuse_others(name, theirs, result, markets)
         case = f"{len(markets)} instruments x {DAYS} days, {len(result.trades)} equal trades : {name}"

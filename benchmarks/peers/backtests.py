@@ -5,6 +5,7 @@ Neither is a dependency of the project: one that is not installed is named and l
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
@@ -14,6 +15,15 @@ import pandas as pd
 
 Trade = tuple[int, int, int, float, float]  # instrument, day of the entry and of the exit, both prices
 UNITS = 10
+
+
+def found(name: str) -> ModuleType | None:
+    """Return an engine, or none and a word where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as missing:
+        print(f"backtest: {name} is left out, as {missing.name} is not installed", flush=True)
+        return None
 
 
 def by_backtrader(library: ModuleType, frames: Sequence[pd.DataFrame], *, fast: int, slow: int, cash: float, rate: float) -> Any:

@@ -12,7 +12,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F, Q
 
@@ -75,7 +74,7 @@ def request_backtest(
     waiting = BacktestRun.objects.filter(account=account, status__in=UNFINISHED).count()
     if waiting + len(runs) > MOST_WAITING:
         detail = f"{waiting} runs of the account have not ended; wait, or cancel some."
-        raise NotAsThingsStand({"__all__": [ValidationError(detail, code="too_many_runs")]}, "too_many_runs")
+        raise NotAsThingsStand(detail, "too_many_runs")
     run.save(force_insert=True)
     BacktestRun.objects.bulk_create(runs)
     return run
