@@ -113,7 +113,9 @@ class AdminWorld(World):
         Decision.objects.filter(pk=desk.decision.pk).update(reasoning=EVIL, metadata={"x": EVIL}, source=SHORT_EVIL[:50], **said)
         make_change(desk.decision, changes={SHORT_EVIL: [EVIL, SHORT_EVIL]}, reason=EVIL)
         self.evil_order = make_order(self.account, self.instrument, client_order_id=SHORT_EVIL, session=desk.session)
-        self.evil_breach = make_risk_event(self.account, detail=EVIL, configuration={"x": EVIL}, type=HOSTILE[0])
+        self.evil_breach = make_risk_event(
+            self.account, instrument=self.instrument, detail=EVIL, configuration={"x": EVIL}, type=HOSTILE[0]
+        )
 
     @cached_property
     def records(self) -> dict[type[Model], Model]:

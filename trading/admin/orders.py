@@ -1,18 +1,21 @@
 """The pages of orders, of their lives, and of what was filled."""
 
-from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
-from unfold.decorators import display
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
 
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
 from accounts.domain.roles import Role
-from marketdata.admin.base import badge, figure, link, link_to, time_html, when
+from marketdata.admin.base import Dialog, badge, figure, find, leave, link, link_to, page_of, time_html, when
 from trading.models import Door, Fill, Order, OrderEvent
 from trading.services.orders import Ordering, cancel_order
 
@@ -32,6 +35,16 @@ PRICES = (
     figure("stop_price", "Stop", style="price"),
     figure("trail_price", "Trail", style="price"),
 )
+
+
+class Cancellation(Dialog):
+    """Whether an order is to be canceled."""
+
+    def perform(self) -> Order:
+        """Cancel it."""
+        rows = Order.objects.visible_to(user_of(self.request), role=Role.TRADER)
+        by = Ordering(actor=user_of(self.request), door=Door.ADMIN, at=timezone.now())
+        return cancel_order(order=find(rows, self.object_id), by=by)
 
 
 @admin.register(Order)
@@ -60,7 +73,7 @@ class OrderAdmin(MemberAdmin):
     search_fields = ("client_order_id__icontains",)
     ordering = ("-id",)
     list_select_related = ("account", "instrument")
-    actions = ("cancel",)
+    actions_detail = ("cancel",)
     fieldsets = (
         (
             None,
@@ -102,27 +115,28 @@ class OrderAdmin(MemberAdmin):
         lines = [(time_html(row.at), row, link_to(row.entry, str(row.entry))) for row in rows]
         return format_html_join("", "<p>{} {}: {}</p>", lines) if lines else "-"
 
-    @admin.action(description="Cancel the chosen orders", permissions=["cancel"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Order]) -> None:
-        """Cancel orders, each by itself: one that has ended stops no other."""
-        done, refused = 0, []
-        for order in queryset:
-            if not self.reaches(request, order, Role.TRADER):
-                refused.append(f"{order.client_order_id}: your role in its account does not reach that far.")
-                continue
-            try:
-                cancel_order(order=order, by=Ordering(actor=user_of(request), door=Door.ADMIN, at=timezone.now()))
-                done += 1
-            except ValidationError as refusal:
-                refused.append(f"{order.client_order_id}: {' '.join(refusal.messages)}")
-        if done:
-            self.message_user(request, f"{done} canceled, or their brokers asked to.", messages.SUCCESS)
-        for told in refused:
-            self.message_user(request, told, messages.ERROR)
+    @action(
+        description="Cancel",
+        url_path="cancel",
+        permissions=["cancel"],
+        icon="cancel",
+        variant=ActionVariant.DANGER,
+        dialog={
+            "title": "Cancel the order?",
+            "description": "At once, if it was not sent yet; else its broker is asked, and may have filled it by then.",
+            "form_class": Cancellation,
+            "form_submit_text": "Cancel it",
+        },
+    )
+    def cancel(self, request: HttpRequest, form: Cancellation, object_id: str) -> HttpResponse:
+        """Come back from the dialog."""
+        told = "The order is canceled." if not form.done.is_open else "The broker is asked to cancel the order."
+        return leave(request, told, page_of(form.done))
 
-    def has_cancel_permission(self, request: HttpRequest) -> bool:
-        """Let those cancel who trade in some account; each order asks again."""
-        return self.reaches(request, None, Role.TRADER)
+    def has_cancel_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Let traders cancel what is open."""
+        order = self.get_object(request, str(object_id)) if object_id else None
+        return order is not None and order.is_open and not order.pending_cancel and self.reaches(request, order, Role.TRADER)
 
 
 @admin.register(Fill)
