@@ -41,8 +41,8 @@ class Book(Protocol):
 class Market(Protocol):
     """What was to be known of prices, and when."""
 
-    def looks(self, ticket: Ticket, start: datetime, end: datetime) -> Sequence[Look]:
-        """Return the looks at an order's instrument in a time, in their order."""
+    def looks(self, known: Known, start: datetime, end: datetime) -> Sequence[Look]:
+        """Return the looks at an order's instrument in a time, in their order; those that cannot move it may be left out."""
 
     def sessions(self, ticket: Ticket, start: datetime, end: datetime) -> Sequence[Hours]:
         """Return the sessions of its exchange that touch a time."""
@@ -138,7 +138,7 @@ class PaperBroker:
     def _steps(self, known: Known) -> list[Step]:
         """Return what happened to an order since its record ends."""
         ticket, now = known.ticket, self.clock()
-        looks = self.market.looks(ticket, known.since - self.model.fresh, now)
+        looks = self.market.looks(known, known.since - self.model.fresh, now)
         sessions = self.market.sessions(ticket, known.accepted_at, now)
         order = PaperOrder(
             order_id=ticket.order_id,

@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from django.db.models import Q
+
 from accounts.models import Account
 from accounts.models.tenancy import acting_as
 from marketdata.domain.bars import Timeframe
@@ -15,14 +17,14 @@ from marketdata.models import Bar, Instrument
 from marketdata.selectors.prices import bars, quotes
 from trading.adapters.base import Ticket
 from trading.adapters.paper import Known
+from trading.domain.drafts import STANDING
 from trading.domain.fills import Fill as Filled
-from trading.domain.orders import EventKind
-from trading.domain.paper import Hours, Look
+from trading.domain.orders import EventKind, OrderType, Side
+from trading.domain.paper import STOPS, Hours, Look
 from trading.models import Fill, Order, OrderEvent
 
 MOVES = (EventKind.ACCEPTED, EventKind.TRIGGERED, EventKind.TRAILED, EventKind.FILLED)
 DAY = timedelta(days=1)
-MOST_LOOKS = 50_000
 STAYS = timedelta(days=7)  # how long sessions are looked ahead for: no market is closed for longer
 
 
@@ -63,13 +65,15 @@ class Records:
 class RecordedMarket:
     """Quotes, or where there are none the finest bars, each at the time at which it was to be known."""
 
-    def looks(self, ticket: Ticket, start: datetime, end: datetime) -> Sequence[Look]:
-        """Return the looks at an order's instrument in a time, oldest first."""
-        instrument = Instrument.objects.get(symbol=ticket.listing.symbol, exchange=ticket.listing.exchange)
-        found = quotes(instrument=instrument, start=start, end=end + timedelta(microseconds=1))[:MOST_LOOKS]
-        rows = found.values_list("timestamp", "bid", "ask", "bid_size", "ask_size")
-        if seen := [Look.quote(*row) for row in rows]:
-            return seen
+    def looks(self, known: Known, start: datetime, end: datetime) -> Sequence[Look]:
+        """Return the looks at an order's instrument in a time, oldest first, without quotes that cannot move it."""
+        listing = known.ticket.listing
+        instrument = Instrument.objects.get(symbol=listing.symbol, exchange=listing.exchange)
+        found = quotes(instrument=instrument, start=start, end=end + timedelta(microseconds=1))
+        if found.exists():
+            # what was quoted when it was accepted counts as the last word before it, whatever it was
+            some = found.filter(Q(timestamp__lte=known.accepted_at) | _moving(known))
+            return [Look.quote(*row) for row in some.values_list("timestamp", "bid", "ask", "bid_size", "ask_size")]
         for timeframe in Timeframe:
             if timeframe is Timeframe.DAY:
                 return self._days(instrument, start, end)
@@ -96,8 +100,21 @@ class RecordedMarket:
         return [look for look in looks if look.at <= end]
 
 
+def _moving(known: Known) -> Q:
+    """Return which quotes can move an order: a standing one waits at its price for days."""
+    draft = known.ticket.draft
+    buys, waits = draft.side is Side.BUY, draft.type in STOPS and not known.state.triggered
+    if draft.time_in_force not in STANDING or (draft.type is OrderType.TRAILING_STOP and waits):
+        return Q(timestamp__isnull=False)
+    if waits:
+        return Q(ask__gte=draft.stop_price) if buys else Q(bid__lte=draft.stop_price)
+    if draft.limit_price is None:
+        return Q(timestamp__isnull=False)
+    return Q(ask__lte=draft.limit_price) if buys else Q(bid__gte=draft.limit_price)
+
+
 def _bars(instrument: Instrument, timeframe: Timeframe, start: datetime, end: datetime) -> Iterable[Bar]:
-    return bars(instrument=instrument, timeframe=timeframe, start=start, end=end + timedelta(microseconds=1))[:MOST_LOOKS]
+    return bars(instrument=instrument, timeframe=timeframe, start=start, end=end + timedelta(microseconds=1))
 
 
 def _known(order: Order, times: Sequence[tuple[str, datetime]], fills: Sequence[Filled]) -> Known:

@@ -24,7 +24,7 @@ class Records:
     def known(self, client_order_ids):
         return [self.rows[each] for each in client_order_ids if each in self.rows]
 
-    def looks(self, ticket, start, end):
+    def looks(self, known, start, end):
         return [look for look in self.shown if start <= look.at <= end]
 
     def sessions(self, ticket, start, end):

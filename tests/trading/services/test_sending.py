@@ -367,3 +367,22 @@ class TestPaper:
         new = make_order(account, stock, time_in_force="GTC", type="LIMIT", limit_price="6", replaces=seen(old))
         sent(account, clock)
         assert (seen(old).status, seen(new).status) == ("REPLACED", "ACCEPTED")
+
+    def test_a_better_price_that_is_no_longer_quoted_is_not_had(self, account):
+        noon = datetime.combine(quiet_day("quotes"), datetime.min.time(), UTC) + timedelta(hours=12)
+        stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(noon)
+        make_quotes(stock, [(noon - timedelta(seconds=50), "90", "91"), (noon - timedelta(seconds=5), "99", "100")])
+        order = make_order(account, stock, time_in_force="GTC", type="LIMIT", limit_price="95")
+        sent(account, clock)
+        assert (look(account, clock, "paper"), seen(order).status) == (0, "ACCEPTED")
+
+    def test_a_stop_is_set_off_and_takes_the_market_after_it(self, account):
+        noon = datetime.combine(quiet_day("quotes"), datetime.min.time(), UTC) + timedelta(hours=12)
+        stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(noon)
+        rows = [(30, "98", "99"), (40, "104", "105"), (50, "100", "101")]
+        make_quotes(stock, [(noon + timedelta(seconds=number), bid, ask) for number, bid, ask in rows])
+        order = make_order(account, stock, time_in_force="GTC", type="STOP", stop_price="104", quantity=Decimal(300))
+        sent(account, clock)
+        clock.later(timedelta(seconds=60))
+        assert [look(account, clock, "paper") for _ in range(3)] == [1, 1, 0]
+        assert (seen(order).status, seen(order).filled_value) == ("FILLED", 200 * 105 + 100 * 101)
