@@ -6,6 +6,7 @@ order has to be at the broker once, filled, and every fill in the ledger once, w
 """
 
 import argparse
+import atexit
 import os
 import shutil
 import sys
@@ -31,12 +32,12 @@ def main(arguments: list[str]) -> int:
     for name in SERVERS:
         os.environ.pop(name, None)
     os.environ |= {"BEDROCK_VAR": str(var), "DJANGO_SETTINGS_MODULE": "config.settings", "LOG_LEVEL": "ERROR"}
+    atexit.register(shutil.rmtree, var, ignore_errors=True)  # registered first, it runs last
     storm = import_module("benchmarks.chaos.storm").Storm(asked, var)  # the settings read what has just been set
     try:
         return int(storm.run())
     finally:
         storm.end()
-        shutil.rmtree(var, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -78,8 +78,10 @@ class RecordedMarket:
             if timeframe is Timeframe.DAY:
                 return self._days(instrument, start, end)
             step = timedelta(seconds=timeframe.seconds)
-            if some := list(_bars(instrument, timeframe, start, end - step)):
-                return [Look.bar(bar.timestamp, bar.timestamp + step, bar.open, bar.low, bar.high, bar.volume) for bar in some]
+            if found_bars := list(_bars(instrument, timeframe, start, end - step)):
+                return [
+                    Look.bar(bar.timestamp, bar.timestamp + step, bar.open, bar.low, bar.high, bar.volume) for bar in found_bars
+                ]
         return ()
 
     def sessions(self, ticket: Ticket, start: datetime, end: datetime) -> Sequence[Hours]:
