@@ -84,7 +84,7 @@ class OrderSerializer(StrictSerializer):
     pending_cancel = serializers.BooleanField(read_only=True)
     pending_replace = serializers.BooleanField(read_only=True)
     reference_price = DecimalStringField(read_only=True, allow_null=True)
-    parent = serializers.UUIDField(source="parent_id", read_only=True, allow_null=True)
+    parent = serializers.UUIDField(source="parent_id", read_only=True, allow_null=True)  # type: ignore[assignment]  # a field of that name
     role = serializers.CharField(read_only=True)
     replaces = serializers.UUIDField(source="replaces_id", read_only=True, allow_null=True)
     broker = serializers.CharField(read_only=True)

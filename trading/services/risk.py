@@ -102,7 +102,7 @@ def record_breaches(
     exposure, configuration = standing.exposure, standing.limits.as_record()
     share = exposure.day_gain_share
     events = [
-        RiskEvent(
+        RiskEvent(  # type: ignore[misc]  # it may be null
             account=account,
             at=at,
             type=breach.rule,

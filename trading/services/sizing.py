@@ -16,6 +16,7 @@ from trading.domain.sizing import Size, SizeRequest, size
 from trading.services.refusals import told
 from trading.services.risk import standing_now
 
+RISK_SHARE = Decimal("0.01")  # what a stop may cost of the account, unless somebody says otherwise
 STEPS = {AssetClass.CRYPTO: Decimal("0.00000001")}
 
 
@@ -55,7 +56,7 @@ def size_of(
         entry=price,
         stop=stop,
         equity=equity,
-        risk_share=risk_share if risk_share is not None else SizeRequest.__dataclass_fields__["risk_share"].default,
+        risk_share=risk_share if risk_share is not None else RISK_SHARE,
         target=target,
         multiplier=instrument.multiplier,
         rate=EXACT.multiply(standing.rate, standing.unit),
