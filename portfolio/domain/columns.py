@@ -96,16 +96,37 @@ class Columns:
         """Return the entries by instrument, and in the order of happening within each: what arrives before what leaves."""
         at, what = self.at, self.what
         small = what.astype(np.int16) if len(self.instruments) < 1 << 15 else what  # which is sorted in one go
-        if bool((at[1:] > at[:-1]).all()):
-            return self.only(np.argsort(small, kind="stable"))
-        leaves = (self.kind == SELL) | ((self.kind == FLOW) & (self.cash.digits < 0).astype(bool))
         if bool((at[1:] >= at[:-1]).all() and (self.sequence[1:] > self.sequence[:-1]).all()):
-            instants = np.cumsum(at[1:] != at[:-1])
-            order = np.argsort(np.concatenate(([0], instants)) * 2 + leaves, kind="stable")
-        else:
-            order = np.lexsort((self.sequence, leaves, at))
-        order = order[np.argsort(small[order], kind="stable")]
-        return self.only(order)
+            return self._turned(self._arrivals_first(np.argsort(small, kind="stable")))
+        order = np.lexsort((self.sequence, self.leaves, at))
+        return self._turned(order[np.argsort(small[order], kind="stable")])
+
+    @property
+    def leaves(self) -> NDArray[np.bool_]:
+        """Which entries take something out: they come after those of the same instant that bring something."""
+        found: NDArray[np.bool_] = (self.kind == SELL) | ((self.kind == FLOW) & (self.cash.digits < 0).astype(bool))
+        return found
+
+    def _arrivals_first(self, order: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return entries ordered by instrument and time with what arrives before what leaves in the same instant."""
+        at, what, leaves = self.at.take(order), self.what.take(order), self.leaves.take(order)
+        alike = (at[1:] == at[:-1]) & (what[1:] == what[:-1])
+        late = np.flatnonzero(alike & leaves[:-1] & ~leaves[1:])
+        if len(late):
+            groups = np.concatenate(([0], np.cumsum(~alike)))
+            chosen = np.flatnonzero(np.isin(groups, groups[late]))
+            order[chosen] = order[chosen][np.lexsort((leaves[chosen], groups[chosen]))]
+        return order
+
+    def _turned(self, order: NDArray[np.intp]) -> Columns:
+        """Return all entries in another order; columns of zeros are as they were."""
+        return Columns(
+            self.instruments,
+            self.currencies,
+            *(column.take(order) for column in (self.what, self.kind, self.sequence, self.at)),
+            self.currency.take(order) if len(self.currencies) > 1 else self.currency,
+            *(picked(column, order) if column.peak else column for column in (self.quantity, self.cash, self.fee, self.tax)),
+        )
 
     def entries(self) -> list[Entry]:
         """Return the entries as values, as far as columns tell."""
