@@ -94,12 +94,18 @@ class Columns:
 
     def in_order(self) -> Columns:
         """Return the entries by instrument, and in the order of happening within each: what arrives before what leaves."""
-        at, what = self.at, self.what
-        small = what.astype(np.int16) if len(self.instruments) < 1 << 15 else what  # which is sorted in one go
-        if bool((at[1:] >= at[:-1]).all() and (self.sequence[1:] > self.sequence[:-1]).all()):
-            return self._turned(self._arrivals_first(np.argsort(small, kind="stable")))
-        order = np.lexsort((self.sequence, self.leaves, at))
-        return self._turned(order[np.argsort(small[order], kind="stable")])
+        what = self.what.astype(np.int16) if len(self.instruments) < 1 << 15 else self.what  # which is sorted in one go
+        order = self._by_time()
+        order = np.argsort(what, kind="stable") if order is None else order[np.argsort(what[order], kind="stable")]
+        return self._turned(self._arrivals_first(order))
+
+    def _by_time(self) -> NDArray[np.intp] | None:
+        """Return the order of times and sequences; none where the entries are in it."""
+        at, sequence = self.at, self.sequence
+        ordered = bool((sequence[1:] > sequence[:-1]).all())
+        if ordered and bool((at[1:] >= at[:-1]).all()):
+            return None
+        return np.argsort(at, kind="stable") if ordered else np.lexsort((sequence, at))
 
     @property
     def leaves(self) -> NDArray[np.bool_]:
@@ -114,7 +120,9 @@ class Columns:
         late = np.flatnonzero(alike & leaves[:-1] & ~leaves[1:])
         if len(late):
             groups = np.concatenate(([0], np.cumsum(~alike)))
-            chosen = np.flatnonzero(np.isin(groups, groups[late]))
+            mixed = np.zeros(len(order), dtype=bool)
+            mixed[groups[late]] = True
+            chosen = np.flatnonzero(mixed[groups])
             order[chosen] = order[chosen][np.lexsort((leaves[chosen], groups[chosen]))]
         return order
 
@@ -123,7 +131,10 @@ class Columns:
         return Columns(
             self.instruments,
             self.currencies,
-            *(column.take(order) for column in (self.what, self.kind, self.sequence, self.at)),
+            self.what.take(order),
+            self.kind.take(order),
+            self.sequence.take(order),
+            self.at.take(order),
             self.currency.take(order) if len(self.currencies) > 1 else self.currency,
             *(picked(column, order) if column.peak else column for column in (self.quantity, self.cash, self.fee, self.tax)),
         )

@@ -21,7 +21,7 @@ from portfolio.domain.returns import INDEX_PLACES
 from portfolio.domain.swift import Holdings
 from portfolio.domain.xirr import rate_of
 
-ROWS = 100
+ROWS = 50
 NEVER = date.max.toordinal() + 1
 
 
@@ -131,14 +131,25 @@ def worth_of(holdings: Holdings, grid: Grid, first: int, last: int) -> Worth:
     peak = int(np.abs(held).max()) * grid.peak
     places_of_product = holdings.held.places + grid.places
     left, prices = widened(left, peak * count), widened(grid.prices, peak * count)
-    early = bool((grid.known > days[heads.clip(max=len(days) - 1)]).any())
+    early = bool((grid.known > days[np.minimum(heads, len(days) - 1)]).any())
     lack = _lacking(holdings, grid, first, span) if early else None
-    beyond = 10 ** max(places_of_product - MONEY_PLACES, 0)
-    places_of_product = min(places_of_product, MONEY_PLACES)
-    sums = np.zeros(width, dtype=left.dtype)
     begins = [*(heads + np.arange(count)).tolist(), len(left)]
-    # not too many instruments at a time: they have to fit into memory
-    for row in range(0, count, ROWS):
+    beyond = 10 ** max(places_of_product - MONEY_PLACES, 0)
+    sums = _summed(left, lasting, begins, prices, beyond)
+    index = grid.reached(first, span)
+    values = sums[index]
+    values[: np.searchsorted(index, 0)] = 0
+    return Worth(Fixed(values, min(places_of_product, MONEY_PLACES), int(np.abs(sums).max(initial=0))), lack)
+
+
+def _summed(left: Digits, lasting: Numbers, begins: Sequence[int], prices: Digits, beyond: int) -> Digits:
+    """Return for each day of a grid the sum of units times prices; `beyond` is what a product is rounded by.
+
+    `left` are the units, each for so many days of a row of the grid, `begins` where those of each row begin.
+    """
+    count, width = prices.shape
+    sums: Digits = np.zeros(width, dtype=left.dtype)
+    for row in range(0, count, ROWS):  # not all at a time: what fits into the caches is soon done
         upto = min(row + ROWS, count)
         mine = slice(begins[row], begins[upto])
         units = np.repeat(left[mine], lasting[mine]).reshape(upto - row, width)
@@ -146,9 +157,7 @@ def worth_of(holdings: Holdings, grid: Grid, first: int, last: int) -> Worth:
             sums += halves_to_even(units * prices[row:upto], beyond).sum(axis=0)
         else:
             sums += np.einsum("ij,ij->j", units, prices[row:upto])
-    index = grid.reached(first, span)
-    values = np.where(index < 0, 0, sums[index])
-    return Worth(Fixed(values, places_of_product, int(np.abs(sums).max(initial=0))), lack)
+    return sums
 
 
 def _lacking(holdings: Holdings, grid: Grid, first: int, span: int) -> Lack | None:
