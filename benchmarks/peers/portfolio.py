@@ -1,11 +1,14 @@
 """Others at the same work on the same data: beancount, a pandas pivot, a loop over days in decimals, quantstats and empyrical.
 
-beancount, beanquery and quantstats are no dependencies of the project: one that is not installed is named and left out.
+beancount, beanquery and quantstats are no dependencies of the project. They are taken from var/peers, where
+`uv pip install --target var/peers beancount==3.2.3 beanquery==0.2.0 quantstats==0.0.86` puts them; what they
+share with the project is the project's. One that is not there is named and left out.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyxirr
+from django.conf import settings
 from numpy.typing import NDArray
 
 from benchmarks.harness import Harness
@@ -109,6 +113,9 @@ def compare_beancount(
 
 def found(*names: str) -> list[ModuleType] | None:
     """Return libraries, or none and a word where one is not installed."""
+    folder = str(Path(settings.VAR) / "peers")
+    if folder not in sys.path:
+        sys.path.append(folder)  # the last: no library of the project is replaced
     try:
         return [importlib.import_module(name) for name in names]
     except ImportError as missing:
