@@ -1,8 +1,10 @@
 """Others at the same work on the same data: beancount, a pandas pivot, a loop over days in decimals, quantstats and empyrical.
 
-beancount, beanquery and quantstats are no dependencies of the project. They are taken from var/peers, where
-`uv pip install --target var/peers beancount==3.2.3 beanquery==0.2.0 quantstats==0.0.86` puts them; what they
-share with the project is the project's. One that is not there is named and left out.
+beancount, beanquery and quantstats are no dependencies of the project. They are taken from var/peers, where this puts them:
+
+    .venv/bin/python -m uv pip install --target var/peers beancount==3.2.3 beanquery==0.2.0 quantstats==0.0.86
+
+What they share with the project is the project's. One that is not there is named and left out.
 """
 
 from __future__ import annotations
