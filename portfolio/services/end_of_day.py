@@ -231,6 +231,7 @@ def advance(*, account_ids: Collection[UUID], chunk: int = CHUNK) -> list[UUID]:
 def _advance_chunk(prices: Prices, account_ids: list[UUID]) -> Iterable[UUID]:
     """Take a chunk of accounts on; return those that did not come to the end."""
     accounts = array_of(account_ids)
+    prices.cursor.execute("SET LOCAL synchronous_commit = off")  # what a crash takes back is found and done again
     if prices.write(prices.last, accounts) == len(account_ids):
         return []
     for again in (False, True):
