@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.portfolio.recompute import is_number, recomputed
 
-NAMES = frozenset({"opening", "closing", "window"})  # the sequences of entries are no figures, nor is what was asked for
+NAMES = frozenset({"opening", "closing", "sequence", "window"})  # the sequences of entries are no figures, nor is what was asked for
 SEARCHED = frozenset({"xirr"})  # no formula gives it: the flows it solves are told
 UNTOLD = "as the derivation"
 BRIDGE = "bridge."

@@ -1,0 +1,115 @@
+"""What follows from positions and days says why, too: lots, falls, months, windows, income, drift, bounds and reports."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.clients import browser
+from tests.factories import make_account, make_instrument, make_user, post
+from tests.portfolio.explained import explains_all
+from tests.portfolio.market import bars
+from tests.portfolio.worlds import at
+
+
+@pytest.fixture(scope="module")
+def alice():
+    """Return Alice, who owns all accounts here."""
+    return make_user("alice")
+
+
+@pytest.fixture(scope="module")
+def ask(alice):
+    """Return a way for Alice to ask an account why."""
+    client = browser(alice)
+
+    def get(account, route: str, status: int = 200, **query: str) -> Any:
+        response = client.get(f"/api/v1/accounts/{account.pk}/{route}/", {"explain": "1"} | query)
+        assert response.status_code == status, response.content
+        return response.json()
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def share():
+    """Return a share with closes of some days."""
+    found = make_instrument()
+    bars(found, {"2024-01-02": 10, "2024-01-03": 11, "2024-01-04": "12.5", "2024-02-01": 9, "2024-02-02": 12})
+    return found
+
+
+@pytest.fixture(scope="module")
+def plain(alice, share):
+    """Return an account that bought twice, sold once, and saw its shares split."""
+    account = make_account(owner=alice)
+    post(account, "DEPOSIT", cash="1000", occurred_at=at("2024-01-02"))
+    post(account, "BUY", instrument=share, quantity="10", price="10", fee="1", occurred_at=at("2024-01-02"))
+    post(account, "BUY", instrument=share, quantity="5", price="11", occurred_at=at("2024-01-03"))
+    post(account, "SELL", instrument=share, quantity="-4", price="12", occurred_at=at("2024-01-04"))
+    return account
+
+
+def steps_of(answer: dict) -> dict[str, dict]:
+    """Return the last step to each figure."""
+    return {step["figure"]: step for step in answer["explanation"]["steps"]}
+
+
+class TestLots:
+    def test_come_from_the_entries_that_opened_and_closed_them(self, ask, plain):
+        first, second = ask(plain, "lots")["results"]
+        explains_all(first)
+        explains_all(second)
+        rows = first["explanation"]["tables"]["entries"]["rows"]
+        assert [(row["sequence"], row["kind"], row["remaining_change"], row["cost_change"]) for row in rows] == [
+            (2, "BUY", "10", "101"),
+            (4, "SELL", "-4", "-40.4"),
+        ]
+        assert (first["remaining"], first["cost"]) == ("6", "60.6")
+        (only,) = second["explanation"]["tables"]["entries"]["rows"]
+        assert (only["sequence"], only["cost_change"]) == (3, "55")
+
+    def test_of_average_cost_have_a_part_of_the_cost_of_all(self, alice, ask, share):
+        account = make_account(owner=alice, cost_basis_method="AVERAGE")
+        post(account, "BUY", instrument=share, quantity="10", price="10", occurred_at=at("2024-01-02"))
+        post(account, "BUY", instrument=share, quantity="5", price="13", occurred_at=at("2024-01-03"))
+        post(account, "SELL", instrument=share, quantity="-3", price="12", occurred_at=at("2024-01-04"))
+        rows = ask(account, "lots")["results"]
+        for row in rows:
+            explains_all(row)
+        assert [row["cost"] for row in rows] == ["77", "55"]
+        assert [row["cost_change"] for row in rows[0]["explanation"]["tables"]["of_all"]["rows"]] == ["100", "65", "-33"]
+
+    def test_that_a_split_multiplied_say_so(self, alice, ask, share):
+        account = make_account(owner=alice)
+        post(account, "BUY", instrument=share, quantity="3", price="10", occurred_at=at("2024-01-02"))
+        post(account, "SPLIT", instrument=share, data={"ratio": "2:1"}, occurred_at=at("2024-01-03"))
+        (row,) = ask(account, "lots")["results"]
+        explains_all(row)
+        rows = row["explanation"]["tables"]["entries"]["rows"]
+        assert [(one["kind"], one["remaining_change"], one["cost_change"]) for one in rows] == [
+            ("BUY", "3", "30"),
+            ("SPLIT", "3", "0"),
+        ]
+
+    def test_of_one_entry_are_told_apart(self, alice, ask, share):
+        account = make_account(owner=alice, wash_sales=True)
+        post(account, "BUY", instrument=share, quantity="4", price="20", occurred_at=at("2024-01-02"))
+        post(account, "SELL", instrument=share, quantity="-4", price="11", occurred_at=at("2024-01-03"))
+        post(account, "BUY", instrument=share, quantity="10", price="12", occurred_at=at("2024-01-04"))
+        rows = ask(account, "lots")["results"]
+        for row in rows:
+            explains_all(row)
+        assert [(row["remaining"], row["cost"], row["tacked_days"]) for row in rows] == [("4", "84", 1), ("6", "72", None)]
+        assert any("2 lots" in note for note in rows[0]["explanation"]["notes"])
+
+    def test_of_a_past_are_explained_from_what_was_there(self, ask, plain):
+        (row,) = ask(plain, "lots", as_of="2024-01-02")["results"]
+        explains_all(row)
+        assert row["explanation"]["tables"]["entries"]["count"] == 1
+
+    def test_pages_are_no_longer_than_a_hundred_rows(self, ask, plain):
+        assert ask(plain, "lots", 400, limit="101")["errors"][0]["field"] == "limit"
+
+    def test_cents_come_out(self, ask, plain):
+        assert sum(Decimal(row["cost"]) for row in ask(plain, "lots")["results"]) == Decimal("115.6")
