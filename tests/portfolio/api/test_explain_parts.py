@@ -113,3 +113,74 @@ class TestLots:
 
     def test_cents_come_out(self, ask, plain):
         assert sum(Decimal(row["cost"]) for row in ask(plain, "lots")["results"]) == Decimal("115.6")
+
+
+class TestFallsAndMonths:
+    def test_falls_come_from_the_index_at_peak_and_trough(self, ask, plain):
+        answer = ask(plain, "drawdowns")
+        explains_all(answer)
+        step = steps_of(answer)["results.0.depth"]
+        assert step["formula"] == "index_at_trough / index_at_peak - 1"
+        days = {row["day"]: row["twr_index"] for row in answer["explanation"]["tables"]["days"]["rows"]}
+        fall = answer["results"][0]
+        assert (step["numbers"]["index_at_peak"], step["numbers"]["index_at_trough"]) == (
+            days[fall["peak"]],
+            days[fall["trough"]],
+        )
+
+    def test_months_come_from_the_index_at_both_ends(self, ask, plain):
+        answer = ask(plain, "monthly-returns")
+        explains_all(answer)
+        days = {row["day"]: row for row in answer["explanation"]["tables"]["days"]["rows"]}
+        step = steps_of(answer)["years.0.months.0"]
+        assert step["numbers"]["index_end"] == days["2024-01-31"]["twr_index"]
+        assert steps_of(answer)["years.0.gain"]["numbers"]["start_value"] == "0"
+
+
+FIGURES = "twr,volatility,semi_deviation,sharpe,sortino,omega,max_drawdown,var_95,cvar_95"
+BESIDE = "beta,alpha,tracking_error,information_ratio,correlation,benchmark_twr"
+
+
+class TestRolling:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def account(cls, alice):
+        """Return an account over thirty days with prices."""
+        account, share = make_account(owner=alice), make_instrument()
+        bars(share, {f"2024-03-{n:02}": f"{40 + (n * 7) % 11}.{n}" for n in range(1, 31)})
+        post(account, "DEPOSIT", cash="1000", occurred_at=at("2024-03-01"))
+        post(account, "BUY", instrument=share, quantity="20", price="44", fee="1", occurred_at=at("2024-03-01"))
+        post(account, "WITHDRAWAL", cash="-40", occurred_at=at("2024-03-12"))
+        return account
+
+    @pytest.mark.parametrize("period", [{}, {"start": "2024-03-08", "end": "2024-03-20"}])
+    @pytest.mark.parametrize("window", ["2", "5"])
+    def test_comes_from_the_returns_of_the_window(self, ask, account, window, period):
+        rows = ask(account, "rolling", window=window, figures=FIGURES, risk_free="0.02", **period)["results"]
+        assert rows
+        for row in rows:
+            explains_all(row)
+            table = row["explanation"]["tables"]["returns"]
+            assert table["count"] == int(window)
+            assert table["rows"][-1]["day"] == row["date"]
+
+    @pytest.mark.parametrize("figures", [BESIDE, "alpha", f"sharpe,{BESIDE}"])
+    @pytest.mark.parametrize("period", [{}, {"start": "2024-03-08"}])
+    def test_beside_a_benchmark_comes_from_the_prices_of_both(self, ask, account, figures, period):
+        market = make_instrument()
+        bars(market, {f"2024-03-{n:02}": f"{70 + (n * 5) % 3}.{n}" for n in range(4, 31) if n % 6})
+        rows = ask(account, "rolling", window="4", figures=figures, benchmark=market.key, **period)["results"]
+        assert any(row["alpha"] is not None for row in rows)
+        for row in rows:
+            explains_all(row)
+            if row["alpha"] is not None:
+                assert row["explanation"]["tables"]["benchmark"]["count"] == 4
+
+    def test_of_too_many_days_is_refused(self, alice, ask):
+        account, share = make_account(owner=alice), make_instrument()
+        days = [(month, day) for month in range(1, 6) for day in range(1, 29)]
+        bars(share, {f"2024-{month:02}-{day:02}": 10 + day % 3 for month, day in days})
+        post(account, "DEPOSIT", cash="20", occurred_at=at("2024-01-01"))
+        post(account, "BUY", instrument=share, quantity="1", price="10", occurred_at=at("2024-01-01"))
+        assert ask(account, "rolling", 400, window="3")["errors"][0]["field"] == "explain"
+        assert len(ask(account, "rolling", window="3", end="2024-03-20")["results"]) < 100
