@@ -7,7 +7,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from accounts.services import jobs
-from portfolio.selectors.projections import lagging_accounts
+from portfolio.selectors.lagging import lagging_accounts
 from portfolio.services import corporate_actions, end_of_day, policies, projections, trade_alerts
 
 PAGE = 5_000  # accounts whose new days one task writes: it reads the prices of a day once for all of them

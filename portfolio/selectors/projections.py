@@ -9,8 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections
-from django.db.models import BooleanField, QuerySet, TextField
-from django.db.models.expressions import RawSQL
+from django.db.backends.utils import CursorWrapper
 
 from accounts.models import Account
 from marketdata.domain.actions import ActionKind
@@ -59,26 +58,25 @@ _READ = """
         (SELECT sequence FROM accounts_ledgerhead AS head WHERE head.account_id = portfolio_projection.account_id), 0)
     AND portfolio_projection.basis = (SELECT {basis} FROM accounts_account AS a WHERE a.id = portfolio_projection.account_id)
 """
-_UNMOVED = """
-    portfolio_projection.series = ({series}) AND portfolio_projection.rates = ({rates})
-"""
 MEASURED = """
     (portfolio_projection.valued_until IS NULL OR EXISTS (
         SELECT FROM portfolio_performance AS kept
         WHERE kept.account_id = portfolio_projection.account_id AND kept.as_of = portfolio_projection.valued_until))
 """
 READ = _READ.format(basis=BASIS)
-UNMOVED = _UNMOVED.format(
-    series=SERIES.format(ids="ARRAY(SELECT jsonb_object_keys(portfolio_projection.series)::uuid)"),
-    rates=RATES.format(legs="ARRAY(SELECT jsonb_object_keys(portfolio_projection.rates))"),
-)
-CURRENT = f"{READ} AND {UNMOVED}"
-LAGGING = f"""
-    SELECT head.account_id
-    FROM accounts_ledgerhead AS head
-    LEFT JOIN portfolio_projection ON portfolio_projection.account_id = head.account_id
-    WHERE head.sequence > 0 AND ({CURRENT}) IS NOT TRUE
-    ORDER BY head.account_id
+_SERIES = SERIES.format(ids="ARRAY(SELECT jsonb_object_keys(portfolio_projection.series)::uuid)")
+_RATES = RATES.format(legs="ARRAY(SELECT jsonb_object_keys(portfolio_projection.rates))")
+RATES_UNMOVED = f"(portfolio_projection.rates = '{{}}' OR portfolio_projection.rates = ({_RATES}))"
+UNMOVED = f"portfolio_projection.series = ({_SERIES}) AND {RATES_UNMOVED}"
+TOLD = f"""
+    SELECT portfolio_projection.*, ({READ}) AS read, ({UNMOVED}) AS unmoved, ({MEASURED}) AS measured,
+           portfolio_projection.xmin::text AS version
+    FROM portfolio_projection WHERE account_id = %s
+"""  # noqa: S608
+TOLD = f"""
+    SELECT portfolio_projection.*, ({READ}) AS read, ({UNMOVED}) AS unmoved, ({MEASURED}) AS measured,
+           portfolio_projection.xmin::text AS version
+    FROM portfolio_projection WHERE account_id = %s
 """  # noqa: S608
 
 
@@ -108,15 +106,9 @@ def joins_earlier(entries: Collection[Entry], *, account_id: UUID, sequence: int
         return bool(cursor.fetchone()[0])
 
 
-def projections() -> QuerySet[Projection]:
-    """Return projections that say of themselves whether they are `current`, seen through the system role."""
-    told = {
-        "read": RawSQL(f"({READ})", [], output_field=BooleanField()),  # noqa: S611
-        "unmoved": RawSQL(f"({UNMOVED})", [], output_field=BooleanField()),  # noqa: S611
-        "measured": RawSQL(MEASURED, [], output_field=BooleanField()),  # noqa: S611
-        "version": RawSQL("portfolio_projection.xmin::text", [], output_field=TextField()),
-    }
-    return Projection.objects.using(SYSTEM).annotate(**told)
+def projection_of(account_id: UUID) -> Projection | None:
+    """Return a projection that says of itself whether it is `current`, seen through the system role; none where there is none."""
+    return next(iter(Projection.objects.using(SYSTEM).raw(TOLD, [account_id])), None)
 
 
 def lock(account_id: UUID) -> str | None:
@@ -125,13 +117,6 @@ def lock(account_id: UUID) -> str | None:
         cursor.execute("SELECT xmin::text FROM portfolio_projection WHERE account_id = %s FOR UPDATE", [account_id])
         row = cursor.fetchone()
     return None if row is None else str(row[0])
-
-
-def lagging_accounts() -> list[UUID]:
-    """Return the accounts whose figures are behind their ledger, their prices or their rates."""
-    with connections[SYSTEM].cursor() as cursor:
-        cursor.execute(LAGGING)
-        return [account_id for (account_id,) in cursor.fetchall()]
 
 
 def account_exists(account_id: UUID) -> bool:
@@ -243,6 +228,8 @@ def recall_holdings(book: Book, *, account_id: UUID, touched: Collection[str], o
             day = since.toordinal() if since else None
             sums = (quantity, cost, realized, income, fees, taxes)
             book.holdings[instrument] = Holding(instrument, book.listings[instrument], [], *sums, day)
+        if not touched:
+            return
         cursor.execute(lots, [account_id, list(touched)])
         for instrument, *fields in cursor.fetchall():
             book.holdings[instrument].lots.append(Lot(*fields))
@@ -255,32 +242,43 @@ def opening_before(*, account_id: UUID, day: date) -> Opening:
     """
     with connections[SYSTEM].cursor() as cursor:
         cursor.execute(query, [account_id, day - timedelta(days=1)])
-        row = cursor.fetchone()
-        if row is None:
-            return Opening()
-        *figures, complete = row
-        if complete:
-            return Opening(*figures)
-        cursor.execute(SINCE_COMPLETE, {"account": account_id, "day": day})
-        return Opening(*figures, *cursor.fetchone())
+        return _opening(cursor, account_id, day, cursor.fetchone())
 
 
-def pages_from(*, account_id: UUID, day: date) -> dict[int, Day]:
-    """Return what moved on a day and later, and what was held before: from the first of the month on."""
-    origin = (day - timedelta(days=1)).replace(day=1)
+def opening_and_pages(*, account_id: UUID, day: date) -> tuple[Opening, dict[int, Day]]:
+    """Return the figures of the day before, and what moved since the first of its month, with what was held before that."""
+    before = day - timedelta(days=1)
     query = """
-        SELECT date, moves, CASE WHEN date = %(origin)s THEN held END FROM portfolio_snapshot
-        WHERE account_id = %(account)s AND date >= %(origin)s AND (moves IS NOT NULL OR (date = %(origin)s AND held IS NOT NULL))
+        SELECT date, moves, CASE WHEN date = %(origin)s THEN held END, total_value, total_gain, twr_index, complete
+        FROM portfolio_snapshot
+        WHERE account_id = %(account)s AND date >= %(origin)s
+          AND (moves IS NOT NULL OR (date = %(origin)s AND held IS NOT NULL) OR date = %(before)s)
     """
-    pages = {}
+    pages: dict[int, Day] = {}
+    opening = None
     with connections[SYSTEM].cursor() as cursor:
-        cursor.execute(query, {"account": account_id, "origin": origin})
-        for when, moves, held in cursor.fetchall():
+        cursor.execute(query, {"account": account_id, "origin": before.replace(day=1), "before": before})
+        for when, moves, held, *figures in cursor.fetchall():
+            if when == before:
+                opening = figures
+            if not moves and not held:
+                continue
             page = Day.of_json(json.loads(held)) if held else Day()
             if moves:
                 page.merge(Day.of_json(json.loads(moves)))
             pages[when.toordinal()] = page
-    return pages
+        return _opening(cursor, account_id, day, opening), pages
+
+
+def _opening(cursor: CursorWrapper, account_id: UUID, day: date, row: Sequence[Any] | None) -> Opening:
+    """Return the figures of the day before one from its row; of an incomplete one with what came since the last complete day."""
+    if row is None:
+        return Opening()
+    *figures, complete = row
+    if complete:
+        return Opening(*figures)
+    cursor.execute(SINCE_COMPLETE, {"account": account_id, "day": day})
+    return Opening(*figures, *cursor.fetchone())
 
 
 def gaps_of(missing: dict[str, list[str | None]]) -> dict[str, Gap]:
