@@ -272,10 +272,6 @@ class TestBounds:
     def test_what_is_no_answer_is_refused(self, alice, ask, long, asked, field):
         assert ask(long, "summary", 400, **asked)["errors"][0]["field"] == field
 
-    @pytest.mark.parametrize("route", ["income"])
-    def test_is_not_taken_where_nothing_is_explained(self, alice, ask, long, route):
-        assert ask(long, route, 400)["errors"][0]["code"] == "unknown_parameter"
-
     @pytest.mark.parametrize("route", ["summary", "performance", "drawdowns", "monthly-returns"])
     def test_an_account_without_days_has_nothing_to_explain(self, alice, ask, route):
         assert ask(make_account(owner=alice), route)["explanation"] is None

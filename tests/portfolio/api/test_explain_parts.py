@@ -8,7 +8,7 @@ import pytest
 from tests.clients import browser
 from tests.factories import make_account, make_instrument, make_user, post
 from tests.portfolio.explained import explains_all
-from tests.portfolio.market import bars
+from tests.portfolio.market import bars, fresh_currencies, rates
 from tests.portfolio.worlds import at
 
 
@@ -184,3 +184,80 @@ class TestRolling:
         post(account, "BUY", instrument=share, quantity="1", price="10", occurred_at=at("2024-01-01"))
         assert ask(account, "rolling", 400, window="3")["errors"][0]["field"] == "explain"
         assert len(ask(account, "rolling", window="3", end="2024-03-20")["results"]) < 100
+
+
+def explains_income(answer: dict) -> None:
+    """Say that every number of an income comes from its explanation, but for those of the table of what is expected."""
+    for row in [*answer["months"], *answer["instruments"]]:
+        explains_all(row)
+    foretold = answer["explanation"]["tables"]["forecast"]["rows"]
+    for row, told in zip(answer["forecast"]["payments"], foretold, strict=True):
+        for name in ("quantity", "per_unit", "gross", "gross_in_currency"):
+            assert row[name] == told[name]
+    forecast = {name: value for name, value in answer["forecast"].items() if name != "payments"}
+    explains_all({**answer, "months": [], "instruments": [], "forecast": forecast})
+
+
+class TestIncome:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def account(cls, alice):
+        """Return an account with dividends, interest and staking, in its own currency and in another."""
+        base, foreign = fresh_currencies(2)
+        account = make_account(owner=alice, base_currency=base)
+        share, coin = make_instrument(currency=foreign), make_instrument(currency=base)
+        rates(foreign, base, {"2023-06-01": "1.25", "2024-03-01": "1.31"})
+        bars(share, {"2023-06-01": 30})
+        bars(coin, {"2023-06-01": 7, "2024-04-02": 8})
+        mine, theirs = {"currency": base}, {"currency": foreign}
+        post(account, "DEPOSIT", cash="900", occurred_at=at("2023-06-01"), **mine)
+        post(account, "BUY", instrument=share, quantity="7", price="30", occurred_at=at("2023-06-01"), **theirs)
+        post(account, "BUY", instrument=coin, quantity="3", price="7", occurred_at=at("2023-06-01"), **mine)
+        post(account, "DIVIDEND", instrument=share, cash="8.50", tax="1.50", occurred_at=at("2023-09-01"), **theirs)
+        said = {"data": {"fx_rate": "1.3333"}}
+        post(
+            account,
+            "DIVIDEND",
+            instrument=share,
+            cash="10.01",
+            tax="2",
+            fee="0.11",
+            occurred_at=at("2024-03-01"),
+            **theirs,
+            **said,
+        )
+        post(account, "INTEREST", cash="1.23", occurred_at=at("2024-03-05"), **mine)
+        post(account, "STAKING", instrument=coin, quantity="0.3", occurred_at=at("2024-04-02"), **mine)
+        return account
+
+    @pytest.mark.parametrize(
+        "asked", [{"as_of": "2024-06-01"}, {"as_of": "2024-06-01", "start": "2024-01-01"}, {"as_of": "2024-03-02"}]
+    )
+    def test_every_number_comes_from_the_payments(self, ask, account, asked):
+        explains_income(ask(account, "income", **asked))
+
+    def test_in_another_currency_comes_from_the_rates_of_the_days(self, ask, account):
+        (other,) = fresh_currencies(1)
+        rates(account.base_currency, other, {"2023-06-01": "0.7", "2024-03-01": "0.9"})
+        answer = ask(account, "income", as_of="2024-06-01", currency=other)
+        explains_income(answer)
+        assert Decimal(answer["total"]["interest"]) == Decimal("1.23") * Decimal("0.9")
+
+    def test_names_the_entries_and_the_rate_that_one_states(self, ask, account):
+        answer = ask(account, "income", as_of="2024-06-01")
+        rows = answer["explanation"]["tables"]["payments"]["rows"]
+        assert [(row["sequence"], row["kind"], row["rate"]) for row in rows if row["kind"] == "DIVIDEND"] == [
+            (4, "DIVIDEND", "1.25"),
+            (5, "DIVIDEND", "1.3333"),
+        ]
+        assert {(rate["source"], rate["value"]) for rate in answer["explanation"]["rates"]} >= {("entry #5", "1.3333")}
+
+    def test_of_too_many_months_is_refused(self, alice, ask):
+        account = make_account(owner=alice)
+        for number in range(101):
+            post(account, "INTEREST", cash="1", occurred_at=at(f"{2010 + number // 12}-{number % 12 + 1:02}-03"))
+        assert ask(account, "income", 400, as_of="2020-01-01")["errors"][0]["field"] == "explain"
+        explains_income(ask(account, "income", as_of="2020-01-01", start="2015-01-01"))
+
+    def test_of_an_account_without_income_adds_up_to_nothing(self, alice, ask):
+        explains_income(ask(make_account(owner=alice), "income"))
