@@ -276,8 +276,8 @@ def _priced_days(quoted: Quoted, first: int, last: int, since: Mapping[str, int]
     marks = np.zeros(last - first + 1, dtype=bool)
     for instrument, day in since.items():
         points = quoted.prices.get(instrument, NOTHING)
-        days = points.closed
-        marks[days[(days >= max(day, first)) & (days <= last)] - first] = True
+        start, end = points.closed.searchsorted((max(day, first), last + 1))
+        marks[points.closed[start:end] - first] = True
     return frozenset((np.flatnonzero(marks) + first).tolist())
 
 
@@ -364,7 +364,8 @@ def position_value(instrument: str, quantity: Decimal, quoted: Quoted, day: int)
         return None
     price, seen = points.values.decimal(index), int(points.seen[index])
     value = money(EXACT.multiply(EXACT.multiply(quantity, price), listing.multiplier))
-    return PositionValue(price, seen, value, money(EXACT.multiply(value, rate)))
+    in_base = value if listing.currency == quoted.base else money(EXACT.multiply(value, rate))
+    return PositionValue(price, seen, value, in_base)
 
 
 def keyframes(pages: Mapping[int, Day], days: Iterable[int]) -> dict[int, Day]:

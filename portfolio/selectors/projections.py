@@ -70,13 +70,16 @@ RATES_UNMOVED = f"(portfolio_projection.rates = '{{}}' OR portfolio_projection.r
 UNMOVED = f"portfolio_projection.series = ({_SERIES}) AND {RATES_UNMOVED}"
 TOLD = f"""
     SELECT portfolio_projection.*, ({READ}) AS read, ({UNMOVED}) AS unmoved, ({MEASURED}) AS measured,
-           portfolio_projection.xmin::text AS version
-    FROM portfolio_projection WHERE account_id = %s
+           portfolio_projection.xmin::text AS version,
+           (SELECT coalesce(max(entries), 0) FROM portfolio_checkpoint WHERE account_id = %(account)s) AS kept_after
+    FROM portfolio_projection WHERE account_id = %(account)s
 """  # noqa: S608
-TOLD = f"""
-    SELECT portfolio_projection.*, ({READ}) AS read, ({UNMOVED}) AS unmoved, ({MEASURED}) AS measured,
-           portfolio_projection.xmin::text AS version
-    FROM portfolio_projection WHERE account_id = %s
+ACCOUNT = [field.attname for field in Account._meta.concrete_fields]
+LOCK = f"""
+    SELECT 1 FROM portfolio_projection WHERE account_id = %(account)s FOR UPDATE;
+    SELECT {", ".join(ACCOUNT)},
+           (SELECT xmin::text FROM portfolio_projection WHERE account_id = accounts_account.id)
+    FROM accounts_account WHERE id = %(account)s
 """  # noqa: S608
 
 
@@ -108,15 +111,23 @@ def joins_earlier(entries: Collection[Entry], *, account_id: UUID, sequence: int
 
 def projection_of(account_id: UUID) -> Projection | None:
     """Return a projection that says of itself whether it is `current`, seen through the system role; none where there is none."""
-    return next(iter(Projection.objects.using(SYSTEM).raw(TOLD, [account_id])), None)
+    return next(iter(Projection.objects.using(SYSTEM).raw(TOLD, {"account": account_id})), None)
 
 
-def lock(account_id: UUID) -> str | None:
-    """Lock the row of a projection until the transaction ends, and return its version; none where there is no such row."""
+def lock(account_id: UUID) -> tuple[Account, str | None]:
+    """Lock the row of a projection until the transaction ends, and return its account, and its version if there is such a row.
+
+    Both are read by a statement of their own, once the lock is held, on the same way to the server.
+
+    :raises Account.DoesNotExist: if there is no such account
+    """
     with connections[SYSTEM].cursor() as cursor:
-        cursor.execute("SELECT xmin::text FROM portfolio_projection WHERE account_id = %s FOR UPDATE", [account_id])
+        cursor.execute(LOCK, {"account": account_id})
+        cursor.nextset()
         row = cursor.fetchone()
-    return None if row is None else str(row[0])
+    if row is None:
+        raise Account.DoesNotExist
+    return Account.from_db(SYSTEM, ACCOUNT, row[:-1]), row[-1]
 
 
 def account_exists(account_id: UUID) -> bool:

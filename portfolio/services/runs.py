@@ -207,8 +207,7 @@ def _resumed(account: Account, projection: Projection, reading: Reading) -> Run:
     day = date.fromordinal(first)
     resumption = Resumption(
         first,
-        state.opening_before(account_id=account.pk, day=day),
-        state.pages_from(account_id=account.pk, day=day),
+        *state.opening_and_pages(account_id=account.pk, day=day),
         state.gaps_of(projection.missing),
         projection.last_moved_on.toordinal() if projection.last_moved_on else 0,
     )
@@ -241,8 +240,7 @@ def _on_last_day(account: Account, projection: Projection, reading: Reading) -> 
     state.recall_holdings(book, account_id=account.pk, touched=touched, only=True)
     resumption = Resumption(
         day.toordinal(),
-        state.opening_before(account_id=account.pk, day=day),
-        state.pages_from(account_id=account.pk, day=day),
+        *state.opening_and_pages(account_id=account.pk, day=day),
         last_moved=day.toordinal(),
         others=state.worth_of_others(account_id=account.pk, touched=touched, day=day),
     )
@@ -255,8 +253,7 @@ def _is_to_be_kept(projection: Projection, reading: Reading) -> bool:
         return False
     if reading.entries[0].day <= projection.last_moved_on.toordinal():
         return False
-    many = projection.read_up_to >= NEAREST  # who has few entries is not asked about
-    return many and projection.read_up_to - past.entries_before_last_kept(projection.pk) >= NEAREST
+    return projection.read_up_to - projection.kept_after >= NEAREST
 
 
 def _as_found(book: Book, projection: Projection, reading: Reading) -> Checkpoint:
