@@ -161,11 +161,11 @@ def earned(entries: Sequence[Entry], pages: Mapping[int, Day]) -> list[Received]
     sources = {(entry.day, entry.instrument): entry for entry in entries if _brings(entry)}
     count = Counter((entry.day, entry.instrument) for entry in entries if _brings(entry))
     for (day, item), worth in rest.items():
-        entry = sources.get((day, item.instrument))
-        if entry is not None and worth:
-            many, kind = count.pop((day, item.instrument), 0), str(entry.kind)
+        source = sources.get((day, item.instrument))
+        if source is not None and worth:
+            many, kind = count.pop((day, item.instrument), 0), str(source.kind)
             when, amounts = date.fromordinal(day), (worth, ZERO, ZERO, worth)
-            found.append(Received(when, kind, item.instrument, item.currency, *amounts, item.rate, many, entry.sequence))
+            found.append(Received(when, kind, item.instrument, item.currency, *amounts, item.rate, many, source.sequence))
     paid = {(one.day.toordinal(), one.instrument) for one in found}
     charged = [entry for entry in entries if _brings(entry) and (entry.fee or entry.tax)]
     return found + [_charged(one) for one in charged if one.kind == EntryKind.STAKING or (one.day, one.instrument) in paid]

@@ -261,3 +261,85 @@ class TestIncome:
 
     def test_of_an_account_without_income_adds_up_to_nothing(self, alice, ask):
         explains_income(ask(make_account(owner=alice), "income"))
+
+
+def explains_drift(answer: dict) -> None:
+    """Say that every number of a drift comes from its explanation."""
+    explains_all({name: value for name, value in answer.items() if name not in {"allocation", "as_of"}})
+
+
+@pytest.fixture(scope="module")
+def planned(alice):
+    """Return an account that holds two things in two currencies, with cash in both."""
+    base, foreign = fresh_currencies(2)
+    account = make_account(owner=alice, base_currency=base)
+    share, bond = make_instrument(currency=base), make_instrument(currency=foreign, asset_class="BOND")
+    rates(foreign, base, {"2024-01-02": "1.3137", "2024-01-03": "1.2999"})
+    bars(share, {"2024-01-02": 10, "2024-01-03": "11.11"})
+    bars(bond, {"2024-01-02": 20, "2024-01-03": "21.03"})
+    mine, theirs = {"currency": base}, {"currency": foreign}
+    post(account, "DEPOSIT", cash="1000", occurred_at=at("2024-01-02"), **mine)
+    post(account, "DEPOSIT", cash="300", occurred_at=at("2024-01-02"), **theirs)
+    post(account, "BUY", instrument=share, quantity="31", price="10", fee="7", occurred_at=at("2024-01-02"), **mine)
+    post(account, "BUY", instrument=bond, quantity="7", price="20", fee="1.5", occurred_at=at("2024-01-02"), **theirs)
+    return account, share, bond
+
+
+class TestDrift:
+    @pytest.fixture(scope="class", params=["INSTRUMENT", "ASSET_CLASS", "CURRENCY", "TAXONOMY"])
+    @classmethod
+    def allocation(cls, request, alice, planned):
+        """Return an allocation of each basis."""
+        account, share, bond = planned
+        client, route = browser(alice), f"/api/v1/accounts/{account.pk}/targets/"
+        body = {"name": request.param, "basis": request.param}
+        if request.param == "INSTRUMENT":
+            body |= {"targets": [{"instrument": share.key, "weight": "0.333333"}]}
+        elif request.param == "TAXONOMY":
+            parts = [("safe", share, "0.3"), ("risky", share, "0.633333"), ("safe", bond, "0.9")]
+            address = f"/api/v1/accounts/{account.pk}"
+            made = client.post(f"{address}/taxonomies/", {"name": "Risk"}, format="json")
+            for name, one, weight in parts:
+                row = {"taxonomy": made.json()["id"], "category": name, "instrument": one.key, "weight": weight}
+                answer = client.post(f"{address}/classifications/", row, format="json")
+                assert answer.status_code == 201, answer.content
+            body |= {"taxonomy": made.json()["id"], "targets": [{"category": "safe", "weight": "0.25"}]}
+        else:
+            named = "BOND" if request.param == "ASSET_CLASS" else bond.currency
+            body |= {"targets": [{"category": named, "weight": "0.5"}]}
+        answer = client.post(route, body, format="json")
+        assert answer.status_code == 201, answer.content
+        return answer.json()["id"]
+
+    @pytest.mark.parametrize("past", [{}, {"as_of": "2024-01-02"}])
+    def test_comes_from_what_is_held(self, ask, planned, allocation, past):
+        answer = ask(planned[0], "drift", allocation=allocation, **past)
+        explains_drift(answer)
+        held = {row["instrument"]: row["price"] for row in answer["explanation"]["tables"]["holdings"]["rows"]}
+        assert held == dict(zip([planned[1].key, planned[2].key], ["10", "20"] if past else ["11.11", "21.03"], strict=True))
+
+    def test_of_an_account_that_holds_nothing_is_none(self, alice, ask, share):
+        account = make_account(owner=alice)
+        body = {"name": "Mine", "targets": [{"instrument": share.key, "weight": "1"}]}
+        assert browser(alice).post(f"/api/v1/accounts/{account.pk}/targets/", body, format="json").status_code == 201
+        explains_drift(ask(account, "drift"))
+
+
+class TestPolicyChecks:
+    KINDS = ("POSITION", "ASSET_CLASS", "CURRENCY", "CASH", "FEES")
+
+    @pytest.mark.parametrize("past", [{}, {"as_of": "2024-01-02"}])
+    def test_come_from_what_is_compared(self, alice, ask, planned, past):
+        account = planned[0]
+        for kind in self.KINDS:
+            body = {"kind": kind, "threshold": "0.3"}
+            browser(alice).post(f"/api/v1/accounts/{account.pk}/policies/", body, format="json")
+        answer = ask(account, "policy-checks", **past)
+        assert [row["kind"] for row in answer["checks"]] == sorted(self.KINDS)
+        explains_all(answer)
+        assert answer["broken"] == sum(row["state"] == "broken" for row in answer["checks"]) > 0
+        tables = answer["explanation"]["tables"]
+        assert sum(Decimal(row["fees"]) for row in tables["year"]["rows"]) == Decimal("7") + Decimal("1.5") * Decimal("1.3137")
+
+    def test_without_bounds_none_is_broken(self, alice, ask):
+        explains_all(ask(make_account(owner=alice), "policy-checks"))
