@@ -11,11 +11,12 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from accounts.admin.base import BY_ACCOUNT, MemberAdmin
+from accounts.admin.base import BY_ACCOUNT
 from accounts.domain.roles import Role
 from accounts.models import LedgerEntry
 from marketdata.admin.base import Cell, figure, flag, leave, link, on_day, page_of, when
 from marketdata.domain.display import NOTHING
+from portfolio.admin.derived import DerivedAdmin
 from portfolio.admin.lot_forms import ChoiceDialog, TransferDialog
 from portfolio.admin.why import WhyAdmin
 from portfolio.models import Closure, Lot
@@ -62,9 +63,10 @@ TACKED = figure("tacked_days", "Days held before", style="quantity", zero=False)
 
 
 @admin.register(Lot)
-class LotAdmin(MemberAdmin):
+class LotAdmin(DerivedAdmin):
     """Units bought together and still held, the oldest of an instrument first."""
 
+    natural = ("instrument_id", "number")
     list_display = (
         on_day("opened_at", "Opened"),
         link("instrument", "Instrument"),
@@ -119,6 +121,7 @@ class LotAdmin(MemberAdmin):
 class ClosureAdmin(WhyAdmin):
     """What was sold against each lot, the last first."""
 
+    natural = ("number",)
     list_display = (
         on_day("closed_at", "Closed"),
         link("instrument", "Instrument"),

@@ -4,9 +4,10 @@ from django.contrib import admin
 from django.utils.html import format_html_join
 from unfold.decorators import display
 
-from accounts.admin.base import BY_ACCOUNT, MemberAdmin
+from accounts.admin.base import BY_ACCOUNT
 from marketdata.admin.base import figure, flag, link, when
 from marketdata.domain.display import NOTHING
+from portfolio.admin.derived import DerivedAdmin, stands
 from portfolio.admin.why import WhyAdmin
 from portfolio.models import Performance, Projection, Snapshot
 from portfolio.selectors.figures import names_of
@@ -34,6 +35,7 @@ RATIOS = [
 class SnapshotAdmin(WhyAdmin):
     """What the user's accounts were worth at the end of each day (UTC), the last first."""
 
+    natural = ("date",)
     list_display = ("date", link("account", "Account"), VALUE, CASH, POSITIONS, FLOW, DAY, GAIN)
     blank = "Each day from the first entry of an account on has a value. Post a deposit or a purchase, or import what happened."
     from_ledger = True
@@ -105,7 +107,7 @@ class PerformanceAdmin(WhyAdmin):
 
 
 @admin.register(Projection)
-class ProjectionAdmin(MemberAdmin):
+class ProjectionAdmin(DerivedAdmin):
     """How far the figures of the user's accounts have been derived, and what they lack."""
 
     list_display = (
@@ -113,7 +115,7 @@ class ProjectionAdmin(MemberAdmin):
         READ_UP_TO,
         READ_UNTIL,
         "first_date",
-        "valued_until",
+        stands,
         when("caught_up_at", "Caught up"),
     )
     list_filter = (BY_ACCOUNT,)

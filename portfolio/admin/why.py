@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import action
 
-from accounts.admin.base import MemberAdmin
 from marketdata.admin.base import find, page_of
+from portfolio.admin.derived import DerivedAdmin
 from portfolio.domain.explain import Explanation
 from portfolio.models import Closure, Performance, Position, Snapshot
 from portfolio.selectors.explained import Explained
@@ -38,7 +38,7 @@ HEADS = {
 HIDDEN = frozenset({"id"})
 
 
-class WhyAdmin(MemberAdmin):
+class WhyAdmin(DerivedAdmin):
     """Records whose figures can be asked why."""
 
     def has_why_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -1,15 +1,17 @@
-"""Which accounts are behind, found each minute: those of which nothing is new must cost next to nothing."""
+"""Which accounts are behind: of all, found each minute, those of which nothing is new must cost next to nothing."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection
+from datetime import date
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connections
 
 from portfolio.domain.fingerprints import LAST, mark
 from portfolio.selectors.market import SYSTEM, reach_of_prices
-from portfolio.selectors.projections import RATES_UNMOVED, READ, UNMOVED
+from portfolio.selectors.projections import MEASURED, RATES_UNMOVED, READ, UNMOVED
 
 HELD = """
     SELECT i.id::text FROM marketdata_instrument AS i
@@ -32,6 +34,38 @@ LAGGING = f"""
       AND ({READ} AND CASE WHEN last.fingerprint = held.mark THEN {RATES_UNMOVED} ELSE {UNMOVED} END) IS NOT TRUE
     ORDER BY head.account_id
 """  # noqa: S608
+STANDINGS = f"""
+    SELECT head.account_id, valued_until, head.sequence - coalesce(read_up_to, 0), coalesce({READ}, false),
+           coalesce({READ} AND {UNMOVED} AND {MEASURED}, false)
+    FROM accounts_ledgerhead AS head
+    LEFT JOIN portfolio_projection ON portfolio_projection.account_id = head.account_id
+    WHERE head.sequence > 0 AND head.account_id = ANY (%s::uuid[])
+"""  # noqa: S608
+
+
+class Standing(NamedTuple):
+    """Until which day the figures of an account go, how many entries they lack, and what else is new."""
+
+    until: date | None
+    unread: int
+    read: bool  # all entries, under the rules that hold
+    current: bool
+
+    @property
+    def behind(self) -> str:
+        """What the figures lack, nothing if they lack nothing."""
+        if self.current:
+            return ""
+        if self.unread:
+            return f"{self.unread} {'entry' if self.unread == 1 else 'entries'} behind"
+        return "new prices" if self.read else "new rules"
+
+
+def standings_of(account_ids: Collection[UUID]) -> dict[UUID, Standing]:
+    """Return where the figures of accounts stand that have any entries."""
+    with connections[SYSTEM].cursor() as cursor:
+        cursor.execute(STANDINGS, [list(account_ids)])
+        return {account_id: Standing(*row) for account_id, *row in cursor.fetchall()}
 
 
 def lagging_accounts() -> list[UUID]:
