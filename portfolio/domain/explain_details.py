@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import groupby, pairwise
@@ -23,6 +23,10 @@ MONTH = {
     "net_flow": Rule("inflow - outflow"),
     "gain": Rule("end_value - start_value - net_flow"),
     "twr": Rule("index_end / index_start - 1", RATIO_PLACES),
+}
+EXCLUDED = {
+    "inflow": Rule("own_inflow + max(income, 0) + max(interest, 0) + max(-fees, 0) + max(-taxes, 0)"),
+    "outflow": Rule("own_outflow + max(-income, 0) + max(-interest, 0) + max(fees, 0) + max(taxes, 0)"),
 }
 BESIDE = {
     "worth": Rule("close * unit * rate * units", INDEX_PLACES),
@@ -88,6 +92,19 @@ def explain_months(found: Explanation, days: Sequence[Daily], opening: Daily | N
         grown = rounded(EXACT.divide(last.twr_index, before.twr_index) - 1, RATIO_PLACES) if known else None
         table.add({"month": month, **value, "net_flow": into - out, "gain": gain, **index, "twr": grown})
         before = last
+
+
+def explain_excluded(found: Explanation, days: Sequence[Daily], causes: Collection[str]) -> None:
+    """Add what causes that are left out moved, day by day: it counts as flows."""
+    left_out = [name for name in ("income", "interest", "fees", "taxes") if ("income" if name == "interest" else name) in causes]
+    table = found.table("excluded", rules=EXCLUDED)
+    for day in days:
+        moved = {name: getattr(day, name) if name in left_out else ZERO for name in ("income", "interest", "fees", "taxes")}
+        if any(moved.values()):
+            row = {"day": day.date.isoformat(), "own_inflow": day.inflow, "own_outflow": day.outflow, **moved}
+            sides = {name: found.compute(rule.formula, row, rule.places) for name, rule in EXCLUDED.items()}
+            table.add(row | sides)
+    found.notes.append(f"Without {', '.join(sorted(causes))}: what these moved counts as flows, as `excluded` tells.")
 
 
 def explain_benchmark(

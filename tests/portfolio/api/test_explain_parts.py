@@ -9,7 +9,7 @@ from tests.clients import browser
 from tests.factories import make_account, make_instrument, make_user, post
 from tests.portfolio.explained import explains_all
 from tests.portfolio.market import bars, fresh_currencies, rates
-from tests.portfolio.worlds import at
+from tests.portfolio.worlds import Fortnights, at, benchmark_of
 
 
 @pytest.fixture(scope="module")
@@ -343,3 +343,30 @@ class TestPolicyChecks:
 
     def test_without_bounds_none_is_broken(self, alice, ask):
         explains_all(ask(make_account(owner=alice), "policy-checks"))
+
+
+class TestExcluded:
+    @pytest.mark.parametrize("causes", ["fees", "taxes", "income", "fees,income,taxes"])
+    @pytest.mark.parametrize("asked", [{}, {"start": "2024-01-04", "end": "2024-01-11"}, {"as_of": "2024-01-09"}])
+    def test_performance_before_a_cause_comes_from_the_days_without_it(self, busy, causes, asked):
+        ask, account, benchmark = busy
+        answer = ask(account, "performance", exclude=causes, **asked, **benchmark)
+        explains_all(answer)
+        tables = answer["explanation"]["tables"]
+        days = {row["day"]: row for row in tables["days"]["rows"]}
+        for row in tables["excluded"]["rows"]:
+            assert (days[row["day"]]["inflow"], days[row["day"]]["outflow"]) == (row["inflow"], row["outflow"])
+
+    @pytest.fixture(scope="class", params=[False, True])
+    @classmethod
+    def busy(cls, request):
+        """Return a way to ask, a busy account, and maybe a benchmark to ask for."""
+        fortnights = Fortnights()
+        client, account = browser(fortnights.owner), fortnights.busy("FIFO")
+
+        def get(one, route: str, **query: str) -> Any:
+            response = client.get(f"/api/v1/accounts/{one.pk}/{route}/", {"explain": "1"} | query)
+            assert response.status_code == 200, response.content
+            return response.json()
+
+        return get, account, {"benchmark": benchmark_of(fortnights.base).key} if request.param else {}
