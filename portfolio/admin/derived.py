@@ -22,10 +22,12 @@ from accounts.models import Account
 from marketdata.admin.addresses import page_of
 from marketdata.admin.lists import QuickList
 from marketdata.domain.display import NOTHING
+from portfolio.models import Performance
 from portfolio.selectors.lagging import Standing, standings_of
 from portfolio.services.projections import catch_up
 
 CHOSEN = ("account__id__exact", "account__id")
+ACCOUNT = ("account", "to_account")  # the columns that name it
 MOST = 20  # accounts that a list of several looks after; whoever has more is told which are behind
 SECONDS = 3.0  # until whoever waits gets the page; an account that was begun with is finished
 
@@ -36,14 +38,15 @@ def stands(row: Any) -> str:
     if standing is None:
         return NOTHING
     day = standing.until or NOTHING
-    if standing.current:
+    behind = standing.behind or ("new days" if isinstance(row, Performance) and not standing.measured else "")
+    if not behind:
         return format_html('<span class="nowrap">{}</span>', day)
     return format_html(
         '<span class="nowrap">{} <a class="tag" href="?{}={}" title="Show this account alone, up to date">{}</a></span>',
         day,
         CHOSEN[0],
         row.account_id,
-        standing.behind,
+        behind,
     )
 
 
@@ -77,7 +80,10 @@ class DerivedAdmin(MemberAdmin):
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Return the columns; where several accounts may be listed, until when the figures of each stand."""
         shown = list(super().get_list_display(request))
-        return shown if stands in shown or account_asked(request) else [*shown, stands]
+        if stands in shown or account_asked(request):
+            return shown
+        after = 1 + next(place for place, one in enumerate(shown) if one in ACCOUNT or getattr(one, "__name__", "") in ACCOUNT)
+        return [*shown[:after], stands, *shown[after:]]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list after the accounts were brought up to date."""
@@ -118,7 +124,9 @@ def account_asked(request: HttpRequest) -> UUID | None:
 def bring_up_to_date(request: HttpRequest, account_ids: Collection[UUID]) -> None:
     """Catch up those of some accounts that are behind, as far as the time goes; say which could not be."""
     started = time.monotonic()
-    behind = [account_id for account_id, standing in standings_of(account_ids).items() if not standing.current]
+    behind = [
+        account_id for account_id, standing in standings_of(account_ids).items() if not (standing.current and standing.measured)
+    ]
     for account_id in sorted(behind):
         if time.monotonic() - started > SECONDS:
             break

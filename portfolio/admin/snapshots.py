@@ -112,10 +112,10 @@ class ProjectionAdmin(DerivedAdmin):
 
     list_display = (
         "account",
+        stands,
         READ_UP_TO,
         READ_UNTIL,
         "first_date",
-        stands,
         when("caught_up_at", "Caught up"),
     )
     list_filter = (BY_ACCOUNT,)

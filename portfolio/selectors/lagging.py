@@ -36,7 +36,7 @@ LAGGING = f"""
 """  # noqa: S608
 STANDINGS = f"""
     SELECT head.account_id, valued_until, head.sequence - coalesce(read_up_to, 0), coalesce({READ}, false),
-           coalesce({READ} AND {UNMOVED} AND {MEASURED}, false)
+           coalesce({READ} AND {UNMOVED}, false), coalesce({MEASURED}, false)
     FROM accounts_ledgerhead AS head
     LEFT JOIN portfolio_projection ON portfolio_projection.account_id = head.account_id
     WHERE head.sequence > 0 AND head.account_id = ANY (%s::uuid[])
@@ -50,6 +50,7 @@ class Standing(NamedTuple):
     unread: int
     read: bool  # all entries, under the rules that hold
     current: bool
+    measured: bool  # the performance is that of the last day
 
     @property
     def behind(self) -> str:

@@ -100,6 +100,17 @@ class TestLists:
         assert not is_behind(account)
         assert "1 entry behind" not in text(looks(person).get(to(model, "changelist")))
 
+    def test_of_returns_say_which_are_of_days_before(self, person, account, share, monkeypatch):
+        holding(person, share, name="Other")
+        catch_up(account_id=account.pk, at=NOW)
+        post(account, "DEPOSIT", cash="5", occurred_at=at(6))
+        catch_up(account_id=account.pk, at=NOW)
+        monkeypatch.setattr(derived, "MOST", 1)
+        assert "2024-01-06 new days" in text(looks(person).get(to(Performance, "changelist")))
+        told = text(looks(person).get(to(Position, "changelist")))
+        assert "2024-01-06" in told
+        assert "new" not in told.partition("2024-01-06")[2][:20]
+
     def test_stop_catching_up_when_the_time_is_over(self, person, account, monkeypatch):
         monkeypatch.setattr(derived, "SECONDS", -1.0)
         assert "1 entry behind" in text(looks(person).get(to(Position, "changelist")))
