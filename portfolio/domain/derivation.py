@@ -22,7 +22,7 @@ from portfolio.domain.returns import DayFigures, Opening, chain
 from portfolio.domain.settling import settle
 from portfolio.domain.valuation import Course, Quoted, Valuation, keyframes, position_value, value_days
 
-VERSION = 7  # of the derivation: a new one makes every account start over
+VERSION = 8  # of the derivation: a new one makes every account start over
 
 
 class Gap(NamedTuple):

@@ -142,6 +142,19 @@ class TestIncome:
         row = reports.json("income", start="2024-07-01")["rows"][0]
         assert (row["kind"], row["gross"], row["net"], row["quantity"]) == ("STAKING", "50", "50", "0.5")
 
+    def test_counts_cash_that_stands_for_no_units_and_none_that_does(self, reports, account, stock):
+        """Six are held: a split leaves no fraction, then one; once nothing is held, capital that comes back is income."""
+        post(account, "SPLIT", instrument=stock, cash="4", tax="1", data={"ratio": "2:1"}, occurred_at=at("2024-06-24"))
+        post(account, "SPLIT", instrument=stock, cash="9", data={"ratio": "9:8"}, occurred_at=at("2024-06-25"))
+        post(account, "RETURN_OF_CAPITAL", instrument=stock, cash="5", occurred_at=at("2024-06-26"))
+        post(account, "SELL", instrument=stock, quantity="-13", price=12, occurred_at=at("2024-06-27"))
+        post(account, "RETURN_OF_CAPITAL", instrument=stock, cash="17", tax="2", occurred_at=at("2024-06-28"))
+        told = reports.json("income", start="2024-06-01")
+        assert [(row["kind"], row["gross"], row["tax"], row["net"]) for row in told["rows"]] == [
+            ("SPLIT", "5", "1", "4"),
+            ("RETURN_OF_CAPITAL", "19", "2", "17"),
+        ]
+
 
 class TestFees:
     def test_tells_fees_and_taxes_wherever_they_were_charged(self, reports):
