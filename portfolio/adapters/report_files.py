@@ -80,6 +80,14 @@ def write_json(file: IO[bytes], report: Report, section: str) -> None:
     file.write(b"}")
 
 
+def as_json(report: Report) -> dict[str, Any]:
+    """Return a report of few rows as JSON has it."""
+    file = io.BytesIO()
+    write_json(file, report, "")
+    found: dict[str, Any] = orjson.loads(file.getvalue())
+    return found
+
+
 def _batches(table: Table) -> Iterator[list[Sequence[Any]]]:
     """Return the rows of a table, several at once."""
     batch: list[Sequence[Any]] = []

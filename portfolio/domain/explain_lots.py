@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from portfolio.domain.book import Book
 from portfolio.domain.entries import Entry
 from portfolio.domain.exact import EXACT, MONEY_PLACES, ONE, ZERO
-from portfolio.domain.explain import Cited, Explanation, Row
+from portfolio.domain.explain import Cited, Explanation, Row, Rule
 from portfolio.domain.explain_ledger import entry_row, rate_of
 from portfolio.domain.explain_positions import AVERAGE, UNIT_PLACES
 from portfolio.domain.lots import Lot
@@ -24,6 +24,7 @@ SUMMED = {
     "remaining": ("remaining_change", UNIT_PLACES),
     "cost": ("cost_change", MONEY_PLACES),
 }
+WAITING = {"size": Rule("abs(remaining)", UNIT_PLACES), "proceeds": Rule("-cost")}
 Key = tuple[str, datetime | None, int]  # instrument, when it was opened, and by which entry; none: all that is held
 Span = tuple[datetime, datetime]
 State = tuple[Decimal, Decimal, Decimal]
@@ -148,6 +149,22 @@ def explain_lot(lot: LotLike, changes: Iterable[Change], held: Sequence[LotLike]
         days = Decimal(lot.tacked_days)
         found.tell("tacked_days", "days_of_replaced", days, 0, days_of_replaced=days)
         found.notes += [TACKED.format(lot.tacked_days)] if lot.tacked_days else []
+    return found
+
+
+def explain_missing(row: Mapping[str, Any], lots: Iterable[Any], closures: Iterable[Any]) -> Explanation:
+    """Return why so much is missing: `lots` still wait for their acquisition, `closures` have got it since."""
+    found = Explanation()
+    waiting = found.table("lots", summed=("size", "proceeds"), rules=WAITING)
+    for lot in lots:
+        cells = {"sequence": lot.sequence, "opened_at": lot.opened_at.isoformat(), "remaining": lot.remaining, "cost": lot.cost}
+        waiting.add(cells | {"size": abs(lot.remaining), "proceeds": -lot.cost})
+    made_up = found.table("closures", summed=("size",), rules={"size": Rule("abs(quantity)", UNIT_PLACES)})
+    for one in closures:
+        made_up.add({"opening": one.opening, "closing": one.closing, "quantity": one.quantity, "size": abs(one.quantity)})
+    found.tell("open", "sum(lots.size)", row["open"], UNIT_PLACES)
+    found.tell("made_up", "sum(closures.size)", row["made_up"], UNIT_PLACES)
+    found.tell("proceeds", "sum(lots.proceeds)", row["proceeds"])
     return found
 
 
