@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
@@ -19,8 +18,7 @@ from django.utils.html import format_html
 
 from accounts.admin.base import MemberAdmin, roles_of
 from accounts.models import Account
-from marketdata.admin.addresses import page_of
-from marketdata.admin.lists import QuickList
+from marketdata.admin.base import page_of
 from marketdata.domain.display import NOTHING
 from portfolio.models import Performance
 from portfolio.selectors.lagging import Standing, standings_of
@@ -53,18 +51,6 @@ def stands(row: Any) -> str:
 stands.short_description = "Figures until"  # type: ignore[attr-defined]
 
 
-class DerivedList(QuickList):
-    """A list whose rows know where their accounts stand."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        """Find the rows of the page, and where their accounts stand."""
-        super().get_results(request)
-        self.result_list = list(self.result_list)
-        standings = standings_of({row.account_id for row in self.result_list})
-        for row in self.result_list:
-            row.standing = standings.get(row.account_id)
-
-
 class DerivedAdmin(MemberAdmin):
     """Rows that follow from the ledger and the prices: nobody sees yesterday's for today's.
 
@@ -73,9 +59,11 @@ class DerivedAdmin(MemberAdmin):
 
     natural: ClassVar[tuple[str, ...]] = ()  # what a row is known by when it was written again
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Return the list that knows where accounts stand."""
-        return DerivedList
+    def prepare(self, rows: Iterable[Any]) -> None:
+        """Tell each row where its account stands."""
+        standings = standings_of({row.account_id for row in rows})
+        for row in rows:
+            row.standing = standings.get(row.account_id)
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Return the columns; where several accounts may be listed, until when the figures of each stand."""
