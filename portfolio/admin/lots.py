@@ -16,7 +16,6 @@ from accounts.domain.roles import Role
 from accounts.models import LedgerEntry
 from marketdata.admin.base import Cell, figure, flag, leave, link, on_day, page_of, when
 from marketdata.domain.display import NOTHING
-from portfolio.admin.derived import DerivedAdmin
 from portfolio.admin.lot_forms import ChoiceDialog, TransferDialog
 from portfolio.admin.why import WhyAdmin
 from portfolio.models import Closure, Lot
@@ -63,7 +62,7 @@ TACKED = figure("tacked_days", "Days held before", style="quantity", zero=False)
 
 
 @admin.register(Lot)
-class LotAdmin(DerivedAdmin):
+class LotAdmin(WhyAdmin):
     """Units bought together and still held, the oldest of an instrument first."""
 
     natural = ("instrument_id", "number")
@@ -83,7 +82,7 @@ class LotAdmin(DerivedAdmin):
     search_fields = ("instrument__symbol__istartswith",)
     ordering = ("account_id", "instrument_id", "number")
     list_select_related = ("account", "instrument")
-    actions_detail = ("transfer",)
+    actions_detail = ("why", "transfer")
     fieldsets = (
         (
             None,

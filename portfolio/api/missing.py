@@ -50,7 +50,7 @@ class MissingAcquisitionViewSet(FiguresViewSet):
     def explained(self, page: Sequence[dict[str, Any]]) -> list[dict[str, Any] | None]:
         """Return why so much is missing of each instrument."""
         lots, closures = list(missing(self.figures.lots())), list(missing(self.figures.closures()))
-        found = []
+        found: list[dict[str, Any] | None] = []
         for row in page:
             own = [[one for one in rows if one.instrument_id == row["instrument"].pk] for rows in (lots, closures)]
             found.append(as_told(explain_missing(row, *own), self.account, self.past))

@@ -96,7 +96,8 @@ def _explain_share(found: Explanation, name: str, one: Check, facts: Facts) -> N
         table = found.table(table_name, summed=("amount",))
         for group, what, amount in parts:
             table.add({"of": group, "what": what, "amount": amount})
-    amount = found.tell(f"{name}.offender.amount", f"sum({own}.amount)", one.offender.amount)
+    amount = one.offender.amount
+    found.tell(f"{name}.offender.amount", f"sum({own}.amount)", amount)
     formula = "max(amount, 0) / total_value" if one.kind is Kind.CASH else "abs(amount) / total_value"
     found.tell(f"{name}.value", formula, one.value, RATIO_PLACES, amount=amount, total_value=facts.total)
 
