@@ -17,7 +17,6 @@ from accounts.domain.roles import Role
 from accounts.models import Account, TargetAllocation, User
 from accounts.selectors.accounts import accounts_of
 from marketdata.domain.display import NOTHING, money_text, percent_text, price_text, quantity_text
-from portfolio.adapters.why_page import shown
 from portfolio.domain.allocation import CASH, UNCLASSIFIED, Drift, Standing
 from portfolio.domain.explain import Explanation
 from portfolio.domain.policies import Check, State
@@ -27,6 +26,7 @@ from portfolio.selectors.figures import Figures
 from portfolio.selectors.past import figures_of
 from portfolio.selectors.plans import NoAllocation, Planned, Stock, allocation_of, drift_of, labels_of, planned_of, stock_of
 from portfolio.selectors.rebalancing import Order, Rebalancing, chooses_lots, rebalancing_of
+from portfolio.selectors.why_page import shown
 from portfolio.services.policies import note_checks
 from portfolio.services.projections import catch_up
 

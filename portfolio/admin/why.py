@@ -10,7 +10,6 @@ from unfold.decorators import action
 
 from accounts.models import TradeThresholds
 from marketdata.admin.base import find, page_of
-from portfolio.adapters.why_page import shown
 from portfolio.admin.derived import DerivedAdmin
 from portfolio.domain.explain import Explanation
 from portfolio.domain.trades import WINDOW
@@ -21,6 +20,7 @@ from portfolio.selectors.explained_plans import explained_checks
 from portfolio.selectors.figures import Figures, KeptFigures
 from portfolio.selectors.policies import checks_of
 from portfolio.selectors.trades import last_trades
+from portfolio.selectors.why_page import shown
 from portfolio.services.projections import catch_up
 
 
