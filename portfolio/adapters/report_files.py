@@ -17,7 +17,7 @@ from typing import IO, Any
 import orjson
 
 from marketdata.domain.money import plain
-from marketdata.domain.spreadsheets import harmless
+from marketdata.domain.spreadsheets import harmless, harmless_in_csv
 from portfolio.adapters.workbooks import BOLD, WHOLE, Workbook, day_cell, flag_cell, instant_cell, number_cell, text_cell
 from portfolio.domain.reports import Kind, Report, Table, as_kept_by_spreadsheets
 
@@ -48,7 +48,7 @@ def _csv_cell(value: Any, kind: Kind) -> str:
         return ""
     match kind:
         case Kind.TEXT:
-            return harmless(str(value))
+            return harmless_in_csv(str(value))
         case Kind.FLAG:
             return "true" if value else "false"
         case _:
