@@ -130,6 +130,7 @@ def _write(account: Account, projection: Projection, run: Run, result: Derivatio
     result.book.touched |= run.rewritten & result.book.holdings.keys()
     with connections[SYSTEM].cursor() as cursor:
         together = store.Together(cursor)
+        together.execute("SET LOCAL synchronous_commit = off", [])  # what a crash takes back is found behind, and derived again
         if run.fresh:
             store.forget(together, account.pk)
         if result.figures:

@@ -253,7 +253,8 @@ def _is_to_be_kept(projection: Projection, reading: Reading) -> bool:
         return False
     if reading.entries[0].day <= projection.last_moved_on.toordinal():
         return False
-    return projection.read_up_to - projection.kept_after >= NEAREST
+    # a derivation from nothing leaves one so far behind that the first new entry would have the next one kept
+    return projection.read_up_to - projection.kept_after >= NEAREST + NEAREST // 4
 
 
 def _as_found(book: Book, projection: Projection, reading: Reading) -> Checkpoint:
