@@ -32,6 +32,7 @@ class Projection(models.Model):
     read = False  # all entries, under the basis that still holds
     unmoved = False  # no price or rate is new
     measured = False  # the performance is that of the last valued day
+    reached = ""  # how far the prices of its instruments reach now, as JSON, if that is not how far they did
     version = ""  # of the row
     kept_after = 0  # about how many entries came before the last checkpoint
 

@@ -69,10 +69,13 @@ _RATES = RATES.format(legs="ARRAY(SELECT jsonb_object_keys(portfolio_projection.
 RATES_UNMOVED = f"(portfolio_projection.rates = '{{}}' OR portfolio_projection.rates = ({_RATES}))"
 UNMOVED = f"portfolio_projection.series = ({_SERIES}) AND {RATES_UNMOVED}"
 TOLD = f"""
-    SELECT portfolio_projection.*, ({READ}) AS read, ({UNMOVED}) AS unmoved, ({MEASURED}) AS measured,
-           portfolio_projection.xmin::text AS version,
-           (SELECT coalesce(max(entries), 0) FROM portfolio_checkpoint WHERE account_id = %(account)s) AS kept_after
-    FROM portfolio_projection WHERE account_id = %(account)s
+    SELECT portfolio_projection.*, ({READ}) AS read, now.series = portfolio_projection.series AND {RATES_UNMOVED} AS unmoved,
+           ({MEASURED}) AS measured, nullif(now.series, portfolio_projection.series)::text AS reached,
+           (SELECT coalesce(max(entries), 0) FROM portfolio_checkpoint WHERE account_id = %(account)s) AS kept_after,
+           portfolio_projection.xmin::text AS version
+    FROM portfolio_projection
+    CROSS JOIN LATERAL (SELECT ({_SERIES}) AS series OFFSET 0) AS now
+    WHERE account_id = %(account)s
 """  # noqa: S608
 ACCOUNT = [field.attname for field in Account._meta.concrete_fields]
 LOCK = f"""

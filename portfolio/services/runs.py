@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -133,8 +134,8 @@ def _read(account: Account, projection: Projection) -> Reading:
     named = state.instruments_named(ordered, using=SYSTEM)
     instruments = {*projection.series, *named.values()}
     instruments |= {entry.instrument for entry in ordered if entry.instrument is not None}
-    known = projection.unmoved and instruments <= projection.series.keys()
-    series = projection.series if known else reach_of_prices(instruments, using=SYSTEM)
+    known = json.loads(projection.reached) if projection.reached else projection.series
+    series = known if instruments <= known.keys() else reach_of_prices(instruments, using=SYSTEM)
     pairs = state.pairs_of(account.base_currency, series, state.currencies_in(projection), ordered)
     return Reading(
         ordered,

@@ -67,7 +67,7 @@ class TestNewDay:
         with CaptureQueriesContext(connections["system"]) as queries:
             catch_up(account_id=account.pk, at=NOW)
         statements = [query["sql"] for query in queries.captured_queries]
-        assert len(statements) <= 10  # with BEGIN and COMMIT
+        assert len(statements) <= 9  # with BEGIN and COMMIT
         assert not any("FROM portfolio_lot" in one or "string_agg(twr_index" in one for one in statements)
         assert Snapshot.objects.using("system").get(account=account, date=day(LAST + 1)).net_flow == 7
         assert list(rebuild(account_ids=[account.pk], at=NOW)) == []
