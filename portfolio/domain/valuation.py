@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from portfolio.domain.daybook import Cause, Day, Transfer
 from portfolio.domain.entries import Listing
-from portfolio.domain.exact import EXACT, MONEY_PLACES, ZERO, Fixed, money
+from portfolio.domain.exact import EXACT, MONEY_PLACES, ONE, ZERO, Fixed, money
 from portfolio.domain.gaps import Lack
 from portfolio.domain.pricing import NOTHING, Points
 
@@ -36,7 +36,7 @@ class Quoted:
 
     def rate_at(self, currency: str, day: int) -> Decimal | None:
         """Return the rate of a currency into the account's, or none."""
-        return Decimal(1) if currency == self.base else self.rates.get(currency, NOTHING).value_at(day)
+        return ONE if currency == self.base else self.rates.get(currency, NOTHING).value_at(day)
 
     def worth(self, currency: str, amount: Decimal, day: int) -> Decimal | None:
         """Return an amount in the account's currency at the rate of a day, or none where no rate is known."""
