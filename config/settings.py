@@ -294,6 +294,17 @@ FX_STALE_DAYS = env.int("FX_STALE_DAYS", default=7)
 if FX_STALE_DAYS < 0:
     raise ImproperlyConfigured("FX_STALE_DAYS must be a number of days, 0 or above.")
 
+# addresses that are told what happens in an account: those of this machine and of private networks only where this is on
+WEBHOOKS_TO_PRIVATE_NETWORKS = env.bool("WEBHOOKS_TO_PRIVATE_NETWORKS", default=False)
+if PRODUCTION and WEBHOOKS_TO_PRIVATE_NETWORKS:
+    raise ImproperlyConfigured("WEBHOOKS_TO_PRIVATE_NETWORKS is for development: whoever owns an account could ask your network.")
+
+# --- mail ---------------------------------------------------------------------------------------
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))  # without a server, mails are written to the log
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default="bedrock@localhost")
+SITE_URL = env.str("SITE_URL", default="").rstrip("/")  # what links in mails begin with
+
 # --- scheduled jobs: the task that does each kind (by name: floors below don't know those above) ---
 JOB_TASKS = {
     "SNAPSHOT": "portfolio.tasks.run_snapshots",

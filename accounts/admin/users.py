@@ -10,16 +10,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelect2Widget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminPasswordWidget, UnfoldAdminSelect2Widget
 
 from accounts.admin.base import user_of
-from accounts.models import User
+from accounts.models import Topic, User
 from accounts.services import standing, users
 from marketdata.admin.base import BaseAdmin, Dialog, ServiceForm, find, leave, page_of, when
 
 admin.site.unregister(Group)  # rights follow from roles in accounts and from two flags, from nothing else
 
-PROFILE = ("display_name", "time_zone", "base_currency")
+PROFILE = ("display_name", "time_zone", "base_currency", "mail_topics")
 STANDING = ("is_active", "is_staff")
 
 
@@ -36,6 +36,13 @@ class UserForm(ServiceForm):
         initial="UTC",
         widget=UnfoldAdminSelect2Widget,
         help_text="Times are shown in it.",
+    )
+    mail_topics = forms.MultipleChoiceField(
+        choices=Topic.choices,
+        required=False,
+        label="E-mail about",
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text="Besides standing among the notifications.",
     )
 
     class Meta:
@@ -87,9 +94,9 @@ class UserAdmin(BaseAdmin):
     search_fields = ("email__istartswith", "display_name__icontains")
     ordering = ("-id",)
     actions_detail = ("set_password",)
-    add_fieldsets = ((None, {"fields": ("email", "password", "display_name", ("time_zone", "base_currency"))}),)
+    add_fieldsets = ((None, {"fields": ("email", "password", "display_name", ("time_zone", "base_currency"), "mail_topics")}),)
     fieldsets = (
-        (None, {"fields": ("email", "display_name", ("time_zone", "base_currency"))}),
+        (None, {"fields": ("email", "display_name", ("time_zone", "base_currency"), "mail_topics")}),
         ("Standing", {"fields": (STANDING, "is_superuser")}),
         ("Time", {"fields": ((when("date_joined", "Joined"), when("last_login", "Last login")),)}),
     )

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.scoping import caller
+from accounts.models import Topic
 from accounts.models.users import check_time_zone
 from accounts.services.users import change_profile
 from marketdata.api.fields import StrictSerializer, TextField
@@ -20,6 +21,12 @@ class MeSerializer(StrictSerializer):
     display_name = TextField(max_length=100, allow_blank=True, required=False)
     time_zone = TextField(max_length=64, validators=[check_time_zone], required=False)
     base_currency = TextField(max_length=3, validators=[check_currency_code], required=False)
+    mail_topics = serializers.ListField(
+        child=serializers.ChoiceField(Topic.choices),
+        required=False,
+        max_length=len(Topic),
+        help_text="What is sent by e-mail, besides standing under `notifications/`.",
+    )
 
 
 class MeView(GenericAPIView):

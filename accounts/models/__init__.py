@@ -15,7 +15,7 @@ from accounts.models.plans import (
     Taxonomy,
     TradeThresholds,
 )
-from accounts.models.users import ApiToken, Scope, User
+from accounts.models.users import ApiToken, Scope, Topic, User
 
 __all__ = [
     "Account",
@@ -46,6 +46,7 @@ __all__ = [
     "TargetBasis",
     "Taxonomy",
     "TradeThresholds",
+    "Topic",
     "User",
     "Watchlist",
 ]

@@ -1,6 +1,7 @@
 """What a person follows, what they are told, and the answers kept for their retries."""
 
 from django.db import models
+from django.db.models import Q
 
 from accounts.models.tenancy import OwnedByUser
 from accounts.models.users import NO_CONTROL_CHARACTERS, User
@@ -45,11 +46,19 @@ class Notification(models.Model):
     link = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField()
     read_at = models.DateTimeField(null=True, blank=True)
+    mail_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When it is to be tried to send it by e-mail."
+    )
+    mail_tries = models.PositiveSmallIntegerField(default=0, editable=False)
+    mailed_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects = OwnedByUser.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["user", "created_at"], name="notification_by_time")]
+        indexes = [
+            models.Index(fields=["user", "created_at"], name="notification_by_time"),
+            models.Index(fields=["mail_at"], condition=Q(mail_at__isnull=False), name="notification_to_mail"),
+        ]
 
     def __str__(self) -> str:
         return self.title

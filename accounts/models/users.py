@@ -20,6 +20,14 @@ NO_CONTROL_CHARACTERS = RegexValidator(
 )
 
 
+class Topic(models.TextChoices):
+    """What somebody may be told of by e-mail."""
+
+    FILL = "FILL", "Fills of orders"
+    RISK = "RISK", "Limits that are broken, pauses of trading"
+    ALERT = "ALERT", "Bounds that are broken, differences from a broker's records"
+
+
 def check_time_zone(name: str) -> None:
     """Refuse a name that is no IANA time zone."""
     if name not in available_timezones():
@@ -54,6 +62,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     display_name = models.CharField(max_length=100, blank=True, validators=[NO_CONTROL_CHARACTERS])
     time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
     base_currency = models.CharField(max_length=3, default="USD", validators=[CURRENCY])
+    mail_topics = ArrayField(
+        models.CharField(max_length=5, choices=Topic),
+        default=list,
+        blank=True,
+        verbose_name="e-mail about",
+        help_text="What is sent by e-mail, besides standing in the mailbox.",
+    )
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField("operator", default=False, help_text="May manage instruments and market data.")
     date_joined = models.DateTimeField(auto_now_add=True)

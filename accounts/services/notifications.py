@@ -4,16 +4,25 @@ from datetime import datetime
 
 from django.db import transaction
 
-from accounts.models import Level, Notification, User
+from accounts.models import Level, Notification, Topic, User
 
 
-def notify(
-    *, user: User, title: str, at: datetime, level: Level = Level.INFO, body: str = "", link: str = "", using: str = "default"
+def notify(  # noqa: PLR0913
+    *,
+    user: User,
+    title: str,
+    at: datetime,
+    level: Level = Level.INFO,
+    body: str = "",
+    link: str = "",
+    topic: Topic | None = None,
+    using: str = "default",
 ) -> Notification:
-    """Write to a person; jobs over many accounts name their own connection in `using`."""
+    """Write to a person, by e-mail as well if they wish it of the topic; jobs over many accounts name their connection in `using`."""
+    mail_at = at if topic is not None and topic in user.mail_topics else None
     with transaction.atomic(using=using):
         return Notification.objects.using(using).create(
-            user=user, level=level, title=title[:200], body=body, link=link, created_at=at
+            user=user, level=level, title=title[:200], body=body, link=link, created_at=at, mail_at=mail_at
         )
 
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 
-PROFILE = frozenset({"display_name", "time_zone", "base_currency"})
+PROFILE = frozenset({"display_name", "time_zone", "base_currency", "mail_topics"})
 
 
 class EmailTaken(ValidationError):
@@ -42,7 +42,7 @@ def authenticate_user(*, request: HttpRequest, email: str, password: str) -> Use
 
 @transaction.atomic
 def change_profile(*, user: User, changes: Mapping[str, Any]) -> User:
-    """Change how a person is called and what they see times and sums in; the e-mail, by which they log in, stays.
+    """Change how a person is called, what they see times and sums in and get mail about; the e-mail, by which they log in, stays.
 
     :raises ValidationError: by field
     """

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connections, transaction
 from django.urls import reverse
 
-from accounts.models import Account, Level, Membership
+from accounts.models import Account, Level, Membership, Topic
 from accounts.services.notifications import notify
 from portfolio.models import Alert
 from portfolio.selectors.market import SYSTEM
@@ -80,6 +80,7 @@ def _tell(account: Account, finding: Finding, at: datetime) -> None:
             level=Level.WARNING if finding.broken else Level.INFO,
             link=f"{reverse('admin:index')}?account={account.pk}",
             at=at,
+            topic=Topic.ALERT,
             using=SYSTEM,
         )
 

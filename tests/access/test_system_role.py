@@ -19,6 +19,7 @@ MAY_NAME_IT = {
     "accounts/selectors/ledger.py": "walks the chains of all ledgers",
     "accounts/services/jobs.py": "claims the due jobs of all accounts",
     "accounts/services/idempotency.py": "forgets old answers of everybody",
+    "accounts/services/mails.py": "sends everybody's mail",
     "accounts/services/prices.py": "refreshes what accounts hold, for their jobs",
     "portfolio/selectors/market.py": "names it for the app",
     "portfolio/selectors/projections.py": "finds what lags, in all accounts",
