@@ -21,6 +21,7 @@ from rest_framework.views import set_rollback
 from accounts.api.problems import flatten
 from accounts.domain.ledger import EntryRefused
 from config.logs import request_id
+from trading.api.alpaca.errors import PREFIX
 
 log = logging.getLogger(__name__)
 
@@ -176,8 +177,8 @@ def flatten_django(error: django.ValidationError) -> Iterator[dict[str, Any]]:
 
 
 def is_api(request: HttpRequest) -> bool:
-    """Say whether a request is for the API."""
-    return request.path_info.startswith("/api/")
+    """Say whether a request is for the API, or for its door that speaks Alpaca's words."""
+    return request.path_info.startswith(("/api/", PREFIX))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -19,6 +19,8 @@ from accounts.selectors.users import acting_by_token
 from accounts.services.tokens import is_fresh, note_use
 from config.api import is_api, problem_of
 from config.logs import request_id
+from trading.api.alpaca.authentication import secret_of
+from trading.api.alpaca.errors import as_alpaca, speaks_alpaca
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
@@ -66,12 +68,17 @@ class ActingUser:
             if problem is None:
                 raise
             response = problem.response()
+        if speaks_alpaca(request.path_info):
+            response = as_alpaca(response)
         patch_vary_headers(response, ("Authorization", "Cookie"))
         patch_cache_control(response, private=True, no_cache=True)
         return response
 
     def answer_api(self, request: HttpRequest) -> HttpResponse:
-        """Answer a call of the API."""
+        """Answer a call of the API; by the door for clients of Alpaca, the secret key of theirs is a token alone."""
+        if speaks_alpaca(request.path_info):
+            secret = secret_of(request.headers)
+            return self.act_by_token(request, secret) if secret else self.get_response(request)
         kind, _, secret = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer":
             return self.act_by_token(request, secret.strip())

@@ -16,6 +16,7 @@ urlpatterns = [
     path("api/v1/", include("accounts.api.urls")),
     path("api/v1/", include("portfolio.api.urls")),
     path("api/v1/", include("trading.api.urls")),
+    path("alpaca/", include("trading.api.alpaca.urls")),
     path("api/schema/", DocumentView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(), name="docs"),
 ]

@@ -1,0 +1,119 @@
+"""Refusals in Alpaca's words: a status, a number and a message. What refuses below says it as a problem, put into them here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from django.http import HttpResponse
+
+PREFIX = "/alpaca/"
+PROBLEM = "application/problem+json"
+KEPT = ("Retry-After", "WWW-Authenticate", "Allow")
+BAD, UNKNOWN_CALLER, FORBIDDEN, MISSING, UNPROCESSABLE = 400, 401, 403, 404, 422
+CONFLICT = 409
+INVALID_FIELD = 40010001
+
+# the names of our refusals that Alpaca answers in its own way: status and number
+KNOWN: Mapping[str, tuple[int, int]] = {
+    "client_order_id_taken": (UNPROCESSABLE, INVALID_FIELD),
+    "order_not_open": (UNPROCESSABLE, 42210000),
+    "order_pending": (UNPROCESSABLE, 42210000),
+    "nothing_changes": (UNPROCESSABLE, 42210000),
+    "not_replaceable": (UNPROCESSABLE, 42210000),
+    "below_filled": (UNPROCESSABLE, 42210000),
+    "name_taken": (UNPROCESSABLE, INVALID_FIELD),
+    "parse_error": (BAD, 40010000),
+    "bad_request": (BAD, 40010000),
+}
+MESSAGES: Mapping[int, str] = {UNKNOWN_CALLER: "request is not authorized", 429: "too many requests."}
+WORDS: Mapping[str, str] = {"client_order_id_taken": "client_order_id must be unique"}
+
+
+class Refusal(Exception):
+    """What Alpaca would answer with a status, a number (the usual one of the status, unless another is given) and a message."""
+
+    def __init__(self, status: int, message: str, *, number: int | None = None, **more: Any) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body: dict[str, Any] = {"code": number or number_of(status), "message": message, **more}
+
+    def response(self) -> HttpResponse:
+        """Return the answer."""
+        return answer(self.status, self.body)
+
+
+class NotFound(Refusal):
+    """There is no such thing, or it is not the caller's."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(MISSING, message)
+
+
+class BadField(Refusal):
+    """A field of the body, or a parameter of the query, is missing or makes no sense."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(UNPROCESSABLE, message, number=INVALID_FIELD)
+
+
+def number_of(status: int) -> int:
+    """Return the number that a status has where nothing more is to be said.
+
+    >>> number_of(404)
+    40410000
+    """
+    return status * 100_000 + 10_000
+
+
+def answer(status: int, body: Mapping[str, Any]) -> HttpResponse:
+    """Return an answer that is JSON whatever the client accepts."""
+    return HttpResponse(orjson.dumps(body), "application/json", status)
+
+
+def speaks_alpaca(path: str) -> bool:
+    """Say whether a path is one of this door."""
+    return path.startswith(PREFIX)
+
+
+def as_alpaca(response: HttpResponse) -> HttpResponse:
+    """Return a problem document in Alpaca's words, and any other answer as it is."""
+    if response.streaming or response.headers.get("Content-Type") != PROBLEM:
+        return response
+    status, body = told(json.loads(response.content))
+    made = answer(status, body)
+    for name in KEPT:
+        if name in response.headers:
+            made[name] = response[name]
+    return made
+
+
+def told(problem: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    """Return the status and the body that a problem document comes to.
+
+    >>> told({"status": 409, "code": "buying_power", "detail": "Too little.", "errors": []})
+    (403, {'code': 40310000, 'message': 'Too little.'})
+    """
+    status, name = int(problem["status"]), str(problem["code"])
+    errors = problem.get("errors") or []
+    names = [name, *(str(each["code"]) for each in errors)]
+    known = next((KNOWN[each] for each in names if each in KNOWN), None)
+    if known is not None:
+        code = known
+    elif status == CONFLICT:  # what a limit or the state forbids
+        code = (FORBIDDEN, number_of(FORBIDDEN))
+    elif status == BAD:
+        code = (UNPROCESSABLE, INVALID_FIELD)
+    else:
+        code = (status, number_of(status))
+    message = MESSAGES.get(status) or next((WORDS[each] for each in names if each in WORDS), "") or _message(problem, errors)
+    return code[0], {"code": code[1], "message": message}
+
+
+def _message(problem: Mapping[str, Any], errors: list[Mapping[str, Any]]) -> str:
+    """Return what is wrong, field by field where several are."""
+    if len(errors) > 1:
+        return " ".join(f"{each['field']}: {each['detail']}" if each["field"] else str(each["detail"]) for each in errors)
+    return str(problem["detail"])
