@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from accounts.services import idempotency, jobs, prices
+from accounts.services import idempotency, jobs, mails, prices
 
 log = logging.getLogger(__name__)
 ANSWERS_KEPT = timedelta(days=30)
@@ -42,3 +42,10 @@ def run_refreshes(*, run_ids: list[str], **_later: object) -> None:
 def forget_old_answers(**_later: object) -> None:
     """Delete the answers that were kept for retries long enough."""
     idempotency.forget_old_keys(before=timezone.now() - ANSWERS_KEPT)
+
+
+@shared_task(ignore_result=True)
+def send_mails(**_later: object) -> None:
+    """Send the notifications that are due by e-mail, until none is left."""
+    while mails.send_mails(at=timezone.now()) >= mails.BATCH:
+        pass

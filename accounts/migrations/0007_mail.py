@@ -29,9 +29,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="notification",
             name="mail_at",
-            field=models.DateTimeField(
-                blank=True, editable=False, help_text="When it is to be tried to send it by e-mail.", null=True
-            ),
+            field=models.DateTimeField(blank=True, editable=False, help_text="When to try to send it by e-mail.", null=True),
         ),
         migrations.AddField(
             model_name="notification",

@@ -45,8 +45,8 @@ __all__ = [
     "TargetAllocation",
     "TargetBasis",
     "Taxonomy",
-    "TradeThresholds",
     "Topic",
+    "TradeThresholds",
     "User",
     "Watchlist",
 ]

@@ -47,7 +47,7 @@ class Notification(models.Model):
     created_at = models.DateTimeField()
     read_at = models.DateTimeField(null=True, blank=True)
     mail_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When it is to be tried to send it by e-mail."
+        null=True, blank=True, editable=False, help_text="When to try to send it by e-mail."
     )
     mail_tries = models.PositiveSmallIntegerField(default=0, editable=False)
     mailed_at = models.DateTimeField(null=True, blank=True, editable=False)
