@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from tests.architecture.tree import ROOT, files, modules, nodes, text
 
 LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-uv.lock")
-READERS = {"str", "bool", "int", "list", "url", "get", "getenv", "pop", "setdefault"}
+READERS = {"email_url", "str", "bool", "int", "list", "url", "get", "getenv", "pop", "setdefault"}
 NOT_OURS = {"HOME", "XDG_CACHE_HOME", "CI", "DJANGO_SETTINGS_MODULE"}  # of the system, or the same for every Django project
 OUTSIDE = {
     *("127.0.0.1", "localhost", "testserver", "www.apache.org", "www.w3.org", "semver.org", "json-schema.org"),
