@@ -259,6 +259,8 @@ BROKERS: dict[str, dict[str, str]] = {
 }
 # how orders are filled on paper; see trading.domain.paper.Model
 PAPER_TRADING: dict[str, Any] = {"seed": 1}
+# where pictures of trades are kept: named by ids alone, and served to members only; back it up with the database
+ATTACHMENTS = Path(env.str("ATTACHMENTS", default=str(VAR / "attachments")))
 
 # where the ASGI process is that streams, and whose pages may listen to it; `:8001` is a port of the host that was asked
 STREAM_URL = env.str("STREAM_URL", default="")

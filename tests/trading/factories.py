@@ -23,6 +23,7 @@ from trading.models import (
     Fill,
     Order,
     OrderEvent,
+    PerformanceAlert,
     RestrictedInstrument,
     RiskEvent,
     RiskLimits,
@@ -174,7 +175,7 @@ def make_delivery(webhook: Webhook, **fields: Any) -> Delivery:
 
 def make_picture(order: Order, **fields: Any) -> Attachment:
     """Store a picture to a trade."""
-    made = {"name": "chart.png", "content_type": "image/png", "size": 4, "sha256": uuid4().hex * 2, "content": b"\x89PNG"}
+    made = {"name": "chart.png", "content_type": "image/png", "size": 4, "sha256": uuid4().hex * 2}
     return stored(Attachment, order.account, **made | {"order": order, "author": order.account.owner, "created_at": AT} | fields)
 
 
@@ -201,6 +202,8 @@ class Desk:
         note = {"text": "Held too long.", "author": owner, "created_at": AT, "updated_at": AT}
         self.note = stored(TradeNote, account, order=self.order, **note)
         self.picture = make_picture(self.order)
+        told = {"at": at, "window": 20, "win_rate": "0.5", "external_id": uuid4().hex, "recorded_at": AT}
+        self.performance_alert = stored(PerformanceAlert, account, actor=owner, **told)
         self.run = make_run(account, instrument, strategy=self.strategy)
         self.webhook = make_webhook(account)
         self.delivery = make_delivery(self.webhook)

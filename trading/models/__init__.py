@@ -3,7 +3,7 @@
 from trading.models.backtests import BacktestKind, BacktestRun, BacktestStatus
 from trading.models.brokers import Break, BreakKind, BrokerConnection
 from trading.models.decisions import Decision, DecisionChange
-from trading.models.journal import Attachment, TradeNote, TradeTag
+from trading.models.journal import Attachment, PerformanceAlert, TradeNote, TradeTag
 from trading.models.orders import Door, Fill, Order, OrderEvent, terms_of
 from trading.models.risk import RestrictedInstrument, RiskEvent, RiskLimits, TradingHalt, TradingPause
 from trading.models.sealed import SecretLost
@@ -26,6 +26,7 @@ __all__ = [
     "Fill",
     "Order",
     "OrderEvent",
+    "PerformanceAlert",
     "RestrictedInstrument",
     "RiskEvent",
     "RiskLimits",

@@ -9,6 +9,7 @@ from accounts.models import Account, User
 from accounts.models.tenancy import AccountScoped
 from accounts.models.users import NO_CONTROL_CHARACTERS
 from marketdata.models.fields import UUIDv7Field
+from trading.models.fields import ExactField
 from trading.models.orders import Order
 
 LARGEST = 5 * 1024 * 1024
@@ -59,7 +60,7 @@ class TradeNote(models.Model):
 
 
 class Attachment(models.Model):
-    """A picture to a trade, kept in the database so that it is in every backup; its type is what its bytes say it is."""
+    """A picture to a trade: its bytes are a file in `ATTACHMENTS`, named by the ids alone; its type is what they say it is."""
 
     id = UUIDv7Field()
     account = models.ForeignKey(Account, models.CASCADE, related_name="+", db_index=False)
@@ -68,7 +69,6 @@ class Attachment(models.Model):
     content_type = models.CharField(max_length=20)
     size = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
-    content = models.BinaryField(editable=False)
     author = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
     created_at = models.DateTimeField()
 
@@ -83,3 +83,45 @@ class Attachment(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PerformanceAlert(models.Model):
+    """How the last trades did at a moment, as a file that was brought in says it; added and never changed.
+
+    Of trades that were placed here these figures are derived from the journal whenever they are asked for.
+    """
+
+    id = UUIDv7Field()
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
+    at = models.DateTimeField()
+    window = models.PositiveIntegerField()
+    win_rate = ExactField(null=True, blank=True)
+    profit_factor = ExactField(null=True, blank=True)
+    max_drawdown_pct = ExactField(null=True, blank=True, help_text="In percent, zero or below.")
+    consecutive_losses = models.PositiveIntegerField(default=0)
+    total_trades = models.PositiveIntegerField(default=0)
+    alert_triggered = models.BooleanField(default=False)
+    message = models.TextField(blank=True)
+    external_id = models.CharField(max_length=64, help_text="The hash of its line.")
+    actor = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
+    recorded_at = models.DateTimeField()
+
+    objects = AccountScoped.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "external_id"], name="performance_alert_brought_in_once"),
+            models.CheckConstraint(
+                condition=Q(win_rate__isnull=True) | Q(win_rate__gte=0, win_rate__lte=1), name="performance_win_rate_is_a_share"
+            ),
+            models.CheckConstraint(
+                condition=Q(profit_factor__isnull=True) | Q(profit_factor__gte=0), name="performance_profit_factor_not_negative"
+            ),
+            models.CheckConstraint(
+                condition=Q(max_drawdown_pct__isnull=True) | Q(max_drawdown_pct__lte=0), name="performance_drawdown_not_positive"
+            ),
+        ]
+        indexes = [models.Index(fields=["account", "at"], name="performance_alert_by_time")]
+
+    def __str__(self) -> str:
+        return f"last {self.window} trades at {self.at:%Y-%m-%d %H:%M}"
