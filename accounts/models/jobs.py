@@ -19,6 +19,7 @@ class JobKind(models.TextChoices):
     SNAPSHOT = "SNAPSHOT", "Bring positions, snapshots and returns up to date"
     REFRESH = "REFRESH", "Fetch the prices of held and watched instruments"
     ACTIONS = "ACTIONS", "Post what companies did to the shares held"
+    STRATEGIES = "STRATEGIES", "Let automatic sessions look at new bars and place orders"
 
 
 class RunOutcome(models.TextChoices):

@@ -23,8 +23,14 @@ LEASE = timedelta(minutes=5)
 MOST_ATTEMPTS = 5
 CHUNK = 500
 BUDGET = timedelta(minutes=3)  # well below a task's time limit
-SCHEDULES = {JobKind.REFRESH: "15 22 * * 1-5", JobKind.SNAPSHOT: "45 22 * * 1-5", JobKind.ACTIONS: "0 23 * * 1-5"}
-ON_DEMAND = frozenset({JobKind.ACTIONS})  # writes to the ledger: off until an owner turns it on
+SCHEDULES = {
+    JobKind.REFRESH: "15 22 * * 1-5",
+    JobKind.SNAPSHOT: "45 22 * * 1-5",
+    JobKind.ACTIONS: "0 23 * * 1-5",
+    JobKind.STRATEGIES: "15 23 * * 1-5",
+}
+# writes to the ledger, and places orders: off until an owner turns it on
+ON_DEMAND = frozenset({JobKind.ACTIONS, JobKind.STRATEGIES})
 
 
 def next_run(schedule: str, *, after: datetime) -> datetime | None:
@@ -71,6 +77,12 @@ def run_job_now(*, job: Job, at: datetime) -> Job:
     job.next_run_at = at
     job.save(update_fields=["next_run_at"])
     return job
+
+
+def make_due(*, kind: JobKind, account_ids: Iterable[UUID], at: datetime) -> int:
+    """Make the jobs of a kind due at once that are on, for there is something to do; return how many were not due yet."""
+    jobs = Job.objects.using(SYSTEM).filter(kind=kind, enabled=True, account__in=account_ids, account__closed_on__isnull=True)
+    return jobs.filter(next_run_at__gt=at).update(next_run_at=at)
 
 
 def claim_due(*, at: datetime, limit: int = 5_000, account_ids: Iterable[UUID] | None = None) -> dict[str, list[list[UUID]]]:

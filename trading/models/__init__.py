@@ -3,6 +3,7 @@
 from trading.models.backtests import BacktestKind, BacktestRun, BacktestStatus
 from trading.models.brokers import Break, BreakKind, BrokerConnection
 from trading.models.decisions import Decision, DecisionChange
+from trading.models.evaluations import Evaluation
 from trading.models.journal import Attachment, PerformanceAlert, TradeNote, TradeTag
 from trading.models.orders import Door, Fill, Order, OrderEvent, terms_of
 from trading.models.risk import RestrictedInstrument, RiskEvent, RiskLimits, TradingHalt, TradingPause
@@ -23,6 +24,7 @@ __all__ = [
     "DecisionChange",
     "Delivery",
     "Door",
+    "Evaluation",
     "Fill",
     "Order",
     "OrderEvent",
