@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import django.db.models.deletion
+import uuid_utils.compat
 from django.db import migrations, models
 
 import marketdata.models.fields
@@ -36,13 +37,18 @@ def of(to: str, then: Any = django.db.models.deletion.DO_NOTHING, name: str = "+
 class Migration(migrations.Migration):
     """The table and its gate."""
 
-    dependencies = [("trading", "0005_standing"), ("accounts", "0006_corporate_action_jobs")]
+    dependencies = [("trading", "0006_journal_files"), ("accounts", "0006_corporate_action_jobs")]
 
     operations = [
         migrations.CreateModel(
             name="Evaluation",
             fields=[
-                ("id", marketdata.models.fields.UUIDv7Field(primary_key=True, serialize=False)),
+                (
+                    "id",
+                    marketdata.models.fields.UUIDv7Field(
+                        default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
                 ("bar", models.DateTimeField(help_text="When the bar began.")),
                 (
                     "close",
