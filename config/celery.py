@@ -88,6 +88,10 @@ app.conf.update(
         "look at brokers": {"task": "trading.tasks.look_at_brokers", "schedule": 5.0, "options": {"expires": 5}},
         "look for backtests": {"task": "trading.tasks.look_for_backtests", "schedule": 60.0, "options": {"expires": 60}},
         "check data": {"task": "marketdata.tasks.check_data", "schedule": crontab(hour=3, minute=40)},
+        "send mails": {"task": "accounts.tasks.send_mails", "schedule": 30.0, "options": {"expires": 30}},
+        "deliver webhooks": {"task": "trading.tasks.deliver_webhooks", "schedule": 5.0, "options": {"expires": 5}},
+        "forget deliveries": {"task": "trading.tasks.forget_deliveries", "schedule": 86400.0},
+        "reconcile with brokers": {"task": "trading.tasks.reconcile_with_brokers", "schedule": crontab(hour=5, minute=0)},
         "forget old answers": {"task": "accounts.tasks.forget_old_answers", "schedule": 86400.0},
     },
 )

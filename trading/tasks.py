@@ -1,11 +1,15 @@
 """What the clock starts for trading: orders on their way, and what brokers know of them."""
 
+import logging
 from uuid import UUID
 
 from celery import shared_task
 from django.utils import timezone
 
-from trading.services import backtests, sending, syncing
+from trading.adapters.base import BrokerFailed
+from trading.services import backtests, delivering, reconciliation, sending, stopping, syncing
+
+log = logging.getLogger(__name__)
 
 
 @shared_task(ignore_result=True)
@@ -50,3 +54,40 @@ def look_for_backtests(**_later: object) -> None:
         run_backtest.apply_async(kwargs={"run_id": str(one)}, expires=60)
     for one in backtests.stalled_parents():
         backtests.settle_parent(parent_id=one, at=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def deliver_webhooks(**_later: object) -> None:
+    """Tell addresses what happened."""
+    if delivering.deliver_due(clock=timezone.now) >= delivering.BATCH:
+        deliver_webhooks.delay()
+
+
+@shared_task(ignore_result=True)
+def forget_deliveries(**_later: object) -> None:
+    """Throw away what addresses were told long ago."""
+    delivering.forget_deliveries(before=timezone.now() - delivering.KEPT)
+
+
+@shared_task(ignore_result=True)
+def reconcile_with_brokers(**_later: object) -> None:
+    """Wake a worker for each chunk of accounts whose records are to be compared with their brokers'."""
+    for chunk in syncing.chunks(syncing.watched()):
+        reconcile_accounts.delay(accounts=chunk)
+
+
+@shared_task(ignore_result=True)
+def reconcile_accounts(*, accounts: list[list[str]], **_later: object) -> None:
+    """Compare the records of some accounts with their brokers'; what differs is kept, and members are told."""
+    for account_id, owner_id, broker in accounts:
+        try:
+            reconciliation.reconcile_watched(syncing.Watched(UUID(account_id), UUID(owner_id), broker), clock=timezone.now)
+        except BrokerFailed as failure:
+            log.warning("The broker %s of account %s could not be compared with: %s", broker, account_id, failure)
+
+
+@shared_task(ignore_result=True)
+def cancel_all_orders(**_later: object) -> None:
+    """Cancel the open orders of all accounts, once all trading is stopped."""
+    done = stopping.cancel_everywhere(clock=timezone.now)
+    log.warning("%s orders are canceled, or their brokers asked to; %s accounts failed", done.orders, len(done.failed))

@@ -18,7 +18,7 @@ def notify(
     topic: Topic | None = None,
     using: str = "default",
 ) -> Notification:
-    """Write to a person, by e-mail as well if they wish it of the topic; jobs over many accounts name their connection in `using`."""
+    """Write to a person, by e-mail too if they wish it of the topic; jobs over many accounts name their connection in `using`."""
     mail_at = at if topic is not None and topic in user.mail_topics else None
     with transaction.atomic(using=using):
         return Notification.objects.using(using).create(

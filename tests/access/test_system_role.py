@@ -38,6 +38,7 @@ MAY_NAME_IT = {
     "trading/services/syncing.py": "finds the accounts whose brokers are to be asked",
     "trading/services/sending.py": "claims the orders of all accounts",
     "trading/services/pauses.py": "stops all trading, and finds the accounts with open orders",
+    "trading/services/delivering.py": "tells the webhooks of all accounts",
     "trading/services/telling.py": "tells the members of an account",
 }
 

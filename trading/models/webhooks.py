@@ -11,6 +11,8 @@ from accounts.models.tenancy import AccountScoped
 from marketdata.models.fields import UUIDv7Field
 from trading.models.sealed import seal, unseal
 
+ENCRYPTED = r"^https://|^http://(localhost|127\.0\.0\.1)(:[0-9]+)?(/|$)"  # this machine itself is for development
+
 
 class WebhookTopic(models.TextChoices):
     """What an address may be told of."""
@@ -42,7 +44,7 @@ class Webhook(models.Model):
             models.UniqueConstraint(fields=["account", "id"], name="webhook_of_account"),
             models.UniqueConstraint(fields=["account", "url"], name="webhook_once_per_account"),
             models.CheckConstraint(condition=Q(topics__len__gt=0), name="webhook_is_told_something"),
-            models.CheckConstraint(condition=Q(url__startswith="https://"), name="webhook_is_encrypted"),
+            models.CheckConstraint(condition=Q(url__regex=ENCRYPTED), name="webhook_is_encrypted"),
         ]
 
     def __str__(self) -> str:

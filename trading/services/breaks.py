@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from accounts.models import Account, Level, User
+from accounts.models import Account, Level, Topic, User
 from marketdata.models import Instrument
 from trading.models import Break, BreakKind, Order
 from trading.services.telling import tell_members
@@ -47,7 +47,12 @@ def open_break(  # noqa: PLR0913
     if new:
         body = detail or f"{subject}: we have {ours}, {broker} has {theirs}."
         tell_members(
-            account=account, title=f"{kind.label} differs from {broker}'s records", body=body, at=now, level=Level.WARNING
+            account=account,
+            title=f"{kind.label} differs from {broker}'s records",
+            body=body,
+            at=now,
+            level=Level.WARNING,
+            topic=Topic.ALERT,
         )
         return made
     for name, value in told.items():

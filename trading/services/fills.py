@@ -10,13 +10,16 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from accounts.models import Account, User
+from accounts.models import Account, Level, Topic, User
 from accounts.services.ledger import post_entries
 from trading.domain import fills as domain
 from trading.domain.orders import Event, EventKind, PositionEffect, Side
 from trading.domain.posting import entry_of
 from trading.models import Door, Fill, Order, OrderEvent
 from trading.services.order_rows import Cause, happen, lock_orders, save_orders
+from trading.services.telling import tell_members
+
+MOST_TOLD = 20
 
 
 class ConflictingFill(ValidationError):
@@ -63,7 +66,21 @@ def post_fills(
         made += happen(orders[one.order_id], [event], cause)
     rows = _post(account, fresh, orders, broker, actor, now)
     save_orders([order for order in orders.values() if any(event.order_id == order.pk for event in made)], made)
+    if rows:
+        _tell(account, rows, now)
     return Fill.objects.bulk_create(rows)
+
+
+def _tell(account: Account, rows: Sequence[Fill], now: datetime) -> None:
+    """Write to those who wish mail about fills."""
+    told = [
+        f"{row.order.side} {row.quantity.normalize():f} {row.order.instrument.key} at {row.price.normalize():f} "
+        f"{row.order.instrument.currency}, fee {row.fee.normalize():f}: order {row.order.client_order_id} is {row.order.status}"
+        for row in rows[:MOST_TOLD]
+    ]
+    more = [f"and {len(rows) - MOST_TOLD} more"] if len(rows) > MOST_TOLD else []
+    title = "an order was filled" if len({row.order_id for row in rows}) == 1 else "orders were filled"
+    tell_members(account=account, title=title, body="\n".join([*told, *more]), at=now, level=Level.INFO, topic=Topic.FILL)
 
 
 def _fresh(account: Account, executions: Sequence[Execution], broker: str) -> list[Execution]:

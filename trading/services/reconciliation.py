@@ -20,6 +20,7 @@ from trading.models import Break, BreakKind, Order
 from trading.services.breaks import open_break, resolve_gone
 from trading.services.connections import Clock, open_broker
 from trading.services.sending import Opener
+from trading.services.syncing import Watched, sync_account
 
 BACK = timedelta(days=30)
 
@@ -49,6 +50,17 @@ class _Side:
     def gone(self, kind: BreakKind, still: set[str]) -> None:
         """Take those for resolved that are not there any more."""
         resolve_gone(account=self.account, broker=self.broker, kind=kind, still=still, now=self.now)
+
+
+def reconcile_watched(one: Watched, *, clock: Clock, opener: Opener = open_broker) -> Reconciled:
+    """Bring in what an account's broker knows, then compare.
+
+    :raises BrokerFailed: if the broker cannot be asked
+    """
+    with acting_as(one.owner_id):
+        account = Account.objects.select_related("owner").get(pk=one.account_id)
+    sync_account(one, clock=clock, opener=opener)
+    return reconcile_account(account=account, broker=one.broker, clock=clock, opener=opener)
 
 
 def reconcile_account(*, account: Account, broker: str, clock: Clock, opener: Opener = open_broker) -> Reconciled:

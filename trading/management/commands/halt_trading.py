@@ -7,11 +7,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts.models import Account
-from accounts.models.tenancy import acting_as
-from trading.models import Door
-from trading.services.orders import Ordering, cancel_all
-from trading.services.pauses import AlreadyHalted, accounts_that_trade, end_halt, halt_trading
+from trading.services.pauses import AlreadyHalted, end_halt, halt_trading
+from trading.services.stopping import cancel_everywhere
 
 
 class Command(BaseCommand):
@@ -49,16 +46,9 @@ class Command(BaseCommand):
 
     def cancel(self) -> None:
         """Cancel the open orders of all accounts, each as its owner; one that fails stops no other."""
-        count = failed = 0
-        for account_id, owner_id in accounts_that_trade():
-            try:
-                with acting_as(owner_id):
-                    account = Account.objects.select_related("owner").get(pk=account_id)
-                    by = Ordering(actor=account.owner, door=Door.RISK, at=timezone.now())
-                    count += len(cancel_all(account=account, by=by))
-            except Exception as error:  # whatever it is, it must not stop the others
-                failed += 1
-                self.stderr.write(f"{account_id}: {error}")
-        self.stdout.write(f"{count} orders are canceled, or their brokers are asked to.")
-        if failed:
-            raise CommandError(f"The orders of {failed} accounts could not be canceled.")
+        done = cancel_everywhere(clock=timezone.now)
+        for account_id, error in done.failed:
+            self.stderr.write(f"{account_id}: {error}")
+        self.stdout.write(f"{done.orders} orders are canceled, or their brokers are asked to.")
+        if done.failed:
+            raise CommandError(f"The orders of {len(done.failed)} accounts could not be canceled.")

@@ -7,11 +7,9 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from accounts.models import Account
-from accounts.models.tenancy import acting_as
 from trading.adapters.base import BrokerFailed
-from trading.services.reconciliation import reconcile_account
-from trading.services.syncing import Watched, sync_account, watched
+from trading.services.reconciliation import reconcile_watched
+from trading.services.syncing import Watched, watched
 
 
 class Command(BaseCommand):
@@ -44,11 +42,8 @@ class Command(BaseCommand):
 
     def _one(self, one: Watched) -> int | None:
         """Reconcile an account, and return how many of its differences are open; none if its broker could not be asked."""
-        with acting_as(one.owner_id):
-            account = Account.objects.select_related("owner").get(pk=one.account_id)
         try:
-            sync_account(one, clock=timezone.now)
-            told = reconcile_account(account=account, broker=one.broker, clock=timezone.now)
+            told = reconcile_watched(one, clock=timezone.now)
         except BrokerFailed as failure:
             self.stderr.write(f"{one.account_id} {one.broker}: {failure}")
             return None
