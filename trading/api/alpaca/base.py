@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
@@ -14,7 +16,7 @@ from accounts.domain.roles import Role
 from accounts.models import Account, Scope
 from accounts.services.accounts import refuse_closed
 from trading.api.alpaca.authentication import KeyAuthentication, KeyPermission, account_of, credentials_of
-from trading.api.alpaca.errors import FORBIDDEN, Refusal
+from trading.api.alpaca.errors import FORBIDDEN, Refusal, as_alpaca
 from trading.models import Door
 from trading.services.orders import Ordering
 
@@ -39,7 +41,7 @@ class AccountView(AlpacaView):
     """A view of the account that the key id means: `self.account`, with the caller's `role`."""
 
     write_role: Role = Role.TRADER
-    works_when_closed = False
+    works_when_closed: frozenset[str] = frozenset()  # methods
     account: Account
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -51,7 +53,7 @@ class AccountView(AlpacaView):
         self.account = account_of(caller(request), token, key=key, secret=secret)
         if request.method not in SAFE_METHODS:
             self.require(self.write_role)
-            if not self.works_when_closed:
+            if request.method not in self.works_when_closed:
                 refuse_closed(self.account)
 
     def require(self, role: Role) -> None:
@@ -66,3 +68,14 @@ class AccountView(AlpacaView):
     def by(self) -> Ordering:
         """Who orders, by this door, now."""
         return Ordering(actor=caller(self.request), door=Door.ALPACA, at=timezone.now())
+
+    def keeping(self, refusal: Exception) -> Any:
+        """Answer a refusal, and keep what was recorded of it."""
+        answered = self.handle_exception(refusal)
+        transaction.set_rollback(False)
+        return answered
+
+    def refused(self, refusal: Exception) -> tuple[int, dict[str, Any]]:
+        """Return the status and the body of a refusal that is one part of an answer."""
+        answered = as_alpaca(self.keeping(refusal))
+        return answered.status_code, json.loads(answered.content)

@@ -75,7 +75,7 @@ def find_all(texts: Iterable[str]) -> dict[str, Instrument]:
 
     Of several with one symbol it is the one still traded, and one in the US, that is meant.
     """
-    wanted = list(dict.fromkeys(texts))
+    wanted = [text for text in dict.fromkeys(texts) if text.isascii() and text.isprintable()]
     ids = {text: key for text in wanted if (key := as_uuid(text)) is not None}
     names = [text for text in wanted if text not in ids]
     spelled = {text: _spellings(text) for text in names if ":" not in text}
