@@ -1,8 +1,8 @@
 """From orders and their fills to round trips: what each opening order became, first in, first out.
 
-Every order that opens or adds to a position begins a round trip of its own; what closes is matched with the oldest that is still
-open. Nothing is lost or invented: quantities, values and fees of the trips add up to those of the fills. Amounts are in the
-instrument's currency.
+Every order that opens or adds to a position begins a round trip of its own; what closes is matched with the one it was placed to
+close (the exits of a bracket close their entry's), else with the oldest that is still open. Nothing is lost or invented:
+quantities, values and fees of the trips add up to those of the fills. Amounts are in the instrument's currency.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Execution:
     price: Decimal
     fee: Decimal = ZERO
     multiplier: Decimal = Decimal(1)
+    closes: Hashable | None = None  # the order whose round trip it closes before any other
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,11 @@ class RoundTrip:
         cost = EXACT.divide(EXACT.multiply(self.entry_value, self.closed_quantity), self.quantity)
         made = EXACT.multiply(EXACT.subtract(self._exit_value(), cost), self.multiplier)
         return money(made * self.direction.sign)
+
+    @property
+    def paid(self) -> Decimal:
+        """All fees so far, those of what is still open included."""
+        return exact_sum([self.entry_fee, *(one.fee for one in self.exits)])
 
     @property
     def fees(self) -> Decimal:
@@ -183,14 +189,15 @@ def round_trips(executions: Iterable[Execution]) -> Trips:
         direction = Direction.LONG if (one.side is Side.BUY) == opens else Direction.SHORT
         queue = queues.setdefault((one.instrument, direction), [])
         if not opens:
-            left = _close(queue, one)
+            left = _close(queue, one, made.get(one.closes))
             unmatched += [Unmatched(one, left)] if left else []
             continue
         trip = made.get(one.order)
         if trip is None:
             trip = made[one.order] = RoundTrip(one.order, one.instrument, direction, one.multiplier, one.at)
-        if trip not in queue:
             queue.append(trip)
+        elif not trip.remaining:
+            queue.append(trip)  # all of it was closed before the rest of it was opened
         trip.quantity = EXACT.add(trip.quantity, one.quantity)
         trip.entry_value = EXACT.add(trip.entry_value, EXACT.multiply(one.quantity, one.price))
         trip.entry_fee = EXACT.add(trip.entry_fee, one.fee)
@@ -213,15 +220,17 @@ def excursion(trip: RoundTrip, bars: Sequence[PriceBar], *, until: datetime) -> 
     return Excursion(min(moves[0], ZERO), max(moves[1], ZERO))
 
 
-def _close(queue: list[RoundTrip], closing: Execution) -> Decimal:
-    """Close the oldest trips by an execution; return what is left of it."""
+def _close(queue: list[RoundTrip], closing: Execution, first: RoundTrip | None) -> Decimal:
+    """Close by an execution the trip it is meant for, then the oldest ones; return what is left of it."""
     left, fee_left = closing.quantity, closing.fee
+    meant = next((place for place, trip in enumerate(queue) if trip is first), 0) if first is not None else 0
     while left and queue:
-        trip = queue[0]
+        trip = queue[meant]
         part = min(left, trip.remaining)
         fee = fee_left if part == left else share(fee_left, part, left)
         trip.exits.append(Exit(closing.order, closing.at, part, closing.price, fee))
         left, fee_left = EXACT.subtract(left, part), EXACT.subtract(fee_left, fee)
         if not trip.remaining:
-            queue.pop(0)
+            queue.pop(meant)
+        meant = 0
     return left
