@@ -1,17 +1,10 @@
-"""Alpaca's market data of stocks, out of ours: bars, quotes and trades of a period, the latest of each, and snapshots.
-
-What Alpaca says and we don't know is empty, or none where its clients take that: the exchange of a quote, the number of a trade.
-"""
+"""Alpaca's market data of stocks, out of ours: bars, quotes and trades of a period, the latest of each, and snapshots."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -28,8 +21,9 @@ from marketdata.selectors.prices import LastQuote, LastTick, latest_quotes, late
 from marketdata.selectors.runs import View
 from trading.api.alpaca.base import AlpacaView
 from trading.api.alpaca.errors import BAD, BadField, NotFound, Refusal, answer
+from trading.api.alpaca.market_words import FIRST, LAST, bar_body, place_of, quote_body, token_of, trade_body
 from trading.api.alpaca.symbols import find_all
-from trading.api.alpaca.words import choice, instant, listed, stamp, whole
+from trading.api.alpaca.words import choice, instant, listed, whole
 from trading.domain.alpaca_periods import BadPeriod, Period, midnight
 from trading.selectors.alpaca_data import Page, Place, Question, bar_page, newest_bars, row_page
 
@@ -37,11 +31,8 @@ log = logging.getLogger(__name__)
 
 USUAL, MOST = 1_000, 10_000
 MOST_SYMBOLS = 1_000
-LONGEST_TOKEN = 300
 NEW_YORK = ZoneInfo("America/New_York")
-FIRST, LAST = datetime(1800, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC)
 MOMENT, A_DAY = timedelta(microseconds=1), len("2024-05-06")
-TAPES: Mapping[str, str] = {"XNYS": "A", "XNAS": "C", "XASE": "B", "ARCX": "B", "BATS": "B", "IEXG": "B"}
 FEEDS = {each: each for each in ("", "sip", "iex", "delayed_sip", "otc", "boats", "overnight")}
 SPLITS, AS_TRADED = "split", "raw"
 
@@ -90,6 +81,7 @@ class SeriesView(MarketDataView):
     """Rows of a period in pages, of one symbol or of several."""
 
     kind: ClassVar[str]
+    key_parts: ClassVar[int] = 1  # what a row is known by among those of its symbol
 
     def get(self, request: Request, symbol: str | None = None) -> HttpResponse:
         """Return a page of rows."""
@@ -140,7 +132,7 @@ class SeriesView(MarketDataView):
         if not token:
             return Place()
         place = place_of(token)
-        if place is None or place.symbol not in instruments:
+        if place is None or place.symbol not in instruments or len(place.key) != self.key_parts:
             raise Refusal(BAD, "invalid page_token")
         return place
 
@@ -193,6 +185,7 @@ class TradesView(SeriesView):
     """What was traded."""
 
     kind = "trades"
+    key_parts = 3
 
     def page(self, asked: Question, after: Place, limit: int) -> Page:
         """Return the trades behind a place."""
@@ -302,80 +295,6 @@ def newest_trades(instruments: Mapping[str, Instrument]) -> dict[str, Any]:
     return {name: trade_body(rows[each.pk]._asdict(), each) for name, each in instruments.items() if each.pk in rows}
 
 
-def bar_body(bar: Bar) -> dict[str, Any]:
-    """Return a bar as Alpaca writes it."""
-    return {
-        "t": stamp(bar.timestamp),
-        "o": float(bar.open),
-        "h": float(bar.high),
-        "l": float(bar.low),
-        "c": float(bar.close),
-        "v": _size(bar.volume),
-        "n": bar.trade_count,
-        "vw": None if bar.vwap is None else float(bar.vwap),
-    }
-
-
-def quote_body(row: Mapping[str, Any], instrument: Instrument) -> dict[str, Any]:
-    """Return a quote as Alpaca writes it."""
-    return {
-        "t": _time(row["timestamp"]),
-        "ax": "",
-        "ap": float(row["ask"]),
-        "as": _size(row["ask_size"]),
-        "bx": "",
-        "bp": float(row["bid"]),
-        "bs": _size(row["bid_size"]),
-        "c": [],
-        "z": TAPES.get(instrument.exchange, ""),
-    }
-
-
-def trade_body(row: Mapping[str, Any], instrument: Instrument) -> dict[str, Any]:
-    """Return a trade as Alpaca writes it; its number is made of what it says, so that it is the same each time."""
-    said, price, size = _time(row["timestamp"]), float(row["price"]), _size(row["size"])
-    number = hashlib.blake2b(f"{said} {price} {size}".encode(), digest_size=6)
-    return {
-        "t": said,
-        "x": "",
-        "p": price,
-        "s": size,
-        "c": str(row["conditions"]).split(),
-        "i": int.from_bytes(number.digest(), "big"),
-        "z": TAPES.get(instrument.exchange, ""),
-    }
-
-
-def token_of(place: Place) -> str:
-    """Return a place as a client carries it to the next page.
-
-    >>> place_of(token_of(Place("AAPL", ("2024-05-06T14:30:00Z",))))
-    Place(symbol='AAPL', key=('2024-05-06T14:30:00Z',))
-    """
-    return base64.urlsafe_b64encode("|".join((place.symbol, *place.key)).encode()).decode()
-
-
-def place_of(token: str) -> Place | None:
-    """Return the place that a client has carried here, none if it is no place."""
-    try:
-        symbol, at, *others = base64.urlsafe_b64decode(token[:LONGEST_TOKEN]).decode().split("|")
-        known = datetime.fromisoformat(at).tzinfo is not None and len(others) in {0, 2}
-        return Place(symbol, (at, *(str(_finite(each)) for each in others))) if known else None
-    except (ValueError, ArithmeticError, binascii.Error):
-        return None
-
-
-def _finite(text: str) -> Decimal:
-    """Return a number of a place.
-
-    :raises ValueError: if it is none
-    """
-    number = Decimal(text)
-    if not number.is_finite():
-        raise ValueError("Not a number.")
-    return number
-
-
 def _ids(instruments: Mapping[str, Instrument]) -> list[Any]:
     return [each.pk for each in instruments.values()]
 
@@ -383,16 +302,3 @@ def _ids(instruments: Mapping[str, Instrument]) -> list[Any]:
 def _at(bars: list[Bar] | None, place: int) -> dict[str, Any] | None:
     """Return one of some bars as Alpaca writes it, none if there are not so many."""
     return bar_body(bars[place]) if bars and len(bars) > place else None
-
-
-def _size(number: Any) -> int | float:
-    """Return a size: a whole number where it is one, and 0 where it is not known."""
-    if number is None:
-        return 0
-    said = float(number)
-    return int(said) if said.is_integer() else said
-
-
-def _time(at: Any) -> str | None:
-    """Return an instant as Alpaca writes it."""
-    return stamp(datetime.fromisoformat(at) if isinstance(at, str) else at)

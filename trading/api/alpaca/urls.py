@@ -2,4 +2,6 @@
 
 from django.urls import URLPattern, URLResolver
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from trading.api.alpaca import market_data_urls
+
+urlpatterns: list[URLPattern | URLResolver] = [*market_data_urls.urlpatterns]
