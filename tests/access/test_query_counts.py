@@ -43,7 +43,10 @@ from tests.factories import (
     unique_symbol,
 )
 from tests.trading.factories import (
+    make_break,
+    make_connection,
     make_decision,
+    make_delivery,
     make_fill,
     make_order,
     make_risk_event,
@@ -51,6 +54,7 @@ from tests.trading.factories import (
     make_session,
     make_signal,
     make_strategy,
+    make_webhook,
 )
 
 MOST = 15
@@ -131,6 +135,10 @@ GROW: dict[str, Callable[[World, int], object]] = {
     "decision-list": lambda world, n: make_decision(world.account, make_instrument(), session=make_session(world.account)),
     "order-list": lambda world, n: make_order(world.account, make_instrument(), session=make_session(world.account)),
     "fill-list": lambda world, n: make_fill(make_order(world.account, make_instrument())),
+    "broker-connection-list": lambda world, n: make_connection(world.account, broker=f"broker {n}", enabled=False),
+    "break-list": lambda world, n: make_break(world.account, instrument=make_instrument()),
+    "webhook-list": lambda world, n: make_webhook(world.account),
+    "delivery-list": lambda world, n: make_delivery(make_webhook(world.account)),
     "backtest-list": lambda world, n: make_run(world.account, make_instrument(), strategy=make_strategy(world.alice)),
     "risk-event-list": lambda world, n: make_risk_event(world.account, instrument=make_instrument(), actor=make_user()),
     "position-list": trade,

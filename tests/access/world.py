@@ -33,9 +33,9 @@ from portfolio.models import Alert, Checkpoint
 from portfolio.services.projections import catch_up
 from portfolio.services.transfers import Order, transfer
 from tests.factories import day, make_account, make_bars, make_instrument, make_user, post, share, unique_symbol
-from tests.trading.factories import Desk, make_order
+from tests.trading.factories import Desk, make_break, make_connection, make_delivery, make_order, make_webhook
+from trading.models import Break, BrokerConnection, Delivery, TradingPause, Webhook
 from trading.models import Order as TradingOrder
-from trading.models import TradingPause
 from trading.services.pauses import pause_trading
 
 NOW = datetime(2024, 5, 6, tzinfo=UTC)
@@ -119,6 +119,26 @@ class World:
     def order(self) -> TradingOrder:
         """An order that waits to be sent."""
         return make_order(self.account, make_instrument(), type="LIMIT", limit_price="9")
+
+    @cached_property
+    def connection(self) -> BrokerConnection:
+        """A broker that has no orders."""
+        return make_connection(self.account)
+
+    @cached_property
+    def difference(self) -> Break:
+        """A difference that nobody has resolved."""
+        return make_break(self.account)
+
+    @cached_property
+    def webhook(self) -> Webhook:
+        """An address that is told of fills."""
+        return make_webhook(self.account)
+
+    @cached_property
+    def heard(self) -> Delivery:
+        """What an address was told and has heard."""
+        return make_delivery(make_webhook(self.account), next_try_at=None, delivered_at=NOW, attempts=1)
 
     def pause_trading(self) -> TradingPause:
         """Let the account be paused."""

@@ -4,13 +4,16 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from trading.api.backtests import BacktestViewSet
+from trading.api.brokers import BreakViewSet, ConnectionViewSet
 from trading.api.decisions import DecisionViewSet
 from trading.api.fills import FillViewSet
+from trading.api.journal import JournalViewSet
 from trading.api.orders import OrderViewSet
 from trading.api.risk import PauseViewSet, PositionSizeViewSet, ResumeViewSet, RiskEventViewSet, RiskLimitsViewSet
 from trading.api.sessions import SessionViewSet
 from trading.api.signals import SignalViewSet
 from trading.api.strategies import StrategyViewSet
+from trading.api.webhooks import DeliveryViewSet, WebhookViewSet
 
 # paths are written as Django's, so a malformed id matches no route
 router = SimpleRouter(use_regex_path=False)
@@ -20,8 +23,13 @@ router.register("accounts/<uuid:account_id>/signals", SignalViewSet, "signal")
 router.register("accounts/<uuid:account_id>/decisions", DecisionViewSet, "decision")
 router.register("accounts/<uuid:account_id>/orders", OrderViewSet, "order")
 router.register("accounts/<uuid:account_id>/fills", FillViewSet, "fill")
+router.register("accounts/<uuid:account_id>/journal", JournalViewSet, "journal")
 router.register("accounts/<uuid:account_id>/backtests", BacktestViewSet, "backtest")
 router.register("accounts/<uuid:account_id>/risk-events", RiskEventViewSet, "risk-event")
+router.register("accounts/<uuid:account_id>/broker-connections", ConnectionViewSet, "broker-connection")
+router.register("accounts/<uuid:account_id>/breaks", BreakViewSet, "break")
+router.register("accounts/<uuid:account_id>/webhooks", WebhookViewSet, "webhook")
+router.register("accounts/<uuid:account_id>/deliveries", DeliveryViewSet, "delivery")
 
 LIMITS = {"get": "retrieve", "put": "update", "patch": "partial_update"}
 

@@ -70,7 +70,7 @@ def resolve_break(*, difference: Break, actor: User | None, resolution: str, now
     difference = Break.objects.select_for_update(of=("self",)).get(pk=difference.pk)
     if difference.resolved_at is not None:
         raise AlreadyResolved("The difference has been resolved already.", code="already_resolved")
-    difference.resolved_at, difference.resolved_by, difference.resolution = now, actor, resolution
+    difference.resolved_at, difference.resolved_by, difference.resolution = max(now, difference.found_at), actor, resolution
     difference.save(update_fields=["resolved_at", "resolved_by", "resolution"])
     return difference
 
