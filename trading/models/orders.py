@@ -289,7 +289,10 @@ class OrderEvent(models.Model):
             models.CheckConstraint(condition=one_of("kind", EventKind), name="order_event_kind_is_known"),
             models.CheckConstraint(condition=one_of("status", OrderStatus), name="order_event_status_is_known"),
         ]
-        indexes = [models.Index(fields=["account", "recorded_at"], name="order_event_by_time")]
+        indexes = [
+            models.Index(fields=["account", "recorded_at"], name="order_event_by_time"),
+            models.Index(fields=["account", "id"], name="order_event_by_id"),  # what streams have not told yet
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} #{self.sequence}"
