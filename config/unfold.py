@@ -65,6 +65,7 @@ NAVIGATION: list[dict[str, Any]] = [
             to_list("trading_decision", "Decisions", "psychology_alt"),
             to_list("trading_order", "Orders", "list_alt"),
             to_list("trading_fill", "Fills", "done_all"),
+            to_list("trading_trade", "Journal", "menu_book"),
             to_list("trading_riskevent", "Risk events", "gpp_maybe"),
             to_list("trading_tradingpause", "Pauses", "pause_circle"),
             to_list("trading_backtestrun", "Backtests", "history"),

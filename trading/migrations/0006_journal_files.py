@@ -21,7 +21,7 @@ ALTER TABLE trading_performancealert ENABLE ALWAYS TRIGGER performancealert_kept
 
 
 class Migration(migrations.Migration):
-    """One table more, and one column less."""
+    """One table more, one column less, and orders under another name."""
 
     dependencies = [
         ("accounts", "0006_corporate_action_jobs"),
@@ -92,6 +92,12 @@ class Migration(migrations.Migration):
                     ),
                 ],
             },
+        ),
+        migrations.CreateModel(
+            name="Trade",
+            fields=[],
+            options={"proxy": True, "indexes": [], "constraints": []},
+            bases=("trading.order",),
         ),
         migrations.RunSQL(
             protect(

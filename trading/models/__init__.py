@@ -4,7 +4,7 @@ from trading.models.backtests import BacktestKind, BacktestRun, BacktestStatus
 from trading.models.brokers import Break, BreakKind, BrokerConnection
 from trading.models.decisions import Decision, DecisionChange
 from trading.models.evaluations import Evaluation
-from trading.models.journal import Attachment, PerformanceAlert, TradeNote, TradeTag
+from trading.models.journal import Attachment, PerformanceAlert, Trade, TradeNote, TradeTag
 from trading.models.orders import Door, Fill, Order, OrderEvent, terms_of
 from trading.models.risk import RestrictedInstrument, RiskEvent, RiskLimits, TradingHalt, TradingPause
 from trading.models.sealed import SecretLost
@@ -36,6 +36,7 @@ __all__ = [
     "Session",
     "Signal",
     "Strategy",
+    "Trade",
     "TradeNote",
     "TradeTag",
     "TradingHalt",

@@ -16,6 +16,16 @@ LARGEST = 5 * 1024 * 1024
 CONTENT_TYPES = ("image/png", "image/jpeg", "image/webp", "image/gif")
 
 
+class Trade(Order):
+    """An order that opened a position, as the trade that it became: its figures are derived by the journal."""
+
+    class Meta:
+        proxy = True
+
+    def __str__(self) -> str:
+        return f"{self.side} {self.client_order_id}"
+
+
 class TradeTag(models.Model):
     """A word that somebody put on a trade; statistics can be asked for by it."""
 
