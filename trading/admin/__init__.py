@@ -1,5 +1,5 @@
 """The pages of what is intended, and why."""
 
-from trading.admin import backtests, decisions, orders, risk, strategies
+from trading.admin import backtests, brokers, decisions, journal, orders, risk, strategies, webhooks
 
-__all__ = ["backtests", "decisions", "orders", "risk", "strategies"]
+__all__ = ["backtests", "brokers", "decisions", "journal", "orders", "risk", "strategies", "webhooks"]

@@ -1,7 +1,9 @@
 """The pages of what was seen and what was decided."""
 
+from typing import Any
+
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
@@ -9,6 +11,7 @@ from unfold.decorators import display
 
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin
 from marketdata.admin.base import badge, figure, link, link_to, time_html, when
+from trading.admin.chains import steps_of
 from trading.models import Decision, DecisionChange, Signal
 from trading.selectors.decisions import chain_of
 
@@ -59,6 +62,7 @@ class SignalAdmin(MemberAdmin):
 class DecisionAdmin(MemberAdmin):
     """What was decided in the user's accounts, what led to it, and what came of it."""
 
+    change_form_outer_before_template = "bedrock/chain.html"
     list_display = (
         when("at", "Decided"),
         link("account", "Account"),
@@ -91,6 +95,13 @@ class DecisionAdmin(MemberAdmin):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Let the page of a session lead here."""
         return lookup == "session__id__exact" or super().lookup_allowed(lookup, value, request)
+
+    def render_change_form(self, request: HttpRequest, context: Any, **kwargs: Any) -> HttpResponse:
+        """Return the page with the chain that the decision is a link of."""
+        decision = kwargs.get("obj")
+        if decision is not None:
+            context["chain"] = steps_of(chain_of(decision))
+        return super().render_change_form(request, context, **kwargs)
 
     @display(description="Orders")
     def orders(self, decision: Decision) -> SafeString | str:
