@@ -98,10 +98,17 @@ class KeyPermission(BasePermission):
         token: Any = request.auth
         if token is None:
             raise Refusal(UNKNOWN_CALLER, UNAUTHORIZED)
-        needed = Scope.READ if request.method in SAFE_METHODS else getattr(view, "write_scope", Scope.TRADE)
-        if max((RANK[Scope(scope)] for scope in token.scopes), default=0) < RANK[needed]:
-            raise Refusal(FORBIDDEN, f"the token lacks the scope {needed.value}")
+        refuse_scope(token, Scope.READ if request.method in SAFE_METHODS else getattr(view, "write_scope", Scope.TRADE))
         return True
+
+
+def refuse_scope(token: Any, needed: Scope) -> None:
+    """Refuse a token that may do less.
+
+    :raises Refusal: naming the scope
+    """
+    if max((RANK[Scope(scope)] for scope in token.scopes), default=0) < RANK[needed]:
+        raise Refusal(FORBIDDEN, f"the token lacks the scope {needed.value}")
 
 
 def _uuid(text: str) -> UUID | None:

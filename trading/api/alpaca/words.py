@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
+from marketdata.domain.money import plain
 from trading.api.alpaca.errors import BadField
 
 LONGEST = 60
@@ -33,11 +34,7 @@ def digits(number: Decimal | None) -> str | None:
     >>> digits(Decimal("1.500")), digits(Decimal("100"))
     ('1.5', '100')
     """
-    if number is None:
-        return None
-    text = f"{number:f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return "0" if text in {"-0", ""} else text
+    return None if number is None else plain(number)
 
 
 def number(value: Any, name: str) -> Decimal | None:
@@ -53,7 +50,7 @@ def number(value: Any, name: str) -> Decimal | None:
         found = Decimal(str(value))
     except InvalidOperation:
         raise BadField(f"{name} must be a number") from None
-    if not found.is_finite():
+    if not found.is_finite() or abs(found.adjusted()) > LONGEST:
         raise BadField(f"{name} must be a number")
     return found
 
