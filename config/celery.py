@@ -87,6 +87,8 @@ app.conf.update(
         "send orders": {"task": "trading.tasks.send_orders", "schedule": 2.0, "options": {"expires": 10}},
         "look at brokers": {"task": "trading.tasks.look_at_brokers", "schedule": 5.0, "options": {"expires": 5}},
         "look for backtests": {"task": "trading.tasks.look_for_backtests", "schedule": 60.0, "options": {"expires": 60}},
+        "look at sessions": {"task": "trading.tasks.look_at_sessions", "schedule": 30.0, "options": {"expires": 30}},
+        "watch risk": {"task": "trading.tasks.watch_risk", "schedule": 60.0, "options": {"expires": 60}},
         "check data": {"task": "marketdata.tasks.check_data", "schedule": crontab(hour=3, minute=40)},
         "send mails": {"task": "accounts.tasks.send_mails", "schedule": 30.0, "options": {"expires": 30}},
         "deliver webhooks": {"task": "trading.tasks.deliver_webhooks", "schedule": 5.0, "options": {"expires": 5}},

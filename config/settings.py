@@ -312,6 +312,7 @@ JOB_TASKS = {
     "SNAPSHOT": "portfolio.tasks.run_snapshots",
     "REFRESH": "accounts.tasks.run_refreshes",
     "ACTIONS": "portfolio.tasks.run_corporate_actions",
+    "STRATEGIES": "trading.tasks.run_strategies",
 }
 
 # --- logs ---------------------------------------------------------------------------------------

@@ -6,8 +6,9 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
+from accounts.services import jobs
 from trading.adapters.base import BrokerFailed
-from trading.services import backtests, delivering, reconciliation, sending, stopping, syncing
+from trading.services import automation, backtests, delivering, reconciliation, sending, stopping, syncing, watching
 
 log = logging.getLogger(__name__)
 
@@ -91,3 +92,36 @@ def cancel_all_orders(**_later: object) -> None:
     """Cancel the open orders of all accounts, once all trading is stopped."""
     done = stopping.cancel_everywhere(clock=timezone.now)
     log.warning("%s orders are canceled, or their brokers asked to; %s accounts failed", done.orders, len(done.failed))
+
+
+@shared_task(ignore_result=True)
+def look_at_sessions(**_later: object) -> None:
+    """Make the jobs of accounts due whose automatic sessions have new bars, or wait for orders that have moved."""
+    automation.wake_sessions(at=timezone.now())
+
+
+@shared_task(ignore_result=True)
+def run_strategies(*, run_ids: list[str], **_later: object) -> None:
+    """Let the automatic sessions of a chunk of accounts look at new bars; what the time does not reach is sent on."""
+    left = jobs.perform(
+        run_ids=[UUID(run_id) for run_id in run_ids],
+        work=lambda account_id: automation.evaluate_account(account_id=account_id, clock=timezone.now),
+        clock=timezone.now,
+    )
+    if left:
+        run_strategies.delay(run_ids=[str(run_id) for run_id in left])
+
+
+@shared_task(ignore_result=True)
+def watch_risk(**_later: object) -> None:
+    """Wake a worker for each chunk of the accounts that trade, to see whether they have run into a limit."""
+    found = [[str(account_id), str(owner_id)] for account_id, owner_id in watching.trading_accounts(at=timezone.now())]
+    for start in range(0, len(found), syncing.CHUNK):
+        watch_accounts.apply_async(kwargs={"accounts": found[start : start + syncing.CHUNK]}, expires=60)
+
+
+@shared_task(ignore_result=True)
+def watch_accounts(*, accounts: list[list[str]], **_later: object) -> None:
+    """See whether accounts have run into a limit, and pause those that have."""
+    pairs = [(UUID(account_id), UUID(owner_id)) for account_id, owner_id in accounts]
+    watching.watch_many(accounts=pairs, clock=timezone.now)

@@ -36,12 +36,9 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a strategy wants after the last of some bars, as shares of a full position; `before` is what it wanted before that."""
+    """What a strategy wants after a bar, as a share of a full position (-1 to 1), and where it would get out."""
 
-    at: int
-    close: Decimal
     target: Decimal
-    before: Decimal
     stop: Decimal | None = None
 
 
@@ -66,18 +63,16 @@ class Change:
         return not self.leaves and not self.entered
 
 
-def see(strategy: Strategy, bars: BarColumns, *, shorts: bool, begin: int, close: Decimal) -> Seen:
+def see(strategy: Strategy, bars: BarColumns, *, shorts: bool, begin: int) -> Seen:
     """Return what a strategy wants after the last of some bars; nothing is wanted before the bar that starts at `begin`.
 
     The whole plan is made anew from these bars alone, and its last row counts: it is the row that a backtest reads there.
     """
     plan = strategy.plan(bars)
     first = int(np.searchsorted(bars.timestamps, begin)) + 1  # its close is the first that is decided on
-    targets = wanted(plan, shorts=shorts, first=first)
-    before = float(targets[-2]) if len(targets) > 1 else 0.0
+    target = float(wanted(plan, shorts=shorts, first=first)[-1])
     stop = None if plan.stop is None or np.isnan(plan.stop[-1]) else _exact(float(plan.stop[-1]), PRICE)
-    target = _exact(float(targets[-1]), SHARE)
-    return Seen(int(bars.timestamps[-1]), close, target, _exact(before, SHARE), stop if stop is not None and stop > 0 else None)
+    return Seen(_exact(target, SHARE), stop if stop is not None and stop > 0 else None)
 
 
 def change(*, target: Decimal, before: Decimal, held: Decimal) -> Change:
@@ -112,6 +107,27 @@ def signal_of(change: Change, held: Decimal) -> SignalKind:
     if change.entered:
         return SignalKind.ENTER_LONG if change.entered > 0 else SignalKind.ENTER_SHORT
     return SignalKind.EXIT_LONG if held > 0 else SignalKind.EXIT_SHORT
+
+
+def before_of(target: Decimal, before: Decimal, *, waiting: bool) -> Decimal:
+    """Return what counts as wanted before the next bar: of a bar whose orders still wait, what had been reached by then.
+
+    >>> before_of(Decimal(-1), Decimal(1), waiting=True)
+    Decimal('0')
+    """
+    if not waiting:
+        return target
+    return before if sign(before) == sign(target) else ZERO
+
+
+def nearer(stop: Decimal | None, known: Decimal | None, target: Decimal) -> Decimal | None:
+    """Return the stop of a position that goes on: the nearer one of what the plan says now and what was set before.
+
+    >>> nearer(Decimal(8), Decimal(9), Decimal(1)), nearer(Decimal(8), None, Decimal(1))
+    (Decimal('9'), Decimal('8'))
+    """
+    stops = [one for one in (stop, known) if one is not None]
+    return (max if target > 0 else min)(stops, default=None)
 
 
 def choice_of(change: Change, held: Decimal) -> Choice:

@@ -31,8 +31,10 @@ FILES = ("summary.json", "equity.parquet", "trades.parquet")
 PRICES = ("open", "high", "low", "close")
 
 
-def markets_of(*, instruments: Iterable[UUID], timeframe: Timeframe, start: date, end: date) -> Iterator[Market]:
-    """Yield the bars of instruments in [start, end), adjusted for the splits up to the end; in the order they are asked for.
+def markets_of(
+    *, instruments: Iterable[UUID], timeframe: Timeframe, start: date, end: date, as_of: date | None = None
+) -> Iterator[Market]:
+    """Yield the bars of instruments in [start, end), adjusted for the splits up to the end or `as_of`; in their order.
 
     What has no bars in that time comes with none.
     """
@@ -48,7 +50,7 @@ def markets_of(*, instruments: Iterable[UUID], timeframe: Timeframe, start: date
                 end=datetime.combine(end, time(), UTC),
                 timeframe=timeframe,
                 adjusted=True,
-                as_of=end,
+                as_of=as_of or end,
             )
         )
         places = table["instrument"].combine_chunks().indices.to_numpy()

@@ -20,6 +20,7 @@ from trading.services.breaks import open_break
 from trading.services.fills import Execution, post_fills
 from trading.services.groups import settle_group
 from trading.services.order_rows import Cause, lock_orders, record_events
+from trading.services.watching import wake_watch
 
 ENDS = {
     OrderStatus.CANCELED: EventKind.CANCELED,
@@ -42,6 +43,8 @@ def take_down(*, account: Account, order_id: UUID, answer: BrokerOrder, now: dat
         cause = Cause(door=Door.BROKER, at=max(answer.at, order.created_at), now=now, detail=answer.detail)
         record_events(order=order, events=[Event(end)], cause=cause)
     settle_group(order=order, now=now)
+    if fills:
+        wake_watch(account)
     return fills
 
 

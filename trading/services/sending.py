@@ -24,15 +24,16 @@ from accounts.models import Account
 from accounts.models.tenancy import acting_as
 from portfolio.selectors.market import SYSTEM
 from trading.adapters.base import Broker, BrokerAway, BrokerFailed, BrokerOrder, BrokerRefused, OutcomeUnknown, Ticket
-from trading.domain.orders import OPEN, Event, EventKind, Sending
+from trading.domain.orders import OPEN, Event, EventKind, PositionEffect, Sending
 from trading.models import Door, Order
 from trading.models.words import one_of
 from trading.selectors.paper import ticket_of
-from trading.selectors.risk import halt
 from trading.services.answers import take_down
 from trading.services.connections import Clock, open_broker
 from trading.services.groups import settle_group
 from trading.services.order_rows import Cause, lock_orders, record_events
+from trading.services.refusals import NotAsThingsStand
+from trading.services.risk import refuse_stopped
 
 LEASE = timedelta(seconds=10)  # how long whoever has claimed a row has it for itself, and a pause between questions
 LATE = timedelta(minutes=15)  # for so long fills may be heard of that an order had before its end
@@ -135,7 +136,7 @@ def _begin(claim: Claim, clock: Clock, opener: Opener) -> Job | None:
     with acting_as(claim.owner_id):
         order = lock_orders([claim.order_id])[claim.order_id]
         task = _task(order)
-        if task is None or (task in {Task.SUBMIT, Task.REPLACE} and halt() is not None):
+        if task is None or (task in {Task.SUBMIT, Task.REPLACE} and _is_stopped(order)):
             return None
         ticket = ticket_of(order)
         try:
@@ -162,6 +163,15 @@ def _task(order: Order) -> Task | None:
     if order.sending != Sending.PENDING or not order.is_open:
         return None
     return Task.REPLACE if order.replaces is not None and order.replaces.broker_order_id else Task.SUBMIT
+
+
+def _is_stopped(order: Order) -> bool:
+    """Say whether an order may not leave now; it waits, and what closes a position may pass a pause."""
+    try:
+        refuse_stopped(account=order.account, closing=order.effect == PositionEffect.CLOSE)
+    except NotAsThingsStand:
+        return True
+    return False
 
 
 def _still_there(order: Order, broker: Broker, clock: Clock) -> bool:

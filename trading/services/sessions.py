@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.models import Account, User
 from accounts.services.accounts import refuse_closed
+from marketdata.domain.instruments import AssetClass
+from marketdata.models import Instrument
+from marketdata.selectors.instruments import find_each
+from trading.domain.automation import MOST_INSTRUMENTS, complete
 from trading.domain.sessions import VERSION, config_hash
 from trading.models import Session, Strategy
 from trading.services.refusals import told
+
+UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class SessionEnded(ValidationError):
@@ -38,6 +46,9 @@ def start_session(
 ) -> Session:
     """Begin a run of trading, on paper or live as the account says; without a configuration, that of the strategy.
 
+    One that is automatic names in its configuration the `instruments` that it trades (ids or symbols), and if it likes the
+    `timeframe` of the bars that it looks at, `parameters` of the strategy, and `rules` that say how much, as a backtest has them.
+
     :raises StrategyArchived: if the strategy was put away
     :raises ValidationError: by field
     :raises AccountClosed: if the account is closed
@@ -52,6 +63,8 @@ def start_session(
         detail = "Write up to 100 letters, digits and . + - _ /"
         raise ValidationError({"code_version": ValidationError(detail, code="invalid")})
     kept = dict(configuration) if configuration is not None else dict(strategy.parameters) if strategy is not None else {}
+    if automatic and strategy is not None:
+        kept = _completed(strategy, configuration or {})
     with told():
         digest = config_hash(kept)
     session = Session(
@@ -69,6 +82,42 @@ def start_session(
     session.clean_fields(exclude={"account", "strategy", "actor"})
     session.save(force_insert=True)
     return session
+
+
+def _completed(strategy: Strategy, written: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of an automatic session with the ids of its instruments and what is left out.
+
+    :raises ValidationError: by field
+    """
+    named = written.get("instruments")
+    if not isinstance(named, list) or len(named) > MOST_INSTRUMENTS or not all(isinstance(one, str) for one in named):
+        detail = f'Name 1 to {MOST_INSTRUMENTS} instruments that it is to trade, such as ["AAPL"].'
+        raise ValidationError({"configuration.instruments": ValidationError(detail, code="required")})
+    found = _instruments(named)
+    for one in found:
+        if not one.active or one.asset_class == AssetClass.INDEX:
+            detail = f"{one.key} cannot be traded; leave it out."
+            raise ValidationError({"configuration.instruments": ValidationError(detail, code="not_tradable")})
+    with told():
+        return complete(written, kind=strategy.kind, instruments=[one.pk for one in found], base=strategy.parameters)
+
+
+def _instruments(named: Sequence[str]) -> list[Instrument]:
+    """Return the instruments of ids or symbols, in their order.
+
+    :raises ValidationError: if one is not known, or could be several
+    """
+    ids = {text: UUID(text) for text in named if UUID_TEXT.fullmatch(text)}
+    known = Instrument.objects.in_bulk(list(ids.values()))
+    symbols = find_each([text for text in named if text not in ids])
+    found = []
+    for text in named:
+        one = known.get(ids[text]) if text in ids else symbols[text]
+        if one is None or isinstance(one, ValidationError):
+            detail = " ".join(one.messages) if one is not None else f"There is no instrument {text}."
+            raise ValidationError({"configuration.instruments": ValidationError(detail, code="unknown_instrument")})
+        found.append(one)
+    return found
 
 
 @transaction.atomic
