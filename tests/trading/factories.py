@@ -20,6 +20,7 @@ from trading.models import (
     Decision,
     DecisionChange,
     Delivery,
+    Evaluation,
     Fill,
     Order,
     OrderEvent,
@@ -75,6 +76,12 @@ def make_change(decision: Decision, **fields: Any) -> DecisionChange:
     """Store a change of a decision."""
     made = {"decision": decision, "at": AT, "actor_id": decision.actor_id, "changes": {"confidence": ["0.8", "0.9"]}}
     return stored(DecisionChange, decision.account, **made | fields)
+
+
+def make_evaluation(account: Account, instrument: Instrument, **fields: Any) -> Evaluation:
+    """Store what a session made of a bar: nothing."""
+    made = {"instrument": instrument, "bar": AT, "close": "10", "target": "0", "outcome": "NOTHING", "at": AT, "updated_at": AT}
+    return stored(Evaluation, account, **made | fields)
 
 
 def make_order(account: Account, instrument: Instrument, **fields: Any) -> Order:
@@ -189,6 +196,8 @@ class Desk:
         self.signal = make_signal(account, instrument, session=self.session)
         self.decision = make_decision(account, instrument, session=self.session, signal=self.signal)
         self.change = make_change(self.decision)
+        chain = {"session": self.session, "signal": self.signal, "decision": self.decision}
+        self.evaluation = make_evaluation(account, instrument, outcome="ORDERED", target="1", **chain)
         self.order = make_order(account, instrument, session=self.session, decision=self.decision, created_at=at)
         self.fill = make_fill(self.order, at=at)
         self.open_order = make_order(account, instrument, type="LIMIT", limit_price="9")

@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from trading.api.backtests import BacktestViewSet
 from trading.api.brokers import BreakViewSet, ConnectionViewSet
 from trading.api.decisions import DecisionViewSet
+from trading.api.evaluations import EvaluationViewSet
 from trading.api.fills import FillViewSet
 from trading.api.journal import JournalViewSet
 from trading.api.orders import OrderViewSet
@@ -19,6 +20,7 @@ from trading.api.webhooks import DeliveryViewSet, WebhookViewSet
 router = SimpleRouter(use_regex_path=False)
 router.register("strategies", StrategyViewSet, "strategy")
 router.register("accounts/<uuid:account_id>/sessions", SessionViewSet, "session")
+router.register("accounts/<uuid:account_id>/evaluations", EvaluationViewSet, "evaluation")
 router.register("accounts/<uuid:account_id>/signals", SignalViewSet, "signal")
 router.register("accounts/<uuid:account_id>/decisions", DecisionViewSet, "decision")
 router.register("accounts/<uuid:account_id>/orders", OrderViewSet, "order")

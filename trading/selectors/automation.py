@@ -1,27 +1,21 @@
-"""What automatic sessions look at: bars that are over, and what the sessions themselves hold and have ordered."""
+"""What automatic sessions look at: bars that are over. For jobs, as it knows the hours of exchanges."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection
 
-from marketdata.domain.adjustment import adjusted_ratio
 from marketdata.domain.bars import Timeframe
 from marketdata.models import Bar, Instrument
-from marketdata.selectors.actions import splits
 from marketdata.selectors.prices import bars
-from portfolio.domain.exact import EXACT
 from trading.domain.backtest_requests import since
 from trading.domain.bar_times import known_from
-from trading.domain.fills import exact_sum
-from trading.domain.orders import Side
 from trading.domain.strategies.base import BarColumns
-from trading.models import Evaluation, Fill, Order, Session
+from trading.models import Session
 from trading.selectors.backtests import markets_of
 
 MOST_BARS = 50_000  # that a strategy is shown
@@ -88,35 +82,3 @@ def columns_until(session: Session, instrument: Instrument, timeframe: Timeframe
     market = next(iter(markets_of(instruments=[instrument.pk], timeframe=timeframe, start=first, end=day + DAY, as_of=day)))
     microseconds = (bar - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     return market.bars.until(int(market.bars.timestamps.searchsorted(microseconds, side="right")))
-
-
-def held_by(session: Session, instrument: Instrument, *, at: datetime) -> Decimal:
-    """Return how much of an instrument a session has bought and not sold, below zero what it is short; splits are counted."""
-    rows = Fill.objects.filter(account=session.account_id, order__session=session, order__instrument=instrument)
-    fills = list(rows.values_list("quantity", "order__side", "at"))
-    known = splits(instrument_ids=[instrument.pk]).get(instrument.pk, ()) if fills else ()
-    today = at.astimezone(UTC).date()
-    found = []
-    for quantity, side, filled_at in fills:
-        ratio = adjusted_ratio(known, day=filled_at.astimezone(UTC).date(), adjusted_through=None, as_of=today)
-        grown = EXACT.divide(EXACT.multiply(quantity, Decimal(ratio.denominator)), Decimal(ratio.numerator))
-        found.append(grown * Side(side).sign)
-    return exact_sum(found)
-
-
-def open_orders_of(session: Session, instrument: Instrument) -> list[Order]:
-    """Return the orders of a session of which something may still come."""
-    rows = Order.objects.open().filter(account=session.account_id, session=session, instrument=instrument)
-    return list(rows.select_related("account", "instrument").order_by("pk"))
-
-
-def last_of(session: Session, instrument: Instrument) -> Evaluation | None:
-    """Return what a session made of the last bar that it looked at."""
-    rows = Evaluation.objects.filter(account=session.account_id, session=session, instrument=instrument)
-    return rows.select_related("decision").order_by("-bar").first()
-
-
-def first_bar_of(session: Session, instrument: Instrument) -> datetime | None:
-    """Return when the first bar began that a session looked at."""
-    rows = Evaluation.objects.filter(account=session.account_id, session=session, instrument=instrument)
-    return rows.order_by("bar").values_list("bar", flat=True).first()

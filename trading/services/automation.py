@@ -26,7 +26,8 @@ from portfolio.selectors.market import SYSTEM
 from trading.domain.automation import automation_of
 from trading.domain.following import Outcome, before_of, nearer, see, sign
 from trading.models import Evaluation, Order, Session
-from trading.selectors.automation import NewBar, columns_until, first_bar_of, last_of, newest_bar, newest_starts
+from trading.selectors.automation import NewBar, columns_until, newest_bar, newest_starts
+from trading.selectors.sessions import first_bar_of, last_of
 from trading.services.automation_orders import Desk, act
 from trading.services.locks import hold_trading
 

@@ -28,7 +28,7 @@ from trading.domain.following import Change, Outcome, change, choice_of, said, s
 from trading.domain.orders import OrderClass, OrderType, PositionEffect, Side, TimeInForce
 from trading.domain.signals import SignalDraft
 from trading.models import Door, Evaluation, Order, Session
-from trading.selectors.automation import held_by, open_orders_of
+from trading.selectors.sessions import held_in, open_orders_of
 from trading.services.decisions import record_decision
 from trading.services.orders import Ordering, cancel_order, place_order
 from trading.services.refusals import NotAsThingsStand
@@ -264,7 +264,7 @@ def _decide(desk: Desk, row: Evaluation, bar: Bar, wish: Change, held: Decimal) 
 
 def _held(desk: Desk) -> Decimal:
     """Return what the session holds, as far as the account does: somebody may have sold it by hand."""
-    own = held_by(desk.session, desk.instrument, at=desk.at)
+    own = held_in(desk.session, at=desk.at).get(desk.instrument.pk, ZERO)
     if not own:
         return ZERO
     held = standing_now(account=desk.account, at=desk.at, instrument=desk.instrument).held
