@@ -45,7 +45,7 @@ def web(host: str, port: int) -> list[str]:
 
 def stream(host: str, port: int) -> list[str]:
     """Return the command of the server of what lasts: one process, for what it counts it counts for all."""
-    program = ["granian", "--interface", "asginl", "--host", host, "--port", str(port), "--no-ws"]
+    program = ["granian", "--interface", "asginl", "--host", host, "--port", str(port)]
     workers = ["--workers", "1", "--respawn-failed-workers", "--workers-kill-timeout", "5"]
     return [*program, *workers, "--log-level", "warning", "config.asgi:application"]
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -122,19 +122,44 @@ class Mailbox:
         return sorted(waiting.values(), key=lambda quote: quote["recorded"])
 
 
-class Hub:
-    """Hears of every quote once and hands it to the mailboxes that want it; listens while there are any."""
+class Box(Protocol):
+    """What belongs to one listener: it is offered all that is told, and takes what is for it."""
 
-    def __init__(self, channel: str = CHANNEL) -> None:
+    def offer(self, told: TELL, /) -> None:
+        """Take it, if it is for the listener."""
+        ...
+
+    def note_missed(self) -> None:
+        """Say that something may have come while nobody could hear it."""
+        ...
+
+
+AnyBox = TypeVar("AnyBox", bound=Box)
+
+
+class Ear(Generic[AnyBox]):
+    """Hears once of all that is told on a channel and offers it to the boxes; listens while there are any."""
+
+    subject: ClassVar[str]
+
+    def __init__(self, channel: str) -> None:
         self.channel = channel
-        self.mailboxes: set[Mailbox] = set()
+        self.mailboxes: set[AnyBox] = set()
         self.hears = False
         self._listening: asyncio.Task[None] | None = None
 
+    def box(self, wanted: Iterable[UUID]) -> AnyBox:
+        """Return a box for what somebody wants to hear of."""
+        raise NotImplementedError
+
+    def makes_sense(self, told: object) -> bool:
+        """Say whether something is what should be told on the channel."""
+        raise NotImplementedError
+
     @asynccontextmanager
-    async def mailbox(self, wanted: Iterable[UUID]) -> AsyncIterator[Mailbox]:
-        """Open a mailbox; while it is open, quotes of its instruments come in."""
-        box = Mailbox(wanted)
+    async def mailbox(self, wanted: Iterable[UUID]) -> AsyncIterator[AnyBox]:
+        """Open a box; while it is open, what is wanted comes in."""
+        box = self.box(wanted)
         self.mailboxes.add(box)
         if self._listening is None or self._listening.done():
             self._listening = asyncio.create_task(self._listen())
@@ -161,7 +186,7 @@ class Hub:
                             self._hear(message)
             except (RedisError, OSError) as error:
                 if self.hears:
-                    log.warning("Redis is away (%s): nobody hears of live quotes.", error)
+                    log.warning("Redis is away (%s): nobody hears of %s.", error, self.subject)
             finally:
                 self.hears = False
                 with contextlib.suppress(RedisError, OSError):
@@ -180,12 +205,29 @@ class Hub:
                 came = orjson.loads(message["data"])
             except ValueError:
                 came = None
-            quotes = [each for each in came if is_told(each)] if isinstance(came, list) else []
-            if not isinstance(came, list) or len(quotes) < len(came):
-                log.warning("Something that is no quote was told: %s", message["data"][:MOST_TOLD])
+            told = [each for each in came if self.makes_sense(each)] if isinstance(came, list) else []
+            if not isinstance(came, list) or len(told) < len(came):
+                log.warning("Something that is none of %s was told: %s", self.subject, message["data"][:MOST_TOLD])
             for box in self.mailboxes:
-                for quote in quotes:
-                    box.offer(quote)
+                for each in told:
+                    box.offer(each)
+
+
+class Hub(Ear[Mailbox]):
+    """Hears of every quote once and hands it to the mailboxes that want it."""
+
+    subject = "live quotes"
+
+    def __init__(self, channel: str = CHANNEL) -> None:
+        super().__init__(channel)
+
+    def box(self, wanted: Iterable[UUID]) -> Mailbox:
+        """Return a mailbox for quotes of instruments."""
+        return Mailbox(wanted)
+
+    def makes_sense(self, told: object) -> bool:
+        """Say whether something is a quote."""
+        return is_told(told)
 
 
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = WeakKeyDictionary()

@@ -7,8 +7,9 @@ process where STREAM_URL says where that is, else it answers with the latest quo
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -44,7 +45,13 @@ BREATH = 0.25  # seconds between two deliveries: what comes meanwhile is told on
 RETRY, RETRY_LATEST = 3000, 5000  # milliseconds after which a browser comes back
 AGAIN = 2_000_000  # microseconds before the last event of a caller from which quotes are told again
 MOST_PER_PERSON, MOST = 8, 1000
+AWAY = (OperationalError, InterfaceError)
 FIELDS = ("instrument", "timestamp", "bid", "ask", "bid_size", "ask_size")
+LAST_EVENT = OpenApiParameter("Last-Event-ID", str, OpenApiParameter.HEADER, description="Of the last event heard.")
+STREAMED = {
+    (200, EVENT_STREAM): OpenApiTypes.STR,
+    307: OpenApiResponse(description="The process that streams is at the address in Location."),
+}
 Answer = TypeVar("Answer")
 
 _open: Counter[UUID] = Counter()  # of this process, which is the only one of its kind
@@ -68,8 +75,8 @@ class EventStreamRenderer(BaseRenderer):
         return b""
 
 
-class QuoteStreamView(APIView):
-    """The quotes of what the caller holds and watches: the latest first, then each as it comes in."""
+class EventStreamView(APIView):
+    """A view that sends events for as long as somebody listens, or says where that is done."""
 
     renderer_classes = [EventStreamRenderer]
 
@@ -77,32 +84,34 @@ class QuoteStreamView(APIView):
         """Take whatever the caller accepts: there is one format."""
         return EventStreamRenderer(), EVENT_STREAM
 
-    @extend_schema(
-        operation_id="stream_quotes",
-        parameters=[OpenApiParameter("Last-Event-ID", str, OpenApiParameter.HEADER, description="Of the last event heard.")],
-        responses={
-            (200, EVENT_STREAM): OpenApiTypes.STR,
-            307: OpenApiResponse(description="The process that streams is at the address in Location."),
-        },
-    )
-    def get(self, request: Request) -> HttpResponse | StreamingHttpResponse:
-        """Return the stream, or where it is."""
+    def answer(
+        self, request: Request, *, lasting: Callable[[], AsyncIterator[bytes]], at_once: Callable[[], Iterable[bytes]]
+    ) -> Any:
+        """Return the stream where it can last; elsewhere where that is, or what there is to tell at once."""
         asked = request._request
         refuse_foreign_page(asked)
         if not isinstance(asked, ASGIRequest) and settings.STREAM_URL:
             return Redirect(stream_address(asked))
-        watch = Watch(access_of(request), last_event(request))
         if asked.method == "HEAD":
             answer: Any = HttpResponse(content_type=EVENT_STREAM)
         elif isinstance(asked, ASGIRequest):
-            refuse_too_many(watch.access.user_id)
-            answer = StreamingHttpResponse(events(watch), content_type=EVENT_STREAM)
+            refuse_too_many(caller(request).pk)
+            answer = StreamingHttpResponse(lasting(), content_type=EVENT_STREAM)
         else:
-            answer = HttpResponse(b"".join([retry(RETRY_LATEST), *written(watch.latest(watch.look() or set()))]))
-            answer["Content-Type"] = EVENT_STREAM
+            answer = HttpResponse(b"".join([retry(RETRY_LATEST), *at_once()]), content_type=EVENT_STREAM)
         answer["Cache-Control"] = "no-store"
         answer["X-Accel-Buffering"] = "no"  # or a proxy would collect what should go out at once
         return allow_own_page(asked, answer)
+
+
+class QuoteStreamView(EventStreamView):
+    """The quotes of what the caller holds and watches: the latest first, then each as it comes in."""
+
+    @extend_schema(operation_id="stream_quotes", parameters=[LAST_EVENT], responses=STREAMED)
+    def get(self, request: Request) -> HttpResponse | StreamingHttpResponse:
+        """Return the stream, or where it is."""
+        watch = Watch(access_of(request), last_event(request))
+        return self.answer(request, lasting=partial(events, watch), at_once=lambda: written(watch.latest(watch.look() or set())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,24 +137,28 @@ class Watch:
 async def events(watch: Watch) -> AsyncIterator[bytes]:
     """Yield what is sent to one listener, until they are gone or have lost their access."""
     await sync_to_async(connections.close_all)()  # those of the request's own thread, which is idle from now on
-    user_id = watch.access.user_id
+    try:
+        with counted(watch.access.user_id) as is_one_too_many:
+            yield retry(RETRY)
+            wanted = await read(watch.look)
+            if wanted is None or is_one_too_many:
+                yield ended("access ended" if wanted is None else "too many streams")
+                return
+            async with hub().mailbox(wanted) as box:
+                for quote in await read(partial(watch.latest, wanted)):
+                    box.offer(quote)
+                async for part in _deliver(watch, box):
+                    yield part
+    except AWAY as error:  # whether they may still hear can't be known; they come back by themselves
+        log.warning("A stream of quotes breaks off: %s", error)
+
+
+@contextmanager
+def counted(user_id: UUID) -> Iterator[bool]:
+    """Count a stream of a person as open; say whether it is one too many."""
     _open[user_id] += 1
     try:
-        yield retry(RETRY)
-        wanted = await _read(watch.look)
-        if wanted is None or _open[user_id] > MOST_PER_PERSON:
-            yield ended("access ended" if wanted is None else "too many streams")
-            return
-        async with hub().mailbox(wanted) as box:
-            for quote in await _read(partial(watch.latest, wanted)):
-                box.offer(quote)
-            async for part in _deliver(watch, box):
-                yield part
-    except (
-        OperationalError,
-        InterfaceError,
-    ) as error:  # whether they may still hear can't be known; they come back by themselves
-        log.warning("A stream of quotes breaks off: %s", error)
+        yield _open[user_id] > MOST_PER_PERSON
     finally:
         _open[user_id] -= 1
         if _open[user_id] <= 0:
@@ -167,17 +180,17 @@ async def _deliver(watch: Watch, box: Mailbox) -> AsyncIterator[bytes]:
             beat_at = loop.time() + HEARTBEAT
         if box.missed or loop.time() >= look_at:
             box.missed, look_at = False, loop.time() + LOOK_AGAIN
-            wanted = await _read(watch.look)
+            wanted = await read(watch.look)
             if wanted is None:
                 yield ended("access ended")
                 return
             new = {str(each) for each in wanted} - box.wanted
             box.want(wanted)
-            for quote in await _read(partial(watch.latest, wanted, new=new)):
+            for quote in await read(partial(watch.latest, wanted, new=new)):
                 box.offer(quote)
 
 
-async def _read(question: Callable[[], Answer]) -> Answer:
+async def read(question: Callable[[], Answer]) -> Answer:
     """Ask the database in one of the few threads that do."""
 
     def ask() -> Answer:

@@ -24,6 +24,7 @@ from trading.domain.orders import Event, EventKind, OrderState, OrderStatus, Sen
 from trading.models import Decision, Door, Order, OrderEvent, Session
 from trading.models.orders import STATE_COLUMNS
 from trading.services.refusals import told, unless_taken
+from trading.services.ringing import ring
 
 SENDABLE = frozenset({Sending.HELD, Sending.PENDING})
 
@@ -74,6 +75,7 @@ def write_orders(*, account: Account, instrument: Instrument, draft: OrderDraft,
         Order.objects.bulk_create(rows)
     cause = Cause(door=origin.door, at=now, now=now, actor=origin.actor)
     OrderEvent.objects.bulk_create(_event(row, EventKind.CREATED, cause) for row in rows)
+    ring([account.pk])
     return rows
 
 
@@ -136,6 +138,7 @@ def save_orders(orders: Sequence[Order], events: Sequence[OrderEvent], columns: 
     else:
         Order.objects.bulk_update(orders, sorted(names))
     OrderEvent.objects.bulk_create(events)
+    ring(event.account_id for event in events)
 
 
 def _row(

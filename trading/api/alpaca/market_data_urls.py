@@ -1,4 +1,4 @@
-"""The routes of market data, relative to /alpaca/."""
+"""The routes of market data and of the stream, relative to /alpaca/."""
 
 from django.urls import URLPattern, path
 
@@ -11,11 +11,13 @@ from trading.api.alpaca.market_data import (
     SnapshotsView,
     TradesView,
 )
+from trading.api.alpaca.stream import StreamView
 
 SERIES = {"bars": BarsView, "quotes": QuotesView, "trades": TradesView}
 LATEST = {"bars": LatestBarsView, "quotes": LatestQuotesView, "trades": LatestTradesView}
 
 urlpatterns: list[URLPattern] = [
+    path("stream", StreamView.as_view(), name="alpaca-stream"),
     path("v2/stocks/snapshots", SnapshotsView.as_view(), name="alpaca-snapshots"),
     path("v2/stocks/<str:symbol>/snapshot", SnapshotsView.as_view(), name="alpaca-snapshot"),
     *(path(f"v2/stocks/{kind}", view.as_view(), name=f"alpaca-{kind}") for kind, view in SERIES.items()),
