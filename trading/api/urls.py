@@ -9,6 +9,7 @@ from trading.api.decisions import DecisionViewSet
 from trading.api.evaluations import EvaluationViewSet
 from trading.api.fills import FillViewSet
 from trading.api.journal import JournalViewSet
+from trading.api.order_stream import OrderStreamView
 from trading.api.orders import OrderViewSet
 from trading.api.risk import PauseViewSet, PositionSizeViewSet, ResumeViewSet, RiskEventViewSet, RiskLimitsViewSet
 from trading.api.sessions import SessionViewSet
@@ -40,5 +41,6 @@ urlpatterns = [
     path("accounts/<uuid:account_id>/pause/", PauseViewSet.as_view({"get": "retrieve", "post": "pause"}), name="trading-pause"),
     path("accounts/<uuid:account_id>/resume/", ResumeViewSet.as_view({"post": "resume"}), name="trading-resume"),
     path("accounts/<uuid:account_id>/position-size/", PositionSizeViewSet.as_view({"get": "retrieve"}), name="position-size"),
+    path("stream/orders/", OrderStreamView.as_view(), name="stream-orders"),
     *router.urls,
 ]
