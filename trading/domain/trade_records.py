@@ -122,9 +122,9 @@ def _read(name: str, value: Any) -> Any:
     if value is None:
         raise ValueError("The field is required.")
     if name in NUMBERS:
-        return _number(value)
+        return read_number(value)
     if name in TIMES:
-        return _time(value)
+        return read_time(value)
     if name == "hold_duration_seconds":
         return _whole(value)
     if name == "indicators_used":
@@ -134,7 +134,11 @@ def _read(name: str, value: Any) -> Any:
     return value
 
 
-def _number(value: Any) -> Decimal:
+def read_number(value: Any) -> Decimal:
+    """Return the number that a file writes, as a number or as a text.
+
+    :raises ValueError: saying what to write
+    """
     written = f"{value:f}" if isinstance(value, Decimal) else str(value)
     if not NUMBER.fullmatch(written):
         raise ValueError('Write a number, such as "150.25".')
@@ -153,12 +157,16 @@ def _list(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _time(value: Any) -> datetime:
+def read_time(value: Any) -> datetime:
+    """Return the instant that a file writes; without a zone it is UTC.
+
+    :raises ValueError: saying what to write
+    """
     try:
         at = datetime.fromisoformat(value)
-    except (TypeError, ValueError) as error:
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError("Write a time in ISO 8601, such as 2025-10-26T14:32:15Z.") from error
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _written(name: str, value: Any) -> Any:
