@@ -23,7 +23,7 @@ from trading.domain.fills import exact_sum
 from trading.selectors.holdings import held_in
 from trading.selectors.risk import Standing, limits_of, pause_of
 from trading.services.pauses import pause_trading, resume_trading
-from trading.services.risk import set_limits, standing_now
+from trading.services.risk import set_limits
 
 MULTIPLIERS = {AccountKind.MARGIN: Decimal(2)}
 MAINTENANCE = Decimal("0.25")
@@ -47,8 +47,7 @@ class AccountInfoView(AccountView):
 
     def get(self, request: Request) -> Response:
         """Return what the account is worth now, in its own currency."""
-        standing = standing_now(account=self.account, at=timezone.now())
-        return Response(account_row(self.account, standing))
+        return Response(account_row(self.account, self.standing()))
 
 
 class ConfigurationsView(AccountView):

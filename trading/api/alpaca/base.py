@@ -15,9 +15,11 @@ from accounts.api.scoping import caller, token_of
 from accounts.domain.roles import Role
 from accounts.models import Account, Scope
 from accounts.services.accounts import refuse_closed
+from portfolio.services.projections import catch_up
 from trading.api.alpaca.authentication import KeyAuthentication, KeyPermission, account_of, credentials_of
 from trading.api.alpaca.errors import FORBIDDEN, Refusal, as_alpaca
 from trading.models import Door
+from trading.selectors.risk import Standing, standing_of
 from trading.services.orders import Ordering
 
 
@@ -63,6 +65,12 @@ class AccountView(AlpacaView):
         """
         if self.account.role < role:  # type: ignore[attr-defined]
             raise Refusal(FORBIDDEN, f"this takes the role {role.name} in the account")
+
+    def standing(self) -> Standing:
+        """Return how the account stands now, by prices and entries that came in a moment ago, too."""
+        at = timezone.now()
+        catch_up(account_id=self.account.pk, at=at)
+        return standing_of(self.account, at=at)
 
     @property
     def by(self) -> Ordering:

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
-from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -27,7 +26,6 @@ from trading.domain.orders import Side, TimeInForce
 from trading.models import Order
 from trading.selectors.holdings import Held, change_of, held_in
 from trading.services.orders import RiskBreached, cancel_all, place_order
-from trading.services.risk import standing_now
 
 NO_POSITION = "position does not exist"
 PLACES = 10
@@ -49,8 +47,8 @@ class PositionsMixin(AccountView):
 
     def book(self) -> Book:
         """Return what is held now."""
-        standing = standing_now(account=self.account, at=timezone.now())
-        return Book(held_in(self.account), standing.reserves.closing)
+        closing = self.standing().reserves.closing
+        return Book(held_in(self.account), closing)
 
     def held(self, book: Book, symbol: str) -> Held:
         """Return one position.

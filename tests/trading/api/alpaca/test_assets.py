@@ -1,0 +1,86 @@
+"""Assets, the clock, the calendar and watchlists, by Alpaca's own client."""
+
+from datetime import UTC, date, datetime
+
+from alpaca.trading.requests import CreateWatchlistRequest, GetAssetsRequest, GetCalendarRequest, UpdateWatchlistRequest
+
+from tests.factories import make_instrument, unique_symbol
+from trading.api.alpaca.market_hours import clock_row
+
+
+class TestAssets:
+    def test_are_listed_by_class_and_status(self, client, apple):
+        gone = make_instrument(exchange="XNYS", active=False)
+        found = {one.symbol: one for one in client.get_all_assets(GetAssetsRequest(asset_class="us_equity", status="active"))}
+        told = found[apple.symbol]
+        assert gone.symbol not in found
+        assert (told.id, told.asset_class, told.exchange, told.status) == (apple.pk, "us_equity", "NASDAQ", "active")
+        assert (told.tradable, told.fractionable) == (True, True)
+        assert gone.symbol in {one.symbol for one in client.get_all_assets(GetAssetsRequest(status="inactive"))}
+        assert {one.exchange for one in client.get_all_assets(GetAssetsRequest(exchange="NYSE"))} <= {"NYSE"}
+
+    def test_are_found_by_symbol_key_or_id(self, client, apple, refused):
+        for name in (apple.symbol, apple.key, apple.pk):
+            assert client.get_asset(name).id == apple.pk
+        assert refused(client.get_asset, "NOSUCHTHING") == (404, 40410000, "asset not found for NOSUCHTHING")
+
+    def test_with_one_symbol_mean_the_one_in_the_us(self, client, apple):
+        abroad = make_instrument(symbol=apple.symbol, exchange="XETR")
+        assert client.get_asset(apple.symbol).id == apple.pk
+        told = client.get_asset(abroad.key)
+        assert (told.id, told.symbol, told.exchange) == (abroad.pk, abroad.key, "")
+
+
+class TestHours:
+    def test_are_those_of_new_york(self, client):
+        clock = client.get_clock()
+        assert clock.next_close > clock.timestamp
+        assert clock.next_open > clock.timestamp
+        assert clock.is_open == (clock.next_close < clock.next_open)
+
+    def test_know_when_the_market_is_closed(self):
+        row = clock_row(datetime(2024, 7, 4, 15, tzinfo=UTC))
+        assert (row["is_open"], row["next_open"]) == (False, "2024-07-05T09:30:00-04:00")
+
+    def test_are_told_day_by_day(self, client, raw):
+        found = client.get_calendar(GetCalendarRequest(start=date(2024, 7, 1), end=date(2024, 7, 5)))
+        assert [one.date.day for one in found] == [1, 2, 3, 5]
+        assert [(one.open.hour, one.open.minute, one.close.hour) for one in found[1:3]] == [(9, 30, 16), (9, 30, 13)]
+        assert raw.get("/calendar", {"start": "2024-07-03", "end": "2024-07-03"})[0]["settlement_date"] == "2024-07-05"
+        assert len(client.get_calendar()) > 10_000
+
+
+class TestWatchlists:
+    def test_are_made_changed_and_thrown_away(self, client, apple, refused):
+        other, name = make_instrument(exchange="XNAS"), unique_symbol()
+        made = client.create_watchlist(CreateWatchlistRequest(name=name, symbols=[apple.symbol]))
+        assert [one.symbol for one in made.assets] == [apple.symbol]
+        again = refused(client.create_watchlist, CreateWatchlistRequest(name=name, symbols=[]))
+        assert again == (422, 42210000, "watchlist name must be unique")
+        longer = client.add_asset_to_watchlist_by_id(made.id, other.symbol)
+        assert [one.symbol for one in longer.assets] == [apple.symbol, other.symbol]
+        shorter = client.remove_asset_from_watchlist_by_id(made.id, apple.symbol)
+        assert [one.symbol for one in shorter.assets] == [other.symbol]
+        assert refused(client.remove_asset_from_watchlist_by_id, made.id, apple.symbol)[0] == 404
+        named = client.update_watchlist_by_id(made.id, UpdateWatchlistRequest(name=f"{name}2"))
+        assert (named.name, len(named.assets)) == (f"{name}2", 1)
+        assert [one.name for one in client.get_watchlists()] == [f"{name}2"]
+        client.delete_watchlist_by_id(made.id)
+        assert refused(client.get_watchlist_by_id, made.id) == (404, 40410000, "watchlist not found")
+
+    def test_are_found_by_name_too(self, client, raw, apple):
+        client.create_watchlist(CreateWatchlistRequest(name="Tech", symbols=[]))
+        raw.post("/watchlists:by_name?name=Tech", {"symbol": apple.symbol})
+        assert [one["symbol"] for one in raw.get("/watchlists:by_name", {"name": "Tech"})["assets"]] == [apple.symbol]
+        raw.put("/watchlists:by_name?name=Tech", {"symbols": []})
+        assert raw.get("/watchlists:by_name", {"name": "Tech"})["assets"] == []
+        raw.delete("/watchlists:by_name", {"name": "Tech"})
+        assert raw.get("/watchlists") == []
+
+    def test_know_what_is_no_symbol(self, client, refused):
+        asked = CreateWatchlistRequest(name="Odd", symbols=["NOSUCHTHING"])
+        assert refused(client.create_watchlist, asked) == (422, 42210000, 'asset "NOSUCHTHING" not found')
+
+    def test_are_ones_own(self, client, client_of, bob):
+        client.create_watchlist(CreateWatchlistRequest(name="Mine", symbols=[]))
+        assert client_of(bob).get_watchlists() == []
