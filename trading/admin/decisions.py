@@ -1,17 +1,21 @@
 """The pages of what was seen and what was decided."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin
+from accounts.domain.roles import Role
 from marketdata.admin.base import badge, figure, link, link_to, time_html, when
 from trading.admin.chains import steps_of
+from trading.domain.decisions import Choice
 from trading.models import Decision, DecisionChange, Signal
 from trading.selectors.decisions import chain_of
 
@@ -101,6 +105,10 @@ class DecisionAdmin(MemberAdmin):
         decision = kwargs.get("obj")
         if decision is not None:
             context["chain"] = steps_of(chain_of(decision))
+            if decision.choice != Choice.HOLD and self.reaches(request, decision, Role.TRADER):
+                asked = {"account": decision.account_id, "decision": decision.pk, "side": decision.choice}
+                asked |= {"instrument": decision.instrument.key}
+                context["order_it"] = f"{reverse('admin:trading_order_ticket')}?{urlencode(asked)}"
         return super().render_change_form(request, context, **kwargs)
 
     @display(description="Orders")

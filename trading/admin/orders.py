@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -12,12 +13,18 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
 from accounts.domain.roles import Role
 from marketdata.admin.base import Dialog, badge, figure, find, leave, link, link_to, page_of, time_html, when
+from trading.admin.ticket import ticket_page
+from trading.domain.drafts import Replacement
+from trading.domain.orders import TimeInForce
 from trading.models import Door, Fill, Order, OrderEvent
-from trading.services.orders import Ordering, cancel_order
+from trading.services.orders import Ordering, cancel_order, replace_order
+
+TEXT = UnfoldAdminTextInputWidget
 
 COLORS = {
     **dict.fromkeys(("NEW", "ACCEPTED", "PARTIALLY_FILLED"), "info"),
@@ -47,6 +54,51 @@ class Cancellation(Dialog):
         return cancel_order(order=find(rows, self.object_id), by=by)
 
 
+class Replacing(Dialog):
+    """What is to be different of an open order; what is left empty stays as it is."""
+
+    quantity = forms.DecimalField(
+        required=False,
+        min_value=0,
+        max_digits=24,
+        decimal_places=12,
+        widget=TEXT,
+        help_text="The whole of it, what is filled included.",
+    )
+    limit_price = forms.DecimalField(required=False, min_value=0, max_digits=25, decimal_places=10, widget=TEXT, label="Limit")
+    stop_price = forms.DecimalField(required=False, min_value=0, max_digits=25, decimal_places=10, widget=TEXT, label="Stop")
+    time_in_force = forms.ChoiceField(
+        required=False,
+        choices=[("", "As it is"), *((word.value, word.value) for word in TimeInForce)],
+        label="Time in force",
+        widget=UnfoldAdminSelectWidget,
+    )
+
+    def perform(self) -> Order:
+        """Put another order in its place; a limit that it would break is on record, and shown as any refusal."""
+        rows = Order.objects.visible_to(user_of(self.request), role=Role.TRADER).select_related("account", "instrument")
+        said = {name: value for name, value in self.cleaned_data.items() if value}
+        if "time_in_force" in said:
+            said["time_in_force"] = TimeInForce(said["time_in_force"])
+        by = Ordering(actor=user_of(self.request), door=Door.ADMIN, at=timezone.now())
+        return replace_order(order=find(rows, self.object_id), change=Replacement(**said), by=by)
+
+
+class OpenFilter(admin.SimpleListFilter):
+    """Orders of which something may still come, or the others."""
+
+    title = "state"
+    parameter_name = "open"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the two."""
+        return [("1", "Open"), ("0", "Ended")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Keep the ones that are meant."""
+        return queryset if self.value() not in {"0", "1"} else queryset.filter(ended_at__isnull=self.value() == "1")
+
+
 @admin.register(Order)
 class OrderAdmin(MemberAdmin):
     """The orders of the user's accounts: what was asked for, how they stand, and every step of their lives."""
@@ -65,6 +117,7 @@ class OrderAdmin(MemberAdmin):
     )
     list_filter = (
         BY_ACCOUNT,
+        OpenFilter,
         ("instrument", AutocompleteSelectFilter),
         ("status", ChoicesDropdownFilter),
         ("side", ChoicesDropdownFilter),
@@ -73,7 +126,9 @@ class OrderAdmin(MemberAdmin):
     search_fields = ("client_order_id__icontains",)
     ordering = ("-id",)
     list_select_related = ("account", "instrument")
-    actions_detail = ("cancel",)
+    actions_list = ("ticket",)
+    actions_detail = ("replace", "cancel")
+    blank = "Orders come from the ticket, the API, Alpaca's clients, and strategies that trade by themselves."
     fieldsets = (
         (
             None,
@@ -114,6 +169,31 @@ class OrderAdmin(MemberAdmin):
         rows = Fill.objects.filter(account=order.account_id, order=order).select_related("entry").order_by("at", "pk")
         lines = [(time_html(row.at), row, link_to(row.entry, str(row.entry))) for row in rows]
         return format_html_join("", "<p>{} {}: {}</p>", lines) if lines else "-"
+
+    @action(description="New order", permissions=["order"], icon="add", variant=ActionVariant.PRIMARY, url_path="ticket")
+    def ticket(self, request: HttpRequest) -> HttpResponse:
+        """Show the ticket."""
+        return ticket_page(request, self.admin_site.each_context(request) | {"opts": self.opts})
+
+    def has_order_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Let those order who trade in some account."""
+        return self.reaches(request, None, Role.TRADER)
+
+    @action(
+        description="Replace",
+        url_path="replace",
+        permissions=["cancel"],
+        icon="swap_horiz",
+        dialog={
+            "title": "Replace the order?",
+            "description": "Another order takes its place, for what is not filled. Its broker says which of the two stands.",
+            "form_class": Replacing,
+            "form_submit_text": "Replace it",
+        },
+    )
+    def replace(self, request: HttpRequest, form: Replacing, object_id: str) -> HttpResponse:
+        """Come back from the dialog."""
+        return leave(request, "Another order is to take its place.", page_of(form.done))
 
     @action(
         description="Cancel",

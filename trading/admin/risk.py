@@ -1,10 +1,13 @@
 """The pages of what broke the limits of accounts, and of when their trading was stopped."""
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import action
 
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin
 from marketdata.admin.base import badge, figure, link, when
+from trading.admin.risk_desk import risk_page
 from trading.models import RiskEvent, TradingPause
 
 SEVERITY = badge("severity", "Severity", {"WARNING": "warning", "CRITICAL": "danger"})
@@ -26,6 +29,8 @@ class RiskEventAdmin(MemberAdmin):
     )
     list_filter = (BY_ACCOUNT, ("severity", ChoicesDropdownFilter))
     search_fields = ("type__icontains",)
+    actions_list = ("desk",)
+    blank = "No limit was broken yet."
     ordering = ("-id",)
     list_select_related = ("account", "instrument")
     fieldsets = (
@@ -36,6 +41,11 @@ class RiskEventAdmin(MemberAdmin):
             {"fields": ((link("instrument", "Instrument"), link("order", "Order")), ("source", "actor"), when("at", "Broken"))},
         ),
     )
+
+    @action(description="Risk of an account", icon="shield", url_path="desk")
+    def desk(self, request: HttpRequest) -> HttpResponse:
+        """Show the limits of an account, how near they are, and the red button."""
+        return risk_page(request, self.admin_site.each_context(request) | {"opts": self.opts})
 
 
 @admin.register(TradingPause)
