@@ -12,6 +12,7 @@ from marketdata.domain.money import plain
 from trading.api.alpaca.errors import BadField
 
 LONGEST = 60
+YEARS = range(1800, 2201)
 T = TypeVar("T")
 TRUE, FALSE = {"true", "1", "t"}, {"false", "0", "f", ""}
 
@@ -82,9 +83,12 @@ def day(value: str | None, name: str) -> date | None:
     if not value:
         return None
     try:
-        return date.fromisoformat(value[: len("2024-05-06")])
+        found = date.fromisoformat(value[: len("2024-05-06")])
     except ValueError:
         raise BadField(f"{name} must be a day as YYYY-MM-DD") from None
+    if found.year not in YEARS:
+        raise BadField(f"{name} must be a day from {YEARS[0]} to {YEARS[-1]}")
+    return found
 
 
 def flag(value: Any, name: str, *, default: bool = False) -> bool:
