@@ -15,7 +15,7 @@ from accounts.admin.base import BY_ACCOUNT, MemberAdmin
 from accounts.domain.roles import Role
 from marketdata.admin.base import badge, figure, link, link_to, time_html, when
 from trading.admin.chains import steps_of
-from trading.domain.decisions import Choice
+from trading.domain.outcomes import Choice
 from trading.models import Decision, DecisionChange, Signal
 from trading.selectors.decisions import chain_of
 
