@@ -15,8 +15,8 @@ from trading.domain.backtest_requests import RequestRefused
 from trading.domain.backtest_requests import complete as complete_rules
 from trading.domain.orders import Side
 from trading.domain.problems import Problem, Refused, refuse_if
-from trading.domain.strategies.base import ParametersRefused, Strategy
-from trading.domain.strategies.registry import made
+from trading.domain.strategies.base import ParametersRefused, Strategy, read_parameters
+from trading.domain.strategies.registry import built_in, made
 
 MOST_INSTRUMENTS = 50
 KEYS = ("instruments", "parameters", "rules", "timeframe")
@@ -97,8 +97,8 @@ def complete(written: Mapping[str, Any], *, kind: str, instruments: Sequence[UUI
     if timeframe not in list(Timeframe):
         problems.append(Problem("configuration.timeframe", "invalid", f"Write one of {', '.join(Timeframe)}."))
     refuse_if(problems, AutomationRefused)
-    values = dict(base) | dict(parameters)
     try:
+        values = read_parameters(built_in(kind).parameters, dict(base) | dict(parameters))
         made(kind, values)
         found = complete_rules({"sizing": Sizing.RISK.value} | dict(rules), instruments=len(instruments), walk_forward=False)
     except (ParametersRefused, RequestRefused) as refusal:

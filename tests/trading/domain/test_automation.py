@@ -20,7 +20,7 @@ def made(**written):
 def test_what_is_left_out_is_the_strategys_or_the_houses():
     found = made(parameters={"fast": 7})
     assert found["instruments"] == [str(ONE)]
-    assert (found["timeframe"], found["parameters"]) == ("1d", {"fast": 7, "slow": 20})
+    assert (found["timeframe"], found["parameters"]) == ("1d", {"fast": 7, "slow": 20, "average": "SMA", "short": False})
     assert found["rules"] == {"sizing": "RISK", "amount": "0.01", "shorts": False}
 
 
