@@ -28,6 +28,7 @@ from config.unfold import NAVIGATION
 from marketdata.models import CorporateAction, Instrument, ProviderHealth, ProviderState, StreamState
 from tests.admin.world import HOSTILE, SHARED, AdminWorld, looks, pages, to
 from tests.clients import nobody
+from trading.models import BrokerConnection, Webhook
 
 MODELS = sorted(pages(), key=lambda model: model._meta.label)
 PRIVATE = [model for model in MODELS if model not in SHARED]
@@ -46,6 +47,8 @@ ADDS = {
     **dict.fromkeys(PLANS, frozenset({"alice", "tom", "charlie"})),
     Policy: {"alice", "charlie"},
     TradeThresholds: {"alice", "charlie"},
+    BrokerConnection: {"alice", "charlie"},
+    Webhook: {"alice", "charlie"},
     CorporateAction: {"operator"},
     Instrument: {"operator"},
     User: {"operator"},
@@ -57,6 +60,7 @@ CHANGES = {
     **dict.fromkeys(PLANS, frozenset({"alice", "tom"})),
     Policy: {"alice"},
     TradeThresholds: {"alice"},
+    Webhook: {"alice"},
     Watchlist: {"alice"},
     CorporateAction: {"operator"},
     Instrument: {"operator"},

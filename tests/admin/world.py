@@ -47,8 +47,22 @@ from portfolio.models import Alert, Closure, Lot, Performance, Position, Project
 from portfolio.services.projections import catch_up
 from tests.access.world import NOW, World
 from tests.factories import make_quotes, make_segment, make_ticks, post
-from tests.trading.factories import make_change, make_order, make_risk_event
-from trading.models import BacktestRun, Decision, Fill, Order, RiskEvent, Session, Signal, Strategy, TradingPause
+from tests.trading.factories import make_break, make_change, make_order, make_risk_event
+from trading.models import (
+    BacktestRun,
+    Break,
+    BrokerConnection,
+    Decision,
+    Delivery,
+    Fill,
+    Order,
+    RiskEvent,
+    Session,
+    Signal,
+    Strategy,
+    TradingPause,
+    Webhook,
+)
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -94,6 +108,7 @@ class AdminWorld(World):
             Taxonomy.objects.filter(pk=self.taxonomy.pk).update(name=SHORT_EVIL)
             Classification.objects.filter(pk=self.classification.pk).update(category=SHORT_EVIL)
             self.make_trading_evil()
+        Delivery.objects.using("system").filter(pk=self.desk.delivery.pk).update(last_error=EVIL, payload={"x": EVIL})
         User.objects.filter(pk=self.alice.pk).update(display_name=SHORT_EVIL)
         Instrument.objects.filter(pk=self.instrument.pk).update(name=EVIL)
         JobRun.objects.using("system").filter(pk=self.run.pk).update(detail=EVIL)
@@ -113,6 +128,10 @@ class AdminWorld(World):
         Decision.objects.filter(pk=desk.decision.pk).update(reasoning=EVIL, metadata={"x": EVIL}, source=SHORT_EVIL[:50], **said)
         make_change(desk.decision, changes={SHORT_EVIL: [EVIL, SHORT_EVIL]}, reason=EVIL)
         self.evil_order = make_order(self.account, self.instrument, client_order_id=SHORT_EVIL, session=desk.session)
+        BrokerConnection.objects.filter(pk=desk.connection.pk).update(last_error=EVIL)
+        self.evil_break = make_break(self.account, subject=SHORT_EVIL, detail=EVIL, data={"x": EVIL}, instrument=self.instrument)
+        url = f"https://example.com/{SHORT_EVIL}{desk.webhook.pk}"
+        Webhook.objects.filter(pk=desk.webhook.pk).update(url=url, last_error=EVIL)
         self.evil_breach = make_risk_event(
             self.account, instrument=self.instrument, detail=EVIL, configuration={"x": EVIL}, type=HOSTILE[0]
         )
@@ -154,6 +173,10 @@ class AdminWorld(World):
                 Fill: self.desk.fill,
                 RiskEvent: self.evil_breach,
                 TradingPause: self.desk.pause,
+                BrokerConnection: self.desk.connection,
+                Break: self.evil_break,
+                Webhook: self.desk.webhook,
+                Delivery: self.desk.delivery,
             }
             for model in (Position, Lot, Closure, Snapshot, Performance, Projection):
                 found[model] = model.objects.filter(account=self.account).order_by("pk").first()

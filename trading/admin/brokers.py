@@ -66,8 +66,8 @@ class ConnectionAdmin(MemberAdmin):
     add_role = Role.OWNER
     blank = "Without a connection an account trades on paper, by the prices recorded here."
     list_display = (
-        link("account", "Account"),
         "broker",
+        link("account", "Account"),
         "state",
         "key_hint",
         when("synced_at", "Last asked"),

@@ -12,6 +12,7 @@ BACK = """
     DROP FUNCTION trading_tell_of_pauses() CASCADE;
     DROP FUNCTION trading_tell_of_alerts() CASCADE;
     DROP FUNCTION trading_tell_of_breaks() CASCADE;
+    DROP FUNCTION trading_new_id();
     DROP FUNCTION trading_number(numeric);
     DROP FUNCTION trading_instant(timestamptz);
 """

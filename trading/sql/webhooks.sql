@@ -3,6 +3,15 @@ CREATE FUNCTION trading_instant(moment timestamptz) RETURNS text LANGUAGE sql ST
   SELECT to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 $$;
 
+-- An id that begins with the time, as ids of all other rows do.
+CREATE FUNCTION trading_new_id() RETURNS uuid LANGUAGE sql VOLATILE AS $$
+  SELECT encode(
+    set_bit(set_bit(
+      overlay(uuid_send(gen_random_uuid()) PLACING
+              substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
+      52, 1), 53, 1), 'hex')::uuid
+$$;
+
 CREATE FUNCTION trading_number(number numeric) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT trim_scale(number)::text
 $$;
@@ -11,7 +20,7 @@ CREATE FUNCTION trading_tell_of_orders() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   INSERT INTO trading_delivery (id, account_id, webhook_id, topic, event_id, payload, created_at, next_try_at, attempts, last_error)
-  SELECT gen_random_uuid(), n.account_id, w.id, 'ORDER', n.id,
+  SELECT trading_new_id(), n.account_id, w.id, 'ORDER', n.id,
          jsonb_build_object(
            'event', n.kind, 'status', n.status, 'sequence', n.sequence, 'at', trading_instant(n.at), 'order', o.id,
            'client_order_id', o.client_order_id, 'instrument', i.symbol || ':' || i.exchange, 'side', o.side, 'type', o.type,
@@ -30,7 +39,7 @@ CREATE FUNCTION trading_tell_of_fills() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   INSERT INTO trading_delivery (id, account_id, webhook_id, topic, event_id, payload, created_at, next_try_at, attempts, last_error)
-  SELECT gen_random_uuid(), n.account_id, w.id, 'FILL', n.id,
+  SELECT trading_new_id(), n.account_id, w.id, 'FILL', n.id,
          jsonb_build_object(
            'event', 'FILLED', 'fill', n.id, 'order', o.id, 'client_order_id', o.client_order_id,
            'instrument', i.symbol || ':' || i.exchange, 'side', o.side, 'quantity', trading_number(n.quantity),
@@ -49,7 +58,7 @@ CREATE FUNCTION trading_tell_of_breaches() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   INSERT INTO trading_delivery (id, account_id, webhook_id, topic, event_id, payload, created_at, next_try_at, attempts, last_error)
-  SELECT gen_random_uuid(), n.account_id, w.id, 'RISK', n.id,
+  SELECT trading_new_id(), n.account_id, w.id, 'RISK', n.id,
          jsonb_build_object(
            'event', 'BREACH', 'risk_event', n.id, 'type', n.type, 'severity', n.severity, 'action_taken', n.action_taken,
            'detail', n.detail, 'value', trading_number(n.value), 'limit', trading_number(n."limit"),
@@ -68,7 +77,7 @@ CREATE FUNCTION trading_tell_of_pauses() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   INSERT INTO trading_delivery (id, account_id, webhook_id, topic, event_id, payload, created_at, next_try_at, attempts, last_error)
-  SELECT gen_random_uuid(), n.account_id, w.id, 'RISK',
+  SELECT trading_new_id(), n.account_id, w.id, 'RISK',
          CASE WHEN n.resumed_at IS NULL THEN n.id ELSE md5(n.id::text || ' resumed')::uuid END,
          jsonb_build_object(
            'event', CASE WHEN n.resumed_at IS NULL THEN 'PAUSED' ELSE 'RESUMED' END, 'pause', n.id, 'reason', n.reason,
@@ -84,7 +93,7 @@ CREATE FUNCTION trading_tell_of_alerts() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   INSERT INTO trading_delivery (id, account_id, webhook_id, topic, event_id, payload, created_at, next_try_at, attempts, last_error)
-  SELECT gen_random_uuid(), n.account_id, w.id, 'ALERT', md5(concat_ws(' ', n.account_id, n.subject, n.since))::uuid,
+  SELECT trading_new_id(), n.account_id, w.id, 'ALERT', md5(concat_ws(' ', n.account_id, n.subject, n.since))::uuid,
          jsonb_build_object('event', 'BOUND_BROKEN', 'subject', n.subject, 'message', n.message, 'at', trading_instant(n.since)),
          n.since, n.since, 0, ''
   FROM news n
@@ -97,7 +106,7 @@ CREATE FUNCTION trading_tell_of_breaks() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
   INSERT INTO trading_delivery (id, account_id, webhook_id, topic, event_id, payload, created_at, next_try_at, attempts, last_error)
-  SELECT gen_random_uuid(), n.account_id, w.id, 'ALERT', n.id,
+  SELECT trading_new_id(), n.account_id, w.id, 'ALERT', n.id,
          jsonb_build_object(
            'event', 'BREAK', 'break', n.id, 'broker', n.broker, 'kind', n.kind, 'subject', n.subject, 'detail', n.detail,
            'ours', trading_number(n.ours), 'theirs', trading_number(n.theirs), 'at', trading_instant(n.found_at)),
