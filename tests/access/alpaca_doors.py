@@ -47,6 +47,7 @@ DOORS: list[tuple[Any, ...]] = [
         for each in ("bars", "quotes", "trades")
         for kind in (each, f"{each}-of", f"latest-{each}", f"latest-{each}-of")
     ),
+    ("alpaca-stream", "get", *[426] * 10),  # that takes a WebSocket
     ("alpaca-snapshots", "get", *OPEN),
     ("alpaca-snapshot", "get", *OPEN),
 ]
