@@ -61,6 +61,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             to_list("trading_strategy", "Strategies", "psychology"),
             to_list("trading_session", "Sessions", "play_circle"),
+            to_list("trading_evaluation", "Bars looked at", "candlestick_chart"),
             to_list("trading_signal", "Signals", "sensors"),
             to_list("trading_decision", "Decisions", "psychology_alt"),
             {"title": "New order", "icon": "add_shopping_cart", "link": reverse_lazy("admin:trading_order_ticket")},

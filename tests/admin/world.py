@@ -54,6 +54,7 @@ from trading.models import (
     BrokerConnection,
     Decision,
     Delivery,
+    Evaluation,
     Fill,
     Order,
     RiskEvent,
@@ -124,6 +125,7 @@ class AdminWorld(World):
         desk, said = self.desk, {"entry_type": SHORT_EVIL, "indicators": [SHORT_EVIL]}
         Strategy.objects.filter(pk=desk.strategy.pk).update(name=SHORT_EVIL, description=EVIL, parameters={"x": EVIL}, **said)
         Session.objects.filter(pk=desk.session.pk).update(name=SHORT_EVIL, configuration={"x": EVIL}, code_version=SHORT_EVIL)
+        Evaluation.objects.filter(pk=desk.evaluation.pk).update(detail=EVIL)
         Signal.objects.filter(pk=desk.signal.pk).update(source=SHORT_EVIL, data={"x": EVIL})
         Decision.objects.filter(pk=desk.decision.pk).update(reasoning=EVIL, metadata={"x": EVIL}, source=SHORT_EVIL[:50], **said)
         make_change(desk.decision, changes={SHORT_EVIL: [EVIL, SHORT_EVIL]}, reason=EVIL)
@@ -166,6 +168,7 @@ class AdminWorld(World):
             found |= {
                 Strategy: self.desk.strategy,
                 Session: self.desk.session,
+                Evaluation: self.desk.evaluation,
                 Signal: self.desk.signal,
                 Decision: self.desk.decision,
                 BacktestRun: self.desk.run,
