@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,8 @@ LONGEST_NAME = 100
 MOST_INDICATORS = 50
 PLACES = 6
 FILE_KEYS = frozenset({"id", "timestamp", "asset_pair", "action", "confidence"})
+PRICES = ("price", "stop_loss", "target")
+PRICE = re.compile(r"\d{1,15}(\.\d{1,10})?", re.ASCII)
 FILE_ID = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
 
 
@@ -117,15 +119,45 @@ def read_file(said: Mapping[str, Any]) -> FiledDecision:
             problems.append(Problem(name, "invalid", REMEDIES[name]))
     refuse_if(problems, DecisionRefused)
     rest = {name: value for name, value in said.items() if name not in FILE_KEYS}
-    reasoning = rest.get("reasoning")
     draft = DecisionDraft(
-        at=read["timestamp"],
-        choice=read["action"],
-        confidence=read["confidence"],
-        reasoning=reasoning if isinstance(reasoning, str) else "",
-        metadata=rest,
+        at=read["timestamp"], choice=read["action"], confidence=read["confidence"], metadata=rest, **_understood(rest)
     )
     return FiledDecision(read["id"], read["asset_pair"], draft)
+
+
+def in_file(draft: DecisionDraft) -> DecisionDraft:
+    """Return a decision as its file tells it: what has no field of its own there stands among the metadata."""
+    said = {
+        "reasoning": draft.reasoning,
+        "entry_type": draft.entry_type,
+        "indicators": list(draft.indicators),
+        **{name: None if (price := getattr(draft, name)) is None else plain(price) for name in PRICES},
+    }
+    own = {name: value for name, value in said.items() if value}
+    understood = _understood(draft.metadata)
+    kept = {
+        name: value
+        for name, value in draft.metadata.items()
+        if name not in FILE_KEYS and (name not in said or name not in understood or understood[name] == getattr(draft, name))
+    }
+    return replace(draft, metadata=own | kept)
+
+
+def _understood(rest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what among the metadata of a file are fields of a decision; what is written otherwise stays metadata alone."""
+    found: dict[str, Any] = {}
+    for name, most in (("reasoning", LONGEST), ("entry_type", LONGEST_NAME)):
+        if isinstance(text := rest.get(name), str) and not problem_of_text(text, most=most):
+            found[name] = text
+    named = rest.get("indicators")
+    if isinstance(named, list) and all(isinstance(one, str) and one for one in named) and len(named) <= MOST_INDICATORS:
+        found |= {"indicators": tuple(named)} if not any(problem_of_text(one, most=LONGEST_NAME) for one in named) else {}
+    for name in PRICES:
+        written = rest.get(name)
+        if isinstance(written, str | int | float) and not isinstance(written, bool) and PRICE.fullmatch(str(written)):
+            price = Decimal(str(written))
+            found |= {name: price} if price > 0 else {}
+    return found
 
 
 REMEDIES = {
@@ -175,7 +207,7 @@ def _problems(draft: DecisionDraft) -> Iterator[Problem]:
         yield Problem("confidence", "not_a_share", "The confidence is a number from 0 to 1, such as 0.85.")
     elif draft.confidence != round(draft.confidence, PLACES):
         yield Problem("confidence", "too_precise", f"The confidence has at most {PLACES} decimal places.")
-    for name in ("price", "stop_loss", "target"):
+    for name in PRICES:
         price = getattr(draft, name)
         if price is not None and (told := problem_of_number(price, digits=15, places=10)):
             yield Problem(name, "invalid_number", told)

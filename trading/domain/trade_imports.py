@@ -86,9 +86,7 @@ def ending_of(record: TradeRecord, multiplier: Decimal, *, paid: Decimal) -> End
         raise RecordContradicts([Problem(name, "required", f"The trade was closed; say {what}.")])
     made = EXACT.divide(gain, multiplier) * Side(record.action).sign
     value = money(EXACT.add(EXACT.multiply(record.quantity, record.price), made))
-    return Ending(
-        at, _parts(record.quantity, value), max(EXACT.subtract(fees_of(record), paid), ZERO), record.exit_reasoning or ""
-    )
+    return Ending(at, _parts(record.quantity, value), EXACT.subtract(fees_of(record), paid), record.exit_reasoning or "")
 
 
 def exit_of(record: TradeRecord) -> Ending:
@@ -114,6 +112,10 @@ def _contradictions(record: TradeRecord, multiplier: Decimal) -> Iterator[Proble
     total = EXACT.multiply(EXACT.multiply(record.quantity, record.price), multiplier)
     if abs(EXACT.subtract(record.total_value, total)) > CENT:
         yield Problem("total_value", "contradicts", f"Quantity times price is {plain(total)}.")
+    for name in ("price", "stop_loss", "target", "profit_loss", "commission"):
+        number = getattr(record, name)
+        if number is not None and number != money(number):
+            yield Problem(name, "too_precise", "At most ten decimals are kept.")
     gross, net, fee = record.profit_loss, record.net_profit_loss, record.commission
     if None not in (gross, net, fee) and abs(EXACT.subtract(EXACT.subtract(gross, fee), net)) > CENT:  # type: ignore[arg-type]
         yield Problem("net_profit_loss", "contradicts", "It is not what is left of profit_loss after commission.")

@@ -98,6 +98,11 @@ def records_of(account: Account, journal: Journal) -> Iterator[TradeRecord]:
             yield record_of(one.sized, _background(account, one, rows))
 
 
+def record_told(account: Account, found: Found) -> TradeRecord:
+    """Return the record of one trade."""
+    return record_of(found.sized, _background(account, found, _rows(account, [found])))
+
+
 def stop_of(found: Found, legs: Sequence[Order]) -> Decimal | None:
     """Return the stop of a trade: the one that was decided on, else the one its order was placed with."""
     return found.facts.stop_loss if found.facts.stop_loss is not None else _leg(legs, LegRole.STOP_LOSS, "stop_price")

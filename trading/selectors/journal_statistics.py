@@ -51,6 +51,18 @@ class _Names:
 
 def statistics_of_journal(account: Account, journal: Journal, *, by: By, zone: ZoneInfo) -> JournalStatistics:
     """Return what the closed trades of a journal say, put together; hours and weekdays are those of the opening, in a zone."""
+    closed, missing = _closed(account, journal, by, zone)
+    return JournalStatistics(figures_of("", closed), grouped_figures(closed, names=names_in_order(by)), sorted(missing))
+
+
+def closed_trades(account: Account, journal: Journal) -> list[Closed]:
+    """Return closed trades in the account's currency, the first closed first; those without a rate are left out."""
+    closed, _ = _closed(account, journal, By.SYMBOL, ZoneInfo("UTC"))
+    return sorted(closed, key=lambda one: one.closed_at)
+
+
+def _closed(account: Account, journal: Journal, by: By, zone: ZoneInfo) -> tuple[list[Closed], set[str]]:
+    """Return closed trades with the groups that they belong to, and the pairs without whose rates some are left out."""
     ended = [one for one in journal.trades if one.trip.closed_at is not None]
     names = _names(account, ended, by)
     stops = _legs(account) if ended else {}
@@ -72,7 +84,7 @@ def statistics_of_journal(account: Account, journal: Journal, *, by: By, zone: Z
                 groups=_groups(one, by, names, zone),
             )
         )
-    return JournalStatistics(figures_of("", closed), grouped_figures(closed, names=names_in_order(by)), sorted(missing))
+    return closed, missing
 
 
 def _names(account: Account, found: Sequence[Found], by: By) -> _Names:

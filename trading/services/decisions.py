@@ -48,8 +48,9 @@ def record_decision(
     signal: Signal | None = None,
     source: str = "manual",
     external_id: str = "",
+    past: bool = False,
 ) -> Decision:
-    """Write a decision down; the signal that it came of is taken by it.
+    """Write a decision down; the signal that it came of is taken by it. One of the past may be of a session that has ended.
 
     :raises DecisionKnown: if one of that source and id was written down before
     :raises NotAsThingsStand: if the signal was taken or dismissed, or its time is over
@@ -58,7 +59,8 @@ def record_decision(
     :raises AccountClosed: if the account is closed
     """
     refuse_closed(account)
-    refuse_ended(session)
+    if not past:
+        refuse_ended(session)
     with told():
         draft.check()
     if signal is not None:
