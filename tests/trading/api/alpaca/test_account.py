@@ -70,7 +70,7 @@ class TestActivities:
         at = datetime(2024, 5, 6, 15, tzinfo=UTC)
         make_fill(order, "4", "10", at=at)
         with acting_as(account.owner_id):
-            order = Order.objects.select_related("account", "instrument").get(pk=order.pk)
+            order = Order.objects.select_related("account__owner", "instrument").get(pk=order.pk)
         make_fill(order, "6", "11", at=at + timedelta(minutes=1))
         post(account, "DIVIDEND", instrument=apple, cash="3", occurred_at=at + timedelta(days=1))
         post(account, "BUY", instrument=apple, quantity="1", price="9", occurred_at=at + timedelta(days=2))

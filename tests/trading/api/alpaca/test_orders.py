@@ -20,9 +20,9 @@ from alpaca.trading.requests import (
 
 from accounts.models.tenancy import acting_as
 from tests.factories import make_bars, make_instrument
-from tests.trading.factories import make_fill, make_order, move_order, stored
+from tests.trading.factories import make_fill, make_order, move_order
 from trading.domain.orders import Event, EventKind
-from trading.models import Order, RiskEvent, RiskLimits
+from trading.models import Order, RiskEvent
 from trading.services.pauses import pause_trading
 
 DAY = {"time_in_force": TimeInForce.DAY, "side": OrderSide.BUY}
@@ -35,7 +35,7 @@ def limit(instrument, price="9", **fields):
 
 def row_of(account, placed):
     with acting_as(account.owner_id):
-        return Order.objects.get(pk=placed.id)
+        return Order.objects.select_related("account__owner", "instrument").get(pk=placed.id)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ class TestFound:
         assert refused(client.get_order_by_id, ODD) == (404, 40410000, f"order not found for {ODD}")
         assert refused(client.get_order_by_client_id, "never")[:2] == (404, 40410000)
 
-    def test_of_nobody_else(self, client, client_of, charlie, site, apple, refused):
+    def test_of_nobody_else(self, client, client_of, charlie, apple, refused):
         placed = client.submit_order(limit(apple))
         mine = charlie.memberships.model.objects  # his own account, where the id is unknown
         with acting_as(charlie.pk):
@@ -253,10 +253,9 @@ class TestCanceled:
 
 
 class TestCrypto:
-    def test_is_known_with_and_without_its_slash(self, client, account):
+    def test_is_known_with_and_without_its_slash(self, client):
         coin = make_instrument(symbol=f"T{uuid4().hex[:6].upper()}USD", exchange="CRYPTO", asset_class="CRYPTO")
         make_bars(coin, [("2020-01-02", "10")])
-        stored(RiskLimits, account, max_position_share=None, updated_at=datetime.now(UTC))
         slashed = f"{coin.symbol.removesuffix('USD')}/USD"
         for symbol in (coin.symbol, slashed):
             placed = client.submit_order(MarketOrderRequest(symbol=symbol, qty=0.5, side="buy", time_in_force="gtc"))
