@@ -30,6 +30,15 @@ KNOWN: Mapping[str, tuple[int, int]] = {
 }
 MESSAGES: Mapping[int, str] = {UNKNOWN_CALLER: "request is not authorized", 429: "too many requests."}
 WORDS: Mapping[str, str] = {"client_order_id_taken": "client_order_id must be unique"}
+# what clients look for in a message; our own words come after it
+SAID: Mapping[str, str] = {
+    "buying_power": "insufficient buying power",
+    "crosses_zero": "insufficient qty available for order",
+    "reserved_by_orders": "insufficient qty available for order",
+    "short_sale": "account is not allowed to short",
+    "opposite_order": "potential wash trade detected",
+    "trading_paused": "new orders are rejected by user request",
+}
 
 
 class Refusal(Exception):
@@ -93,8 +102,8 @@ def as_alpaca(response: HttpResponse) -> HttpResponse:
 def told(problem: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     """Return the status and the body that a problem document comes to.
 
-    >>> told({"status": 409, "code": "buying_power", "detail": "Too little.", "errors": []})
-    (403, {'code': 40310000, 'message': 'Too little.'})
+    >>> told({"status": 409, "code": "buying_power", "detail": "10 are left.", "errors": []})
+    (403, {'code': 40310000, 'message': 'insufficient buying power: 10 are left.'})
     """
     status, name = int(problem["status"]), str(problem["code"])
     errors = problem.get("errors") or []
@@ -108,12 +117,15 @@ def told(problem: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         code = (UNPROCESSABLE, INVALID_FIELD)
     else:
         code = (status, number_of(status))
-    message = MESSAGES.get(status) or next((WORDS[each] for each in names if each in WORDS), "") or _message(problem, errors)
+    known_words = next((WORDS[each] for each in names if each in WORDS), "")
+    message = MESSAGES.get(status) or known_words or _message(problem, errors, names)
     return code[0], {"code": code[1], "message": message}
 
 
-def _message(problem: Mapping[str, Any], errors: list[Mapping[str, Any]]) -> str:
+def _message(problem: Mapping[str, Any], errors: list[Mapping[str, Any]], names: list[str]) -> str:
     """Return what is wrong, field by field where several are."""
+    detail = str(problem["detail"])
     if len(errors) > 1:
-        return " ".join(f"{each['field']}: {each['detail']}" if each["field"] else str(each["detail"]) for each in errors)
-    return str(problem["detail"])
+        detail = " ".join(f"{each['field']}: {each['detail']}" if each["field"] else str(each["detail"]) for each in errors)
+    said = next((SAID[each] for each in names if each in SAID), "")
+    return f"{said}: {detail}" if said else detail
