@@ -103,7 +103,7 @@ def look_at_sessions(**_later: object) -> None:
 @shared_task(ignore_result=True)
 def run_strategies(*, run_ids: list[str], **_later: object) -> None:
     """Let the automatic sessions of a chunk of accounts look at new bars; what the time does not reach is sent on."""
-    left = jobs.perform(
+    left = jobs.perform_outside(
         run_ids=[UUID(run_id) for run_id in run_ids],
         work=lambda account_id: automation.evaluate_account(account_id=account_id, clock=timezone.now),
         clock=timezone.now,

@@ -151,19 +151,55 @@ def perform(
     return waiting
 
 
+def perform_outside(
+    *, run_ids: Iterable[UUID], work: Callable[[UUID], str], clock: Callable[[], datetime], budget: timedelta = BUDGET
+) -> list[UUID]:
+    """Do runs whose work has transactions of its own, which have to be seen while it goes on; else as `perform`.
+
+    The outcome is written down after the work: a worker that dies in between leaves a run that is done again, so the work may be
+    done twice, and sees to it that that changes nothing.
+    """
+    started, waiting = clock(), list(run_ids)
+    while waiting and clock() - started < budget:
+        open_runs = JobRun.objects.using(SYSTEM).filter(pk=waiting.pop(0), outcome=RunOutcome.CLAIMED)
+        run = open_runs.first()
+        if run is None:
+            continue
+        began = clock()
+        outcome, detail = _tried(run, work)
+        with transaction.atomic(using=SYSTEM):
+            run = open_runs.select_for_update(of=("self",)).first()
+            if run is not None:
+                _note(run, began, clock(), outcome, detail)
+    return waiting
+
+
 def _perform_one(run: JobRun, work: Callable[[UUID], str], clock: Callable[[], datetime]) -> None:
     """Do one locked run and write down what came of it."""
-    run.started_at = clock()
-    try:
+
+    def together(account_id: UUID) -> str:
         with transaction.atomic(using=SYSTEM):
-            run.detail = work(run.account_id)
-        run.outcome = RunOutcome.SUCCEEDED
+            return work(account_id)
+
+    began = clock()
+    outcome, detail = _tried(run, together)
+    _note(run, began, clock(), outcome, detail)
+
+
+def _tried(run: JobRun, work: Callable[[UUID], str]) -> tuple[RunOutcome, str]:
+    """Do the work of a run, and return what came of it."""
+    try:
+        return RunOutcome.SUCCEEDED, work(run.account_id)
     except Exception as error:  # whatever it is, it belongs into the run's record and must not stop the others
         log.exception("Job run %s failed", run.pk)
-        run.outcome, run.detail = RunOutcome.FAILED, f"{type(error).__name__}: {error}"[:2000]
-    run.finished_at = clock()
-    run.duration_ms = max(0, round((run.finished_at - run.started_at) / timedelta(milliseconds=1)))
+        return RunOutcome.FAILED, f"{type(error).__name__}: {error}"[:2000]
+
+
+def _note(run: JobRun, began: datetime, ended: datetime, outcome: RunOutcome, detail: str) -> None:
+    """Write down what came of a run."""
+    run.started_at, run.finished_at, run.outcome, run.detail = began, ended, outcome, detail
+    run.duration_ms = max(0, round((ended - began) / timedelta(milliseconds=1)))
     run.save(using=SYSTEM)
     Job.objects.using(SYSTEM).filter(pk=run.job_id).update(
-        last_run_at=run.started_at, last_outcome=run.outcome, last_duration_ms=run.duration_ms
+        last_run_at=began, last_outcome=outcome, last_duration_ms=run.duration_ms
     )
