@@ -15,6 +15,7 @@ from trading.api.risk import PauseViewSet, PositionSizeViewSet, ResumeViewSet, R
 from trading.api.sessions import SessionViewSet
 from trading.api.signals import SignalViewSet
 from trading.api.strategies import StrategyViewSet
+from trading.api.trading_files import TradingFileViewSet
 from trading.api.webhooks import DeliveryViewSet, WebhookViewSet
 
 # paths are written as Django's, so a malformed id matches no route
@@ -42,5 +43,10 @@ urlpatterns = [
     path("accounts/<uuid:account_id>/resume/", ResumeViewSet.as_view({"post": "resume"}), name="trading-resume"),
     path("accounts/<uuid:account_id>/position-size/", PositionSizeViewSet.as_view({"get": "retrieve"}), name="position-size"),
     path("stream/orders/", OrderStreamView.as_view(), name="stream-orders"),
+    path(
+        "accounts/<uuid:account_id>/trading-files/",
+        TradingFileViewSet.as_view({"get": "retrieve", "post": "create"}),
+        name="trading-files",
+    ),
     *router.urls,
 ]

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
+from django.db.models import Exists, OuterRef
+
 from accounts.models import Account, TradeThresholds
 from portfolio.domain.exact import EXACT
 from portfolio.domain.trades import WINDOW, Trade, broken, statistics_of
@@ -15,7 +17,7 @@ from trading.domain.decisions import FILE_ID, DecisionDraft, FiledDecision, in_f
 from trading.domain.journal import for_files
 from trading.domain.journal_lines import PerformanceLine, RiskLine
 from trading.domain.outcomes import Choice
-from trading.models import Decision, DecisionChange, PerformanceAlert, RiskEvent
+from trading.models import Decision, DecisionChange, Order, PerformanceAlert, RiskEvent
 from trading.selectors.journal import Asked, Journal, journal_of
 from trading.selectors.journal_details import records_of
 from trading.selectors.journal_statistics import closed_trades
@@ -123,9 +125,10 @@ def performance_lines(account: Account) -> Iterator[PerformanceLine]:
         )
 
 
-def filed_decisions(account: Account, *, before: datetime | None = None) -> Iterator[tuple[str, dict]]:
-    """Yield decisions as files: their names, and what they hold with the changes that were made of them."""
+def filed_decisions(account: Account, *, before: datetime | None = None, unordered: bool = False) -> Iterator[tuple[str, dict]]:
+    """Yield decisions as files: their names, and what they hold with the changes made of them; `unordered`: without orders."""
     rows = Decision.objects.filter(account=account).select_related("instrument")
+    rows = rows.filter(~Exists(Order.objects.filter(account=account, decision=OuterRef("pk")))) if unordered else rows
     rows = rows.filter(at__lt=before) if before is not None else rows
     block: list[Decision] = []
     for row in rows.order_by("at", "pk").iterator(BLOCK):

@@ -1,0 +1,35 @@
+"""Write an account's decisions, a file each."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from accounts.management.members import MemberCommand
+from accounts.models import Account, User
+from trading.management.file_commands import write_file
+from trading.selectors.trading_files import filed_decisions
+
+
+class Command(MemberCommand):
+    """Writes a file for each decision; import_decisions reads them back. Exit code 2: they could not be written."""
+
+    help = "Write the decisions of an account into a folder, a file each (YYYY-MM-DD_ID.json), with the changes made of them."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Say what the command takes."""
+        super().add_arguments(parser)
+        parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+
+    def work(self, account: Account, user: User, options: dict[str, Any]) -> int:
+        """Write the files."""
+        count = 0
+        for name, held in filed_decisions(account):
+            write_file(options["output"] / name, [orjson.dumps(held, option=orjson.OPT_INDENT_2)])
+            count += 1
+        return count
+
+    def finish(self, done: int) -> None:
+        """Say how many there are."""
+        self.stdout.write(f"{done:,} decisions are written.")
