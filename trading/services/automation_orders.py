@@ -19,18 +19,18 @@ from accounts.models import Account, Membership
 from marketdata.domain.instruments import AssetClass
 from marketdata.models import Bar, Instrument
 from portfolio.domain.exact import EXACT, ONE, ZERO, plain
-from trading.domain.automation import CENT, NEVER, Automation, in_steps
+from trading.domain.automation import CENT, NEVER, Automation, in_steps, in_ticks
 from trading.domain.backtest import Sizing
 from trading.domain.bar_times import fresh_until, known_from
 from trading.domain.decisions import DecisionDraft
-from trading.domain.drafts import OrderDraft, StopLoss, TakeProfit
+from trading.domain.drafts import OrderDraft, Replacement, StopLoss, TakeProfit
 from trading.domain.following import Change, Outcome, change, choice_of, said, side_of, sign, signal_of
-from trading.domain.orders import OrderClass, OrderType, PositionEffect, Side, TimeInForce
+from trading.domain.orders import OrderClass, OrderType, PositionEffect, Sending, Side, TimeInForce
 from trading.domain.signals import SignalDraft
 from trading.models import Door, Evaluation, Order, Session
 from trading.selectors.sessions import held_in, open_orders_of
 from trading.services.decisions import record_decision
-from trading.services.orders import Ordering, cancel_order, place_order
+from trading.services.orders import Ordering, cancel_order, place_order, replace_order
 from trading.services.refusals import NotAsThingsStand
 from trading.services.risk import refuse_stopped, standing_now
 from trading.services.signals import record_signal
@@ -38,7 +38,7 @@ from trading.services.sizing import STEPS, size_of
 
 SOURCE = "strategy"
 ALONE = frozenset({AssetClass.CRYPTO, AssetClass.OPTION})  # traded by simple orders: their stops are watched bar by bar
-IN, OUT = "in", "out"
+IN, OUT, STOP = "in", "out", "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,14 @@ def act(desk: Desk, row: Evaluation, bar: Bar | None = None) -> None:
         wish = Change(ZERO)
     orders = open_orders_of(desk.session, desk.instrument)
     stray = [one for one in orders if one.effect == PositionEffect.OPEN and Side(one.side).sign != sign(row.target)]
-    if wish.is_nothing and not stray:
-        _say(row, Outcome.NOTHING, _why_nothing(row, held, orders))
-        return
-    if bar is not None:
+    if bar is not None and not (wish.is_nothing and not stray):
         _decide(desk, row, bar, wish, held or _pending(stray))
     try:
         refuse_changed(desk)
-        if _gone(desk, row, stray):
+        if wish.is_nothing and not stray:
+            _say(row, Outcome.NOTHING, _why_nothing(row, held, orders))
+            _guard(desk, row, held, orders)
+        elif _gone(desk, row, stray):
             _carry_out(desk, row, wish, held)
     except NotAsThingsStand as refusal:
         stopped = refusal.code in {"trading_paused", "trading_halted", "session_changed"}
@@ -128,6 +128,30 @@ def _gone(desk: Desk, row: Evaluation, orders: Sequence[Order]) -> bool:
     if left:
         _say(row, Outcome.WAITING, f"{left} of its orders are being canceled first.")
     return not left
+
+
+def _guard(desk: Desk, row: Evaluation, held: Decimal, orders: Sequence[Order]) -> None:
+    """Let the stop order of a position that goes on follow its stop; put one there where none is any more."""
+    if not held or row.stop is None or desk.instrument.asset_class in ALONE:
+        return
+    stop, exits = in_ticks(row.stop, desk.tick), [one for one in orders if one.effect == PositionEffect.CLOSE]
+    stops = [one for one in exits if one.type == OrderType.STOP and one.sending == Sending.SETTLED and one.stop_price != stop]
+    if exits and not stops:
+        return
+    refuse_stopped(account=desk.account, closing=True)
+    if stops:
+        replace_order(order=stops[0], change=Replacement(stop_price=stop), by=desk.by(row))
+    else:
+        draft = OrderDraft(
+            side=Side.SELL if held > 0 else Side.BUY,
+            type=OrderType.STOP,
+            quantity=abs(held),
+            stop_price=stop,
+            time_in_force=TimeInForce.GTC,
+            client_order_id=f"{row.pk}-{STOP}",
+        )
+        place_order(account=desk.account, instrument=desk.instrument, draft=draft, by=desk.by(row))
+    _say(row, Outcome.NOTHING, f"The plan is as it was; the stop is set to {plain(stop)}.")
 
 
 def _leave(desk: Desk, row: Evaluation, wish: Change, held: Decimal) -> None:
