@@ -35,7 +35,7 @@ from portfolio.api.streams import (
 )
 from trading.api.order_following import Watch, follow
 from trading.api.orders import OrderEventSerializer, OrderSerializer
-from trading.selectors.order_events import Told
+from trading.selectors.order_events import Told, first_id
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ async def events(watch: Watch) -> AsyncIterator[bytes]:
     await sync_to_async(connections.close_all)()  # those of the request's own thread, which is idle from now on
     try:
         with counted(watch.access.user_id) as is_one_too_many:
-            yield retry(RETRY)
+            yield retry(RETRY) + place(watch)
             if is_one_too_many:
                 yield ended("too many streams")
                 return
@@ -85,8 +85,15 @@ async def events(watch: Watch) -> AsyncIterator[bytes]:
 
 
 def since(watch: Watch) -> list[bytes]:
-    """Return what has happened since the last event that the caller heard; without one, nothing."""
-    return watch.news() if watch.resumes and watch.look() is not None else []
+    """Return what has happened since the last event that the caller heard; without one, where to go on."""
+    if not watch.resumes:
+        return [place(watch)]
+    return watch.news() if watch.look() is not None else []
+
+
+def place(watch: Watch) -> bytes:
+    """Return an id alone, with which a browser comes back that has heard nothing yet."""
+    return b"" if watch.resumes else b"id: %s\n\n" % str(first_id(timezone.now())).encode()
 
 
 def as_event(told: Told) -> bytes:

@@ -182,7 +182,10 @@ def put_together(bars: Iterable[Bar], period: Period, zone: ZoneInfo) -> Iterato
     """Yield the bars of a period that bars of ours come to, in the order those come in, forwards or backwards in time."""
     for start, group in groupby(bars, key=lambda bar: period.bar_of(bar.timestamp, zone)):
         members = sorted(group, key=lambda bar: bar.timestamp)
-        yield replace(members[0], timestamp=start) if len(members) == 1 else _joined(start, members)
+        if len(members) > 1:
+            yield _joined(start, members)
+        else:
+            yield members[0] if members[0].timestamp == start else replace(members[0], timestamp=start)
 
 
 def _joined(start: datetime, bars: Sequence[Bar]) -> Bar:

@@ -24,6 +24,7 @@ from marketdata.selectors.series import Asked
 from trading.domain.alpaca_periods import Period, put_together
 
 MOMENT = timedelta(microseconds=1)
+MOST_READ = 50_000  # bars of ours at once; a page may have fewer rows than asked for, and yet not be the last
 NEVER, ALWAYS = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
 
@@ -65,16 +66,22 @@ def bar_page(asked: Question, period: Period, view: View, *, after: Place, limit
     while names:
         near, names = names[:step], names[step:]
         spans = [_span(asked, name, period, after) for name in near]
-        most = (left + 1) * max(period.most(span.timeframe) for span in spans)
+        most = min((left + 1) * max(period.most(span.timeframe) for span in spans), MOST_READ)
         found = read_runs(spans, view=view, each=most, limit=most, descending=asked.descending)
-        for place, run in groupby(found, key=lambda row: row[0]):
-            name = near[place]
-            for bar in put_together((bar for _, bar in run), period, _zone(asked, name)):
-                if not left:
-                    page.next = last
-                    return page
-                page.rows.setdefault(name, []).append(bar)
-                left, last = left - 1, Place(name, (bar.timestamp.isoformat(),))
+        made = [
+            (near[place], bar)
+            for place, run in groupby(found, key=lambda row: row[0])
+            for bar in put_together((bar for _, bar in run), period, _zone(asked, near[place]))
+        ]
+        if cut := len(found) == most:
+            made.pop()  # of which more may come
+        for name, bar in made[:left]:
+            page.rows.setdefault(name, []).append(bar)
+            last = Place(name, (bar.timestamp.isoformat(),))
+        if cut or len(made) > left:
+            page.next = last
+            return page
+        left -= len(made)
         step *= 2  # where one symbol does not fill the page, several are read at once
     return page
 

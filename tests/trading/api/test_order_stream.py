@@ -58,7 +58,11 @@ class TestWebServer:
         ordered(account, instrument)
         answer = browser(alice).get(PATH)
         assert (answer.status_code, answer["Content-Type"]) == (200, "text/event-stream")
-        assert answer.content == b"retry: 5000\n\n"
+        assert told(answer) == []
+        place = answer.content.decode().split("id: ")[1].strip()
+        order = ordered(account, instrument)
+        again = told(browser(alice).get(PATH, HTTP_LAST_EVENT_ID=place))
+        assert str(order.pk) in {one["order"]["id"] for one in again}
 
     def test_goes_on_after_the_last_event(self, alice, account, instrument):
         order = ordered(account, instrument)

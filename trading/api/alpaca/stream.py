@@ -167,11 +167,12 @@ class Line:
                 for task in (hearing, telling):
                     task.cancel()
                 ends = await asyncio.gather(hearing, telling, return_exceptions=True)
+        if any(isinstance(end, Gone) for end in ends):
+            return
         for end in ends:
-            if isinstance(end, Exception) and not isinstance(end, Gone):
+            if isinstance(end, Exception):
                 raise end
-        if not any(isinstance(end, Gone) for end in ends):
-            await self.send({"type": "websocket.close", "code": GOING})
+        await self.send({"type": "websocket.close", "code": GOING})
 
     async def greet(self) -> Access | None:
         """Return who the client is, none if the key it names is not good.
