@@ -7,6 +7,7 @@ from tests.access.world import World
 
 # route, method, then as in `doors.PEOPLE`: a session counts for nothing here, so all but the last four come with a token for all
 OPEN = (200, 200, 200, 200, 200, 401, 200, 200, 200, 200)  # what the market says
+NOWHERE = (404, 404, 404, 404, 404, 401, 404, 404, 404, 404)
 SEEN = (200, 200, 200, 401, 401, 401, 200, 200, 200, 401)  # what members see
 DOORS: list[tuple[Any, ...]] = [
     ("alpaca-account", "get", *SEEN),
@@ -19,6 +20,10 @@ DOORS: list[tuple[Any, ...]] = [
     ("alpaca-asset", "get", *OPEN),
     ("alpaca-clock", "get", *OPEN),
     ("alpaca-calendar", "get", *OPEN),
+    ("alpaca-announcements", "get", *OPEN),
+    ("alpaca-announcement", "get", *OPEN),
+    ("alpaca-option-contracts", "get", *OPEN),
+    ("alpaca-option-contract", "get", *NOWHERE),  # the world's instrument is none
     ("alpaca-orders", "get", *SEEN),
     ("alpaca-orders", "post", 200, 200, 403, 401, 401, 401, 403, 200, 200, 401),
     ("alpaca-orders", "delete", 207, 207, 403, 401, 401, 401, 403, 207, 207, 401),
@@ -72,6 +77,7 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
 # what is asked, in whichever method
 QUERIES: dict[str, Callable[[World], dict[str, str]]] = {
     "alpaca-order-by-client-id": lambda world: {"client_order_id": world.order.client_order_id},
+    "alpaca-announcements": lambda world: {"ca_types": "split", "since": "2020-01-01", "until": "2020-02-01"},
     "alpaca-watchlist-by-name": lambda world: {"name": world.watchlist.name},
 }
 
@@ -80,6 +86,7 @@ PLACES: dict[str, Callable[[World], str]] = {
     "symbol": lambda world: world.instrument.key,
     "order_id": lambda world: str(world.order.pk),
     "watchlist_id": lambda world: str(world.watchlist.pk),
+    "announcement_id": lambda world: str(world.corporate_action.pk),
     "types": lambda world: "FILL",
 }
 

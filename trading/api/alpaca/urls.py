@@ -5,9 +5,11 @@ from django.urls import URLPattern, URLResolver, path
 from trading.api.alpaca import market_data_urls
 from trading.api.alpaca.account import AccountInfoView, ConfigurationsView
 from trading.api.alpaca.activities import ActivitiesView
+from trading.api.alpaca.announcements import AnnouncementsView, AnnouncementView
 from trading.api.alpaca.assets import AssetsView, AssetView
 from trading.api.alpaca.history import HistoryView
 from trading.api.alpaca.market_hours import CalendarView, ClockView
+from trading.api.alpaca.option_contracts import OptionContractsView, OptionContractView
 from trading.api.alpaca.orders import OrderByClientIdView, OrdersView, OrderView
 from trading.api.alpaca.positions import PositionsView, PositionView
 from trading.api.alpaca.watchlists import WatchlistAssetView, WatchlistByNameView, WatchlistsView, WatchlistView
@@ -23,6 +25,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("v2/assets/<path:symbol>", AssetView.as_view(), name="alpaca-asset"),
     path("v2/clock", ClockView.as_view(), name="alpaca-clock"),
     path("v2/calendar", CalendarView.as_view(), name="alpaca-calendar"),
+    path("v2/corporate_actions/announcements", AnnouncementsView.as_view(), name="alpaca-announcements"),
+    path("v2/corporate_actions/announcements/<str:announcement_id>", AnnouncementView.as_view(), name="alpaca-announcement"),
+    path("v2/options/contracts", OptionContractsView.as_view(), name="alpaca-option-contracts"),
+    path("v2/options/contracts/<path:symbol>", OptionContractView.as_view(), name="alpaca-option-contract"),
     path("v2/orders", OrdersView.as_view(), name="alpaca-orders"),
     path("v2/orders:by_client_order_id", OrderByClientIdView.as_view(), name="alpaca-order-by-client-id"),
     path("v2/orders/<str:order_id>", OrderView.as_view(), name="alpaca-order"),

@@ -2,8 +2,17 @@
 
 from datetime import UTC, date, datetime
 
-from alpaca.trading.requests import CreateWatchlistRequest, GetAssetsRequest, GetCalendarRequest, UpdateWatchlistRequest
+import pytest
+from alpaca.trading.requests import (
+    CreateWatchlistRequest,
+    GetAssetsRequest,
+    GetCalendarRequest,
+    GetCorporateAnnouncementsRequest,
+    GetOptionContractsRequest,
+    UpdateWatchlistRequest,
+)
 
+from marketdata.models import CorporateAction
 from tests.factories import make_instrument, unique_symbol
 from trading.api.alpaca.market_hours import clock_row
 
@@ -29,6 +38,48 @@ class TestAssets:
         assert client.get_asset(apple.symbol).id == apple.pk
         told = client.get_asset(abroad.key)
         assert (told.id, told.symbol, told.exchange) == (abroad.pk, abroad.key, "")
+
+
+class TestOptions:
+    def test_are_contracts_of_their_underlying(self, client, apple, refused):
+        some = [
+            make_instrument(
+                exchange="XCBO",
+                asset_class="OPTION",
+                underlying=apple,
+                expiry=date(2030, 1, 18),
+                strike=strike,
+                right=right,
+                multiplier=100,
+            )
+            for strike, right in (("10", "CALL"), ("20", "CALL"), ("10", "PUT"))
+        ]
+        asked = {"underlying_symbols": [apple.symbol]}
+        calls = client.get_option_contracts(GetOptionContractsRequest(**asked, type="call", strike_price_gte="15"))
+        [told] = calls.option_contracts
+        assert (told.id, told.strike_price, told.size, told.underlying_symbol) == (str(some[1].pk), 20, "100", apple.symbol)
+        first = client.get_option_contracts(GetOptionContractsRequest(**asked, limit=2))
+        rest = client.get_option_contracts(GetOptionContractsRequest(**asked, limit=2, page_token=first.next_page_token))
+        assert [one.id for one in [*first.option_contracts, *rest.option_contracts]] == [str(one.pk) for one in some]
+        assert rest.next_page_token is None
+        assert client.get_option_contract(some[2].key).type == "put"
+        assert refused(client.get_option_contract, apple.symbol)[:2] == (404, 40410000)
+
+
+class TestAnnouncements:
+    @pytest.mark.filterwarnings("ignore:.*deprecated")
+    def test_are_corporate_actions(self, client, apple, refused):
+        fields = {"instrument": apple, "recorded_at": datetime(2024, 1, 1, tzinfo=UTC)}
+        split = CorporateAction.objects.create(kind="SPLIT", ex_date=date(2024, 3, 4), ratio="0.1", **fields)
+        CorporateAction.objects.create(kind="CASH_DIVIDEND", ex_date=date(2024, 3, 5), cash="0.5", currency="USD", **fields)
+        asked = {"since": date(2024, 3, 1), "until": date(2024, 3, 31), "symbol": apple.symbol}
+        found = client.get_corporate_announcements(GetCorporateAnnouncementsRequest(ca_types=["split", "dividend"], **asked))
+        assert [(one.ca_type, one.ca_sub_type, one.cash) for one in found] == [
+            ("split", "reverse_split", 0),
+            ("dividend", "cash", 0.5),
+        ]
+        told = client.get_corporate_announcement_by_id(split.pk)
+        assert (told.new_rate, told.old_rate, told.ex_date) == (0.1, 1, date(2024, 3, 4))
 
 
 class TestHours:
