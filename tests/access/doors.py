@@ -16,8 +16,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from tests.access.world import World
 from tests.factories import PASSWORD, make_instrument, make_segment
-from trading.models import BacktestRun
+from tests.trading.factories import make_png
+from trading.models import Attachment, BacktestRun
 from trading.selectors.backtests import folder_of
+from trading.services.journal import path_of
 
 PEOPLE = ("owner", "trader", "viewer", "operator", "stranger", "nobody", "read", "trade", "manage", "limited")
 
@@ -191,6 +193,15 @@ DOORS: list[tuple[Any, ...]] = [
     ("backtest-compare", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("backtest-files", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("backtest-file", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("journal-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("journal-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("journal-detail", "patch", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
+    ("journal-statistics", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("journal-attachments", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
+    ("journal-attachment", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("journal-attachment", "delete", 204, 204, 403, 404, 404, 401, 403, 204, 204, 404),
+    ("trading-files", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("trading-files", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
     ("instrument-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("instrument-list", "post", 403, 403, 403, 201, 403, 401, 403, 403, 201, 201),
     ("instrument-detail", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
@@ -231,6 +242,7 @@ DOORS: list[tuple[Any, ...]] = [
 
 kinds = cycle(["POSITION", "CURRENCY", "FEES"])  # there is one policy of a kind
 LOG = b'event_id,timestamp,event_type,data_json\n1,2020-01-02 12:00Z,DEPOSIT,"{""amount"": 5}"\n'
+BREACH = b'{"timestamp": "2020-01-06T15:00:00Z", "event_type": "x", "severity": "WARNING", "action_taken": "none"}'
 DEPOSIT = {"kind": "DEPOSIT", "occurred_at": "2020-01-02T12:00:00Z", "cash": "5"}
 
 # what is sent, where a route wants something
@@ -338,6 +350,9 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
         "end": "2020-02-01",
         "cash": "1000",
     },
+    ("journal-detail", "patch"): lambda world: {"tags": ["a+"], "notes": [{"text": "Well done."}]},
+    ("journal-attachments", "post"): lambda world: {"file": SimpleUploadedFile("chart.png", make_png(world.new_symbol()))},
+    ("trading-files", "post"): lambda world: {"file": SimpleUploadedFile("risk-management.jsonl", BREACH)},
     ("corporate-action-list", "post"): lambda world: {
         "rows": [{"instrument": world.instrument.key, "kind": "SPLIT", "ex_date": "2020-01-07", "ratio": "2"}]
     },
@@ -345,6 +360,13 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
     ("cache", "post"): lambda world: {"namespace": "quote", "keys": world.instrument.key},
     ("quality-issue-detail", "patch"): lambda world: {"resolution": "Looked at."},
 }
+
+
+def with_content(picture: Attachment) -> Attachment:
+    """Return a picture whose file is there."""
+    path_of(picture).parent.mkdir(parents=True, exist_ok=True)
+    path_of(picture).write_bytes(make_png())
+    return picture
 
 
 def with_file(run: BacktestRun) -> BacktestRun:
@@ -413,6 +435,9 @@ OBJECTS: dict[str, Callable[[World], dict[str, Any]]] = {
     "delivery-redeliver": lambda world: {"pk": world.heard.pk},
     "backtest-detail": lambda world: {"pk": world.desk.run.pk},
     "backtest-cancel": lambda world: {"pk": world.desk.run.pk},
+    "journal-detail": lambda world: {"pk": world.desk.order.pk},
+    "journal-attachments": lambda world: {"pk": world.desk.order.pk},
+    "journal-attachment": lambda world: {"pk": world.desk.order.pk, "attachment_id": with_content(world.desk.picture).pk},
     "backtest-files": lambda world: {"pk": world.desk.run.pk},
     "backtest-file": lambda world: {"pk": with_file(world.desk.run).pk, "name": "summary.json"},
     "instrument-detail": lambda world: {"key": world.instrument.key},

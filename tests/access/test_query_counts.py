@@ -141,6 +141,7 @@ GROW: dict[str, Callable[[World, int], object]] = {
     "break-list": lambda world, n: make_break(world.account, instrument=make_instrument()),
     "webhook-list": lambda world, n: make_webhook(world.account),
     "delivery-list": lambda world, n: make_delivery(make_webhook(world.account)),
+    "journal-list": lambda world, n: make_fill(make_order(world.account, make_instrument(), session=make_session(world.account))),
     "backtest-list": lambda world, n: make_run(world.account, make_instrument(), strategy=make_strategy(world.alice)),
     "risk-event-list": lambda world, n: make_risk_event(world.account, instrument=make_instrument(), actor=make_user()),
     "position-list": trade,

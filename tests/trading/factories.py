@@ -1,5 +1,6 @@
 """The things tests of trading need, stored past the services, as an account's owner."""
 
+import zlib
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -184,6 +185,17 @@ def make_picture(order: Order, **fields: Any) -> Attachment:
     """Store a picture to a trade."""
     made = {"name": "chart.png", "content_type": "image/png", "size": 4, "sha256": uuid4().hex * 2}
     return stored(Attachment, order.account, **made | {"order": order, "author": order.account.owner, "created_at": AT} | fields)
+
+
+def make_png(text: str = "", *, width: int = 1, height: int = 1) -> bytes:
+    """Return a picture that says it is so large, with a text in it that makes it one of its own."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4, "big") + name + content + zlib.crc32(name + content).to_bytes(4, "big")
+
+    head = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([8, 2, 0, 0, 0])
+    said, pixels = chunk(b"tEXt", b"Comment\0" + text.encode("latin-1")), chunk(b"IDAT", zlib.compress(b"\0" * 4))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + said + pixels + chunk(b"IEND", b"")
 
 
 class Desk:
