@@ -118,7 +118,7 @@ class TestWhateverIsSent:
         [
             *(("alpaca-activities", name) for name in ("after", "until", "date", "page_size", "page_token", "direction")),
             *(("alpaca-history", name) for name in ("start", "end", "date_end", "period", "timeframe", "cashflow_types")),
-            *(("alpaca-option-contracts", name) for name in ("expiration_date", "strike_price_gte", "limit", "page_token", "type")),
+            *(("alpaca-option-contracts", name) for name in ("expiration_date", "strike_price_gte", "limit", "page_token")),
             *(("alpaca-announcements", name) for name in ("since", "until", "ca_types", "date_type", "symbol")),
             *(("alpaca-calendar", name) for name in ("start", "end")),
             *(("alpaca-assets", name) for name in ("status", "asset_class", "exchange", "attributes")),

@@ -73,7 +73,7 @@ def find(text: str) -> Instrument | None:
 def find_all(texts: Iterable[str]) -> dict[str, Instrument]:
     """Return the instrument of each symbol, key or id; one that means none is left out.
 
-    Of several with one symbol it is the one still traded, and one in the US, that is meant.
+    Of several with one symbol it is the one still traded, and one in the US, that is meant; where none is there, none is.
     """
     wanted = [text for text in dict.fromkeys(texts) if text.isascii() and text.isprintable()]
     ids = {text: key for text in wanted if (key := as_uuid(text)) is not None}
@@ -84,8 +84,9 @@ def find_all(texts: Iterable[str]) -> dict[str, Instrument]:
     found: dict[str, Instrument] = _by_id(ids, rows)
     for text, spellings in spelled.items():
         candidates = [row for row in rows if row.symbol in spellings and _fits(row, text)]
-        if candidates:
-            found[text] = min(candidates, key=_rank)
+        best = min(candidates, key=_rank, default=None)
+        if best is not None and (len(candidates) == 1 or _is_plain(best)):
+            found[text] = best
     left = [text for text in names if text not in found]
     if left:
         found |= {text: each for text, each in find_each(left).items() if not isinstance(each, ValidationError)}
@@ -105,6 +106,11 @@ def _spellings(text: str) -> set[str]:
 def _fits(row: Instrument, text: str) -> bool:
     """Say whether a row is what a text says: another spelling is one of crypto alone."""
     return row.symbol == text or row.asset_class == AssetClass.CRYPTO
+
+
+def _is_plain(row: Instrument) -> bool:
+    """Say whether a bare symbol means a row rather than another."""
+    return row.exchange in US_EXCHANGES or row.exchange == CRYPTO_MARKET
 
 
 def _rank(row: Instrument) -> tuple[Any, ...]:

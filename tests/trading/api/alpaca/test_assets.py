@@ -39,6 +39,13 @@ class TestAssets:
         told = client.get_asset(abroad.key)
         assert (told.id, told.symbol, told.exchange) == (abroad.pk, abroad.key, "")
 
+    def test_abroad_need_their_exchange_where_there_are_several(self, client, refused):
+        one = make_instrument(exchange="XETR")
+        assert client.get_asset(one.symbol).id == one.pk
+        make_instrument(symbol=one.symbol, exchange="XLON")
+        assert refused(client.get_asset, one.symbol)[0] == 404
+        assert client.get_asset(one.key).id == one.pk
+
 
 class TestOptions:
     def test_are_contracts_of_their_underlying(self, client, apple, refused):
