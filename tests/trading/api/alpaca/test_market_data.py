@@ -23,7 +23,6 @@ from marketdata.domain.archive import ArchiveUnreadable
 from marketdata.models import Bar, Instrument
 from tests.clients import browser, make_token, nobody
 from tests.factories import make_bars, make_instrument, make_quotes, make_ticks
-from tests.trading.api.servers import serving
 
 AT = datetime(2024, 5, 6, 14, 30, tzinfo=UTC)  # 10:30 in New York, a Monday
 DAYS = [("2024-05-02", "10"), ("2024-05-03", "11"), ("2024-05-06", "12"), ("2024-05-07", "13")]
@@ -243,17 +242,11 @@ def test_the_number_of_questions_does_not_grow_with_the_rows(alice, number, djan
         client.get("/alpaca/v2/stocks/bars", {"symbols": names, "timeframe": "1Day", "start": "2024-01-01"})
 
 
-@pytest.mark.slow
 class TestAlpacasLibrary:
-    @pytest.fixture(scope="class")
-    def server(self):
-        with serving() as port:
-            yield port
-
     @pytest.fixture
-    def client(self, server, alice, account):
+    def client(self, site, alice, account):
         secret = make_token(alice, ["read"]).secret
-        return StockHistoricalDataClient(str(account.pk), secret, url_override=f"http://127.0.0.1:{server}/alpaca")
+        return StockHistoricalDataClient(str(account.pk), secret, url_override=f"{site}/alpaca")
 
     def test_bars(self, client, stock):
         other = make_stock()
@@ -286,12 +279,12 @@ class TestAlpacasLibrary:
         shot = client.get_stock_snapshot(StockSnapshotRequest(**of))[stock.symbol]
         assert (shot.latest_quote, shot.daily_bar.close, shot.previous_daily_bar.close) == (quote, 13, 12)
 
-    def test_a_refusal_is_one_that_it_understands(self, client, server, stock):
+    def test_a_refusal_is_one_that_it_understands(self, client, site, stock):
         with pytest.raises(APIError) as refused:
             client.get_stock_bars(StockBarsRequest(symbol_or_symbols="a b", timeframe=TimeFrame.Day))
         assert refused.value.status_code == 400
         assert "invalid symbol" in refused.value.message
-        stranger = StockHistoricalDataClient("x", "brk_no", url_override=f"http://127.0.0.1:{server}/alpaca")
+        stranger = StockHistoricalDataClient("x", "brk_no", url_override=f"{site}/alpaca")
         with pytest.raises(APIError) as refused:
             stranger.get_stock_latest_quote(StockLatestQuoteRequest(symbol_or_symbols=stock.symbol))
         assert refused.value.status_code == 401
