@@ -61,8 +61,7 @@ class Market:
         self.now = day.close_at + timedelta(hours=1)
         make_bars(self.stock, [(day.day, Decimal(close))], at=day.close_at + timedelta(minutes=30))
         rows = Bar.objects.filter(instrument=self.stock, timestamp__date=day.day)
-        if low is not None:
-            rows.update(low=Decimal(low))
+        rows.update(volume=Decimal(1_000_000), low=Decimal(low or close))
         return rows.get()
 
     def clock(self) -> datetime:

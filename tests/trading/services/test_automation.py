@@ -156,7 +156,8 @@ class TestOnce:
     def test_late_and_corrected_bars_change_nothing(self):
         market = Market(RISING)
         market.evaluate()
-        Bar.objects.filter(instrument=market.stock, timestamp__date=DAYS[4].day).update(close="10", recorded_at=market.now)
+        prices = dict.fromkeys(("open", "high", "low", "close"), Decimal(10))
+        Bar.objects.filter(instrument=market.stock, timestamp__date=DAYS[4].day).update(**prices, recorded_at=market.now)
         early = DAYS[0].day - timedelta(days=1)
         make_bars(market.stock, [(early, Decimal(50))], at=market.now)
         assert market.evaluate() == "no new bars"

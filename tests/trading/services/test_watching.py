@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from accounts.models.tenancy import acting_as
+from portfolio.services.projections import catch_up
 from tests.trading.services.automation_desk import Market
 from trading import tasks
 from trading.models import Order, RiskEvent, TradingPause
@@ -38,6 +39,7 @@ def test_a_loss_pauses_without_anybody_ordering():
     market = in_a_position()
     assert watching.watch_many(accounts=[pair(market)], clock=market.clock) == 0
     market.bar("8")
+    catch_up(account_id=market.account.pk, at=market.now)  # the figures take the day on, as they do every minute
     assert watching.watch_many(accounts=[pair(market)], clock=market.clock) == 1
     assert [event.type for event in market.rows(RiskEvent)] == ["DAILY_LOSS"]
     assert len(market.rows(TradingPause)) == 1
