@@ -114,7 +114,7 @@ def evaluate(
             return None
         assert session.strategy is not None  # noqa: S101  # automatic sessions have one
         automation = automation_of(session.strategy.kind, session.configuration)
-        desk = Desk(session, account, instrument, automation, at)
+        desk = Desk(session, account, instrument, automation, at, on_step)
         last = last_of(session, instrument)
         new = newest_bar(instrument, automation.timeframe, after=last.bar if last else None, at=at)
         on_step("looked")

@@ -7,7 +7,7 @@ own, so it could not be placed a second time, either.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -50,6 +50,7 @@ class Desk:
     instrument: Instrument
     automation: Automation
     at: datetime
+    on_step: Callable[[str], None] = lambda _step: None
 
     @property
     def tick(self) -> Decimal:
@@ -73,6 +74,7 @@ def act(desk: Desk, row: Evaluation, bar: Bar | None = None) -> None:
     stray = [one for one in orders if one.effect == PositionEffect.OPEN and Side(one.side).sign != sign(row.target)]
     if bar is not None and not (wish.is_nothing and not stray):
         _decide(desk, row, bar, wish, held or _pending(stray))
+        desk.on_step("decided")
     try:
         refuse_changed(desk)
         if wish.is_nothing and not stray:

@@ -142,7 +142,7 @@ class TestOnce:
         assert (len(market.rows(Order)), len(market.rows(Evaluation)), len(market.rows(Signal))) == (1, 1, 1)
 
     @pytest.mark.slow
-    @pytest.mark.parametrize(("step", "left"), [("looked", 0), ("done", 0), ("committed", 1)])
+    @pytest.mark.parametrize(("step", "left"), [("looked", 0), ("decided", 0), ("done", 0), ("committed", 1)])
     def test_killed_at_any_step_it_orders_once(self, step, left):
         market = Market(RISING)
         command = [sys.executable, "-m", "tests.trading.services.automation_process"]
