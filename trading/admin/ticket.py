@@ -147,7 +147,7 @@ def ticket_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
             show_refusal(form, named(refusal))
         except ValidationError as refusal:
             show_refusal(form, named(refusal))
-    page["top"] = form.non_field_errors() if asked else []
+    page["top"] = [*form.non_field_errors(), *(error for field in form.hidden_fields() for error in field.errors)]
     return TemplateResponse(request, "bedrock/ticket.html", context | page)
 
 

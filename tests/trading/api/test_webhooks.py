@@ -45,7 +45,7 @@ class TestWebhooks:
         [
             ({"url": "https://169.254.169.254/latest/"}, "private_address"),
             ({"url": "http://example.com/"}, "not_encrypted"),
-            ({"topics": []}, "empty"),
+            ({"topics": []}, "min_length"),
             ({"topics": ["WEATHER"]}, "invalid_choice"),
             ({"secret": "mine"}, "unknown_field"),
         ],
