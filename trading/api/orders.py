@@ -21,6 +21,7 @@ from trading.api.fields import RowField
 from trading.domain.drafts import LONGEST_ID, OrderDraft, Replacement, StopLoss, TakeProfit
 from trading.domain.orders import OrderClass, OrderType, Side, TimeInForce
 from trading.models import Decision, Door, Order, OrderEvent, Session
+from trading.services.estimates import Estimate, estimate_of
 from trading.services.orders import (
     Ordering,
     Preview,
@@ -153,6 +154,17 @@ class LegSerializer(serializers.Serializer):
     sending = serializers.CharField()
 
 
+class CheckSerializer(serializers.Serializer):
+    """A rule that the order is held against: what it would come to, its limit, and how it comes out."""
+
+    rule = serializers.CharField()
+    unit = serializers.CharField(help_text="SHARE, MONEY, QUANTITY, COUNT or NONE.")
+    outcome = serializers.CharField(help_text="KEPT, BROKEN, NOT_WATCHED, or NOT_ASKED of what closes a position.")
+    value = DecimalStringField(allow_null=True, places=10)
+    limit = DecimalStringField(allow_null=True)
+    detail = serializers.CharField()
+
+
 class PreviewSerializer(serializers.Serializer):
     """What would become of an order; `value`, `equity` and `buying_power` are in the account's currency."""
 
@@ -165,7 +177,12 @@ class PreviewSerializer(serializers.Serializer):
     held = DecimalStringField()
     equity = DecimalStringField(allow_null=True, places=10)
     buying_power = DecimalStringField(allow_null=True)
+    fee = DecimalStringField(allow_null=True, help_text="By the model of paper trading; null: as the broker charges.")
+    cost = DecimalStringField(allow_null=True, help_text="The value with the fee; what a sale brings is negative.")
+    held_after = DecimalStringField(allow_null=True)
+    buying_power_after = DecimalStringField(allow_null=True)
     orders = LegSerializer(many=True)
+    checks = CheckSerializer(many=True)
     breaches = BreachSerializer(many=True)
 
 
@@ -174,6 +191,7 @@ class _Shown:
     """A preview as its serializer reads it."""
 
     preview: Preview
+    estimate: Estimate
     currency: str
 
     def row(self) -> dict[str, Any]:
@@ -189,6 +207,11 @@ class _Shown:
             "held": found.standing.held,
             "equity": found.standing.exposure.equity,
             "buying_power": found.standing.exposure.buying_power,
+            "fee": self.estimate.fee,
+            "cost": self.estimate.cost,
+            "held_after": self.estimate.held_after,
+            "buying_power_after": self.estimate.power_after,
+            "checks": self.estimate.checks,
             "orders": self.preview.legs,
             "breaches": found.breaches,
         }
@@ -256,7 +279,9 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScop
         by = Ordering(actor=caller(request), door=Door.API, at=timezone.now(), session=session, decision=decision)
         asked = {"account": self.account, "instrument": instrument, "draft": drafted(said), "by": by}
         if request.query_params.get("preview") in TRUE:
-            return Response(PreviewSerializer(_Shown(preview_order(**asked), self.account.base_currency).row()).data)
+            preview = preview_order(**asked)
+            estimate = estimate_of(instrument=instrument, preview=preview)
+            return Response(PreviewSerializer(_Shown(preview, estimate, self.account.base_currency).row()).data)
         try:
             rows = place_order(**asked)
         except RiskBreached as refusal:

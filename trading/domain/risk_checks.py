@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from portfolio.domain.exact import EXACT, ZERO
+from portfolio.domain.exact import EXACT, ZERO, money
 from trading.domain.fills import exact_sum
 from trading.domain.orders import PositionEffect, Side
 from trading.domain.risk import Exposure, Limits, Proposal, Rule, check_account, check_order
@@ -75,6 +75,8 @@ def checks_of(limits: Limits, exposure: Exposure, proposal: Proposal) -> list[Ch
         else:
             asked = Outcome.NOT_ASKED if closes and row.opening else Outcome.KEPT
             outcome, value, limit = asked if row.watched else Outcome.NOT_WATCHED, row.value, row.limit
+        if value is not None and row.unit is Unit.SHARE:
+            value = money(value)  # of a division
         checks.append(Check(row.rule, row.unit, outcome, value, limit, breach.detail if breach else ""))
     return [one for one in checks if one.rule is not Rule.UNKNOWN_VALUE or one.outcome is Outcome.BROKEN]
 
