@@ -19,6 +19,11 @@ $$;
 CREATE FUNCTION trading_tell_of_orders() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
+  IF NOT EXISTS (  -- as a rule nobody listens, and orders are not to wait for it
+    SELECT FROM news n JOIN trading_webhook w ON w.account_id = n.account_id AND w.enabled AND 'ORDER' = ANY (w.topics)
+  ) THEN
+    RETURN NULL;
+  END IF;
   INSERT INTO trading_delivery (id, account_id, webhook_id, topic, event_id, payload, created_at, next_try_at, attempts, last_error)
   SELECT trading_new_id(), n.account_id, w.id, 'ORDER', n.id,
          jsonb_build_object(
@@ -38,6 +43,11 @@ END $$;
 CREATE FUNCTION trading_tell_of_fills() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
+  IF NOT EXISTS (  -- as a rule nobody listens, and orders are not to wait for it
+    SELECT FROM news n JOIN trading_webhook w ON w.account_id = n.account_id AND w.enabled AND 'FILL' = ANY (w.topics)
+  ) THEN
+    RETURN NULL;
+  END IF;
   INSERT INTO trading_delivery (id, account_id, webhook_id, topic, event_id, payload, created_at, next_try_at, attempts, last_error)
   SELECT trading_new_id(), n.account_id, w.id, 'FILL', n.id,
          jsonb_build_object(
