@@ -61,6 +61,7 @@ from trading.models import (
     Session,
     Signal,
     Strategy,
+    Trade,
     TradingPause,
     Webhook,
 )
@@ -176,6 +177,7 @@ class AdminWorld(World):
                 Fill: self.desk.fill,
                 RiskEvent: self.evil_breach,
                 TradingPause: self.desk.pause,
+                Trade: Trade.objects.get(pk=self.desk.order.pk),
                 BrokerConnection: self.desk.connection,
                 Break: self.evil_break,
                 Webhook: self.desk.webhook,
