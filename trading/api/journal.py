@@ -14,7 +14,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -207,7 +207,6 @@ class JournalViewSet(AccountScopedViewSet):
         "instrument", "account"
     )
     serializer_class = TradeSerializer
-    parser_classes = [JSONParser, MultiPartParser]
     filter_backends = ()
     ordering = "-opened_at"
     ordering_fields = ("opened_at",)
@@ -245,7 +244,7 @@ class JournalViewSet(AccountScopedViewSet):
         return Response(self.get_serializer(self.trade(order)).data)
 
     @extend_schema(request={"multipart/form-data": PictureSerializer}, responses={201: AttachmentSerializer})
-    @action(detail=True, methods=["post"], pagination_class=None)
+    @action(detail=True, methods=["post"], pagination_class=None, parser_classes=[MultiPartParser])
     def attachments(self, request: Request, account_id: str, pk: str) -> Response:
         """Hang a picture on a trade."""
         if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST + AROUND_THE_FILE:

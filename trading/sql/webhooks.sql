@@ -36,6 +36,7 @@ BEGIN
   JOIN trading_webhook w ON w.account_id = n.account_id AND w.enabled AND 'ORDER' = ANY (w.topics)
   JOIN trading_order o ON o.account_id = n.account_id AND o.id = n.order_id
   JOIN marketdata_instrument i ON i.id = o.instrument_id
+  WHERE n.door <> 'IMPORT'  -- what files bring in is long over
   ON CONFLICT DO NOTHING;
   RETURN NULL;
 END $$;
@@ -60,6 +61,7 @@ BEGIN
   JOIN trading_webhook w ON w.account_id = n.account_id AND w.enabled AND 'FILL' = ANY (w.topics)
   JOIN trading_order o ON o.account_id = n.account_id AND o.id = n.order_id
   JOIN marketdata_instrument i ON i.id = o.instrument_id
+  WHERE n.broker <> 'import'  -- what files bring in is long over
   ON CONFLICT DO NOTHING;
   RETURN NULL;
 END $$;
