@@ -80,7 +80,7 @@ def first_id(at: datetime) -> UUID:
     """Return the least id that something made at an instant can have.
 
     >>> first_id(datetime(2024, 5, 6, tzinfo=UTC))
-    UUID('018f4b2e-4400-7000-8000-000000000000')
+    UUID('018f4b33-3c00-7000-8000-000000000000')
     """
     return UUID(int=(max((at - EPOCH) // MILLI, 0) << 80) | (VERSION << 76) | (2 << 62))
 
@@ -88,7 +88,7 @@ def first_id(at: datetime) -> UUID:
 def made_at(key: UUID) -> datetime | None:
     """Return when an id was made, none if it does not say.
 
-    >>> made_at(UUID("018f4b2e-4400-7000-8000-000000000000")).isoformat()
+    >>> made_at(UUID("018f4b33-3c00-7000-8000-000000000000")).isoformat()
     '2024-05-06T00:00:00+00:00'
     """
     if key.version != VERSION:
