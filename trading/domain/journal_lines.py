@@ -20,6 +20,7 @@ from trading.domain.trade_records import read_number, read_time, time_text
 
 LONGEST_WORD, LONGEST_TEXT = 50, 10_000
 MOST_COUNT = 2**31 - 1
+RATIO = 12  # places of a ratio
 
 
 class LineUnreadable(Refused):
@@ -59,29 +60,29 @@ def _severity(value: Any) -> str:
     return str(value)
 
 
-def _number(value: Any) -> Decimal:
+def _number(value: Any, places: int = 10) -> Decimal:
     number = read_number(value)
-    if told := problem_of_number(number, digits=15, places=10):
+    if told := problem_of_number(number, digits=15, places=places):
         raise ValueError(told)
     return number
 
 
 def _share(value: Any) -> Decimal:
-    number = _number(value)
+    number = _number(value, RATIO)
     if not 0 <= number <= 1:
         raise ValueError("Write a share from 0 to 1.")
     return number
 
 
 def _not_negative(value: Any) -> Decimal:
-    number = _number(value)
+    number = _number(value, RATIO)
     if number < 0:
         raise ValueError("It cannot be below zero.")
     return number
 
 
 def _not_positive(value: Any) -> Decimal:
-    number = _number(value)
+    number = _number(value, RATIO)
     if number > 0:
         raise ValueError("It cannot be above zero.")
     return number

@@ -10,9 +10,8 @@ from decimal import Decimal
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from accounts.domain.roles import Role
 from tests.clients import browser
-from tests.factories import make_instrument, share
+from tests.factories import make_instrument
 from tests.trading.factories import AT, make_fill, make_order, make_png
 from tests.trading.journals import BREACH, DECISION, lines, trade
 from trading.domain.trade_records import NAMES
@@ -99,7 +98,6 @@ class TestAdditions:
 
 class TestPictures:
     def test_are_served_to_members_alone_and_as_nothing_else(self, alice, bob, charlie, account, root, order):
-        share(account, bob, Role.VIEWER)
         file = SimpleUploadedFile("c.html", make_png("x"), content_type="text/html")
         answer = browser(alice).post(f"{root}journal/{order.pk}/attachments/", {"file": file}, format="multipart")
         assert answer.status_code == 201, answer.content

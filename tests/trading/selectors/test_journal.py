@@ -106,7 +106,7 @@ class TestExcursion:
         bar(instrument, -1, "200", "10")  # before
         bar(instrument, 5, "112", "97")
         bar(instrument, 30, "118", "99")
-        bar(instrument, 59.5, "300", "1")  # not over when it was closed
+        bar(instrument, 30, "300", "1", timeframe="1h")  # not over when it was closed
         bar(instrument, 0, "400", "1", day=AT.date(), timeframe="1d")
         ended(order)
         reached = the_trade(account).excursion

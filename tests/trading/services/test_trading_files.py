@@ -185,8 +185,8 @@ class TestTrades:
 
     def test_of_instruments_that_are_unknown_come_in_where_that_is_asked_for(self, take, account):
         name = unique_symbol()
-        assert counts(take(trade(name), create_on="XNAS")) == (1, 0, [])
-        assert find_instrument(f"{name}:XNAS").currency == account.base_currency
+        assert counts(take(trade(name), create_on="XTST")) == (1, 0, [])
+        assert find_instrument(f"{name}:XTST").currency == account.base_currency
 
     def test_are_tried_without_a_trace(self, take, account, symbol):
         batch = take(trade(symbol), dry_run=True)
@@ -200,9 +200,9 @@ class TestTrades:
         assert counts(take(content, "2024-05-06.jsonl")) == (0, 1, [])
 
     def test_of_a_closed_account_stay_out(self, account, owner, symbol):
-        close_account(account=account, at=NOW)
+        closed = close_account(account=account, at=NOW)
         with pytest.raises(AccountClosed):
-            import_trading_file(account=account, actor=owner, file_name="trades.jsonl", content=lines(trade(symbol)), at=NOW)
+            import_trading_file(account=closed, actor=owner, file_name="trades.jsonl", content=lines(trade(symbol)), at=NOW)
 
 
 class TestOtherLines:
