@@ -90,7 +90,7 @@ def _completed(strategy: Strategy, written: Mapping[str, Any]) -> dict[str, Any]
     :raises ValidationError: by field
     """
     named = written.get("instruments")
-    if not isinstance(named, list) or len(named) > MOST_INSTRUMENTS or not all(isinstance(one, str) for one in named):
+    if not isinstance(named, list) or not 0 < len(named) <= MOST_INSTRUMENTS or not all(isinstance(one, str) for one in named):
         detail = f'Name 1 to {MOST_INSTRUMENTS} instruments that it is to trade, such as ["AAPL"].'
         raise ValidationError({"configuration.instruments": ValidationError(detail, code="required")})
     found = _instruments(named)

@@ -308,6 +308,7 @@ class TestJob:
             (job,) = (one for one in jobs.open_jobs(account=market.account, at=market.now) if one.kind == "STRATEGIES")
             jobs.reschedule_job(job=job, enabled=True, at=market.now)
         market.evaluate()
+        market.broker()
         market.day("12")
         with acting_as(market.account.owner_id):
             found = standing_of_session(market.session, at=market.now)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from accounts.models.tenancy import acting_as
-from portfolio.services.projections import catch_up
+from tests.factories import make_quotes
 from tests.trading.services.automation_desk import Market
 from trading import tasks
 from trading.models import Order, RiskEvent, TradingPause
@@ -38,8 +38,7 @@ def test_who_trades_is_watched_and_who_is_paused_is_not():
 def test_a_loss_pauses_without_anybody_ordering():
     market = in_a_position()
     assert watching.watch_many(accounts=[pair(market)], clock=market.clock) == 0
-    market.bar("8")
-    catch_up(account_id=market.account.pk, at=market.now)  # the figures take the day on, as they do every minute
+    make_quotes(market.stock, [(market.now, "7.9", "8")])
     assert watching.watch_many(accounts=[pair(market)], clock=market.clock) == 1
     assert [event.type for event in market.rows(RiskEvent)] == ["DAILY_LOSS"]
     assert len(market.rows(TradingPause)) == 1
