@@ -18,7 +18,7 @@ from trading.selectors.risk import halt
 from trading.services.pauses import end_halt
 from trading.tasks import cancel_all_orders
 
-RISK = "/admin/trading/riskevent/desk"
+RISK = "/admin/trading/riskevent/desk/"
 
 
 @pytest.fixture

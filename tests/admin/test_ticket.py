@@ -16,7 +16,7 @@ from tests.trading.factories import make_decision, make_order
 from trading.models import Order, OrderEvent, RiskEvent
 from trading.services.risk import set_limits
 
-TICKET = "/admin/trading/order/ticket"
+TICKET = "/admin/trading/order/ticket/"
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ class TestLooking:
 
     def test_shows_the_proceeds_of_what_is_sold(self, client, said):
         shown = text_of(look(client, said, side="SELL"))
-        assert "Proceeds 95.00 USD" in shown
+        assert "Proceeds 100.00 USD" in shown  # at the market, which is above its limit
         assert "Position after 90" in shown
         assert "not asked of what closes" in shown
 

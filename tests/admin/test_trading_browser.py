@@ -65,7 +65,7 @@ def rows(model, account):
 
 @SCREENS
 def test_an_order_is_looked_at_and_placed(visit, account, instrument):
-    page = visit.go(f"/admin/trading/order/ticket?account={account.pk}").page
+    page = visit.go(f"/admin/trading/order/ticket/?account={account.pk}").page
     assert page.is_visible("#id_limit_price")
     page.select_option("#id_type", "MARKET")
     assert not page.is_visible("#id_limit_price")
@@ -94,7 +94,7 @@ def test_an_order_is_looked_at_and_placed(visit, account, instrument):
 
 @SCREENS
 def test_the_red_button_asks_and_stops_and_an_owner_goes_on(visit, account):
-    page = visit.go(f"/admin/trading/riskevent/desk?account={account.pk}").page
+    page = visit.go(f"/admin/trading/riskevent/desk/?account={account.pk}").page
     assert "how near they are" in page.inner_text("#use")
     page.click("text=Stop all trading")
     page.wait_for_selector(".stop-form")

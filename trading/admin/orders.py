@@ -77,7 +77,8 @@ class Replacing(Dialog):
     def perform(self) -> Order:
         """Put another order in its place; a limit that it would break is on record, and shown as any refusal."""
         rows = Order.objects.visible_to(user_of(self.request), role=Role.TRADER).select_related("account", "instrument")
-        said = {name: value for name, value in self.cleaned_data.items() if value}
+        given = ("quantity", "limit_price", "stop_price", "time_in_force")
+        said = {name: self.cleaned_data[name] for name in given if self.cleaned_data[name]}
         if "time_in_force" in said:
             said["time_in_force"] = TimeInForce(said["time_in_force"])
         by = Ordering(actor=user_of(self.request), door=Door.ADMIN, at=timezone.now())

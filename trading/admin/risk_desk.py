@@ -86,7 +86,7 @@ def _asked(request: HttpRequest, form: Form, name: str, work: Callable[[], None]
             work()
         except ValidationError as refusal:
             show_refusal(form, refusal)
-            if not form.fields:
+            if not form.fields or isinstance(form, ResumeForm):
                 messages.error(request, " ".join(refusal.messages))
         else:
             return True, {}

@@ -224,6 +224,7 @@ class TestDelivering:
             made = create_webhook(account=account, url=f"https://example.com/{uuid4().hex}", topics=["FILL"], now=NOW)
             kept = renew_secret(webhook=made.webhook, now=NOW)
         assert kept.secret != made.secret
+        kept.webhook.account = account
         make_delivery(kept.webhook)
         ear = Ear(kept.webhook)
         ear.listen(NOW)
