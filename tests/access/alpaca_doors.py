@@ -7,6 +7,7 @@ from tests.access.world import World
 
 # route, method, then as in `doors.PEOPLE`: a session counts for nothing here, so all but the last four come with a token for all
 OPEN = (200, 200, 200, 200, 200, 401, 200, 200, 200, 200)  # what the market says
+# what is not there, whoever asks
 NOWHERE = (404, 404, 404, 404, 404, 401, 404, 404, 404, 404)
 SEEN = (200, 200, 200, 401, 401, 401, 200, 200, 200, 401)  # what members see
 DOORS: list[tuple[Any, ...]] = [
@@ -23,7 +24,7 @@ DOORS: list[tuple[Any, ...]] = [
     ("alpaca-announcements", "get", *OPEN),
     ("alpaca-announcement", "get", *OPEN),
     ("alpaca-option-contracts", "get", *OPEN),
-    ("alpaca-option-contract", "get", *NOWHERE),  # the world's instrument is none
+    ("alpaca-option-contract", "get", *NOWHERE),  # it is none
     ("alpaca-orders", "get", *SEEN),
     ("alpaca-orders", "post", 200, 200, 403, 401, 401, 401, 403, 200, 200, 401),
     ("alpaca-orders", "delete", 207, 207, 403, 401, 401, 401, 403, 207, 207, 401),
@@ -50,8 +51,9 @@ DOORS: list[tuple[Any, ...]] = [
     *(
         (f"alpaca-{kind}", "get", *OPEN)
         for each in ("bars", "quotes", "trades")
-        for kind in (each, f"{each}-of", f"latest-{each}", f"latest-{each}-of")
+        for kind in (each, f"{each}-of", f"latest-{each}")
     ),
+    *((f"alpaca-latest-{each}-of", "get", *NOWHERE) for each in ("bars", "quotes", "trades")),  # there are bars of days alone
     ("alpaca-stream", "get", *[426] * 10),  # that takes a WebSocket
     ("alpaca-snapshots", "get", *OPEN),
     ("alpaca-snapshot", "get", *OPEN),

@@ -9,8 +9,7 @@ from decimal import Decimal
 
 from accounts.models import Account
 from marketdata.domain.money import major_unit
-from marketdata.models import Instrument
-from marketdata.selectors.prices import latest_quotes, latest_ticks
+from marketdata.models import Instrument, LatestQuote, LatestTick
 from portfolio.domain.exact import EXACT, ONE, ZERO
 from portfolio.models import Position
 
@@ -99,9 +98,9 @@ def _live(instruments: Sequence[Instrument]) -> dict[str, tuple[datetime, Decima
     if not ids:
         return {}
     found: dict[str, tuple[datetime, Decimal]] = {}
-    for quote in latest_quotes(instrument_ids=ids):
+    for quote in LatestQuote.objects.filter(instrument__in=ids):
         found[str(quote.instrument_id)] = (quote.timestamp, EXACT.divide(EXACT.add(quote.bid, quote.ask), TWO))
-    for tick in latest_ticks(instrument_ids=ids):
+    for tick in LatestTick.objects.filter(instrument__in=ids):
         known = found.get(str(tick.instrument_id))
         if known is None or tick.timestamp > known[0]:
             found[str(tick.instrument_id)] = (tick.timestamp, tick.price)

@@ -57,11 +57,11 @@ class ConfigurationsView(AccountView):
 
     def get(self, request: Request) -> Response:
         """Return the settings."""
-        return Response(self.settings())
+        return Response(self.configured())
 
     def patch(self, request: Request) -> Response:
         """Change settings. A trader may suspend trading; an owner alone lets it go on, or allows to sell short."""
-        known = self.settings()
+        known = self.configured()
         asked = {name: value for name, value in request.data.items() if name in known and value is not None}
         for name in FIXED.keys() & asked.keys():
             if str(asked[name]).lower() != str(known[name]).lower():
@@ -69,9 +69,9 @@ class ConfigurationsView(AccountView):
         for name, change in self.changes().items():
             if name in asked and (wanted := flag(asked[name], name)) != known[name]:
                 change(wanted)
-        return Response(self.settings())
+        return Response(self.configured())
 
-    def settings(self) -> dict[str, Any]:
+    def configured(self) -> dict[str, Any]:
         """Return how the account is set up."""
         return {
             **FIXED,
