@@ -3,8 +3,8 @@ from django.db import migrations, models
 
 TOPICS = [
     ("FILL", "Fills of orders"),
-    ("RISK", "Limits that are broken, pauses of trading"),
-    ("ALERT", "Bounds that are broken, differences from a broker's records"),
+    ("RISK", "Broken limits and pauses"),
+    ("ALERT", "Alerts and differences"),
 ]
 
 

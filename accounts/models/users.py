@@ -24,8 +24,8 @@ class Topic(models.TextChoices):
     """What somebody may be told of by e-mail."""
 
     FILL = "FILL", "Fills of orders"
-    RISK = "RISK", "Limits that are broken, pauses of trading"
-    ALERT = "ALERT", "Bounds that are broken, differences from a broker's records"
+    RISK = "RISK", "Broken limits and pauses"
+    ALERT = "ALERT", "Alerts and differences"
 
 
 def check_time_zone(name: str) -> None:

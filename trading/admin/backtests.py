@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, InvalidOperation
 from itertools import accumulate
 from typing import Any
 
@@ -15,6 +16,7 @@ from unfold.enums import ActionVariant
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
 from accounts.domain.roles import Role
 from marketdata.admin.base import Dialog, badge, find, leave, link, page_of, when
+from marketdata.domain.display import money_text, percent_text, quantity_text
 from portfolio.domain.charts import HEIGHT, LEFT, RIGHT, WIDTH, Chart, line_chart
 from trading.models.backtests import UNFINISHED, BacktestRun
 from trading.selectors.backtests import curve_of
@@ -39,6 +41,9 @@ FIGURES = {
     "exposure": "Time invested",
     "best_parameters": "Best parameters",
 }
+
+SHARES = frozenset({"twr", "twr_annualized", "max_drawdown", "volatility", "win_rate", "exposure"})
+AMOUNTS = frozenset({"end_value", "expectancy", "fees"})
 
 
 class Cancellation(Dialog):
@@ -71,7 +76,7 @@ class BacktestAdmin(MemberAdmin):
     ordering = ("-id",)
     list_select_related = ("account",)
     fieldsets = (
-        (None, {"fields": (("account", "name"), ("kind", STATUS), ("done", "total"), "error")}),
+        (None, {"fields": (("account", "name"), ("kind", "status"), ("done", "total"), "error")}),
         (
             "What was asked",
             {"fields": (("strategy_kind", "parameters"), ("start", "end", "timeframe"), ("cash", "costs", "rules"))},
@@ -107,10 +112,27 @@ class BacktestAdmin(MemberAdmin):
         if run is not None:
             context["backtest"] = {
                 "charts": charts_of(run),
-                "figures": [(label, run.metrics[name]) for name, label in FIGURES.items() if run.metrics.get(name) is not None],
+                "figures": [
+                    (label, shown(name, run.metrics[name]))
+                    for name, label in FIGURES.items()
+                    if run.metrics.get(name) is not None
+                ],
                 "windows": run.metrics.get("windows", []),
             }
         return super().render_change_form(request, context, **kwargs)
+
+
+def shown(name: str, value: Any) -> str:
+    """Return a figure as people read it."""
+    if not isinstance(value, int | float | str) or isinstance(value, bool):
+        return str(value)
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return str(value)
+    if name in SHARES:
+        return percent_text(number)
+    return money_text(number) if name in AMOUNTS else quantity_text(round(number, 2))
 
 
 def charts_of(run: BacktestRun) -> list[dict[str, Any]]:

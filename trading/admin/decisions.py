@@ -55,7 +55,13 @@ class SignalAdmin(MemberAdmin):
     fieldsets = (
         (
             None,
-            {"fields": (("account", INSTRUMENT), ("source", "kind"), (figure("strength", "Strength", style="percent"), STATUS))},
+            {
+                "fields": (
+                    ("account", INSTRUMENT),
+                    ("source", "kind"),
+                    (figure("strength", "Strength", style="percent"), "status"),
+                )
+            },
         ),
         ("Time", {"fields": ((when("at", "Seen"), when("expires_at", "Until")), when("settled_at", "Settled"))}),
         ("Behind it", {"fields": (link("session", "Session"), "data")}),
@@ -90,7 +96,7 @@ class DecisionAdmin(MemberAdmin):
         ("Why", {"fields": (("entry_type", "indicators"), "metadata", (link("session", "Session"), link("signal", "Signal")))}),
         (
             "What came of it",
-            {"fields": ("orders", (VERDICT, figure("move", "Move", style="percent", signed=True, colored=True)))},
+            {"fields": ("orders", ("verdict", figure("move", "Move", style="percent", signed=True, colored=True)))},
         ),
         ("History", {"fields": ((when("at", "Decided"), when("updated_at", "Changed")), "history")}),
     )

@@ -142,7 +142,7 @@ class OrderAdmin(MemberAdmin):
                 )
             },
         ),
-        ("How it stands", {"fields": ((STATUS, "sending"), (FILLED, AVERAGE), ("pending_cancel", "pending_replace"))}),
+        ("How it stands", {"fields": (("status", "sending"), (FILLED, AVERAGE), ("pending_cancel", "pending_replace"))}),
         ("What happened", {"fields": ("history", "executions")}),
         (
             "Behind it",

@@ -34,7 +34,7 @@ class RiskEventAdmin(MemberAdmin):
     ordering = ("-id",)
     list_select_related = ("account", "instrument")
     fieldsets = (
-        (None, {"fields": (("account", "type"), (SEVERITY, "action_taken"), "detail", ("value", "limit"))}),
+        (None, {"fields": (("account", "type"), ("severity", "action_taken"), "detail", ("value", "limit"))}),
         ("The account", {"fields": ((DAY, "day_gain_share", "consecutive_losses"), "configuration")}),
         (
             "Behind it",

@@ -242,12 +242,10 @@ def number(value: Decimal | None, unit: Unit, currency: str) -> str:
 def leg_of(leg: Any) -> dict[str, str]:
     """Return one of the orders that would be placed, as it is shown."""
     draft = leg.draft
-    prices = [
-        f"{word} {price_text(price)}" for word, price in (("limit", draft.limit_price), ("stop", draft.stop_price)) if price
-    ]
+    prices = " / ".join(price_text(price) for price in (draft.stop_price, draft.limit_price) if price is not None)
     return {
         "role": (leg.role or "order").replace("_", " ").capitalize(),
-        "what": f"{draft.side} {draft.type.replace('_', ' ').lower()} {', '.join(prices)}".strip(),
+        "what": f"{draft.side} {draft.type.replace('_', ' ').lower()} {prices}".strip(),
         "how": "waits for the entry" if leg.sending == "HELD" else "is sent at once",
     }
 
