@@ -28,7 +28,7 @@ from config.unfold import NAVIGATION
 from marketdata.models import CorporateAction, Instrument, ProviderHealth, ProviderState, StreamState
 from tests.admin.world import HOSTILE, SHARED, AdminWorld, looks, pages, to
 from tests.clients import nobody
-from trading.models import BrokerConnection, Webhook
+from trading.models import BrokerConnection, Session, Webhook
 
 MODELS = sorted(pages(), key=lambda model: model._meta.label)
 PRIVATE = [model for model in MODELS if model not in SHARED]
@@ -44,6 +44,7 @@ ADDS = {
     ImportBatch: {"alice", "tom", "charlie"},  # Charlie, in the account of his own
     LedgerEntry: {"alice", "tom", "charlie"},
     Membership: {"alice", "charlie"},
+    Session: {"alice", "tom", "charlie"},
     **dict.fromkeys(PLANS, frozenset({"alice", "tom", "charlie"})),
     Policy: {"alice", "charlie"},
     TradeThresholds: {"alice", "charlie"},
