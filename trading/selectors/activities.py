@@ -10,6 +10,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import F, Q
+from django.db.models.expressions import OrderBy
 
 from accounts.domain.ledger import EntryKind
 from accounts.models import Account, LedgerEntry
@@ -84,7 +85,7 @@ def _within(column: str, asked: Asked) -> Q:
     return found
 
 
-def _order(column: str, asked: Asked) -> list[object]:
+def _order(column: str, asked: Asked) -> list[OrderBy]:
     if asked.newest_first:
         return [F(column).desc(), F("pk").desc()]
     return [F(column).asc(), F("pk").asc()]

@@ -10,7 +10,6 @@ import base64
 import binascii
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from rest_framework import authentication
 from rest_framework.permissions import SAFE_METHODS, BasePermission
@@ -20,6 +19,7 @@ from rest_framework.views import APIView
 from accounts.models import Account, ApiToken, Scope, User
 from accounts.selectors.accounts import accounts_of
 from trading.api.alpaca.errors import FORBIDDEN, UNKNOWN_CALLER, Refusal
+from trading.api.alpaca.words import as_uuid
 
 KEY_ID, SECRET_KEY = "APCA-API-KEY-ID", "APCA-API-SECRET-KEY"  # names of headers
 RANK = {Scope.READ: 1, Scope.TRADE: 2, Scope.MANAGE: 3}
@@ -68,7 +68,8 @@ def account_of(user: User, token: ApiToken, *, key: str, secret: str) -> Account
             return still_open[0]
         told = "the token reaches several accounts: give the id of one of them as the key id" if found else UNAUTHORIZED
         raise Refusal(FORBIDDEN, told)
-    account = reached.filter(pk=_uuid(key)).first()
+    account_id = as_uuid(key)
+    account = reached.filter(pk=account_id).first() if account_id else None
     if account is None:
         raise Refusal(UNKNOWN_CALLER, UNAUTHORIZED)
     return account
@@ -109,10 +110,3 @@ def refuse_scope(token: Any, needed: Scope) -> None:
     """
     if max((RANK[Scope(scope)] for scope in token.scopes), default=0) < RANK[needed]:
         raise Refusal(FORBIDDEN, f"the token lacks the scope {needed.value}")
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -79,7 +79,7 @@ class OrdersView(OrdersMixin):
 
     def post(self, request: Request) -> HttpResponse:
         """Place an order."""
-        body = request.data
+        body = self.body
         draft, intent = draft_of(body), intent_asked(body)
         try:
             rows = place_order(account=self.account, instrument=asset_of(body), draft=draft, by=self.by)
@@ -122,7 +122,7 @@ class OrderView(OrdersMixin):
         """Replace an order, and answer the one that takes its place."""
         order = self.order(order_id)
         try:
-            made = replace_order(order=order, change=change_of(request.data, order), by=self.by)
+            made = replace_order(order=order, change=change_of(self.body, order), by=self.by)
         except RiskBreached as refusal:
             return self.keeping(refusal)
         return Response(self.told(made))

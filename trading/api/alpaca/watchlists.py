@@ -70,14 +70,14 @@ class WatchlistsMixin(AccountView):
 
     def updated(self, watchlist: Watchlist) -> Response:
         """Give a list another name, other symbols, or both."""
-        body = self.request.data
+        body = self.body
         name = name_of(body) if body.get("name") is not None else None
         symbols = symbols_of(body) if body.get("symbols") is not None else None
         return self.changed(watchlist, name=name, instruments=symbols)
 
     def added(self, watchlist: Watchlist) -> Response:
         """Put one more on a list."""
-        return self.changed(watchlist, instruments=[*members(watchlist), one_of(self.request.data.get("symbol"))])
+        return self.changed(watchlist, instruments=[*members(watchlist), one_of(self.body.get("symbol"))])
 
     def row(self, watchlist: Watchlist, *, assets: bool = True) -> dict[str, Any]:
         """Return a list as Alpaca tells it."""
@@ -100,7 +100,7 @@ class WatchlistsView(WatchlistsMixin):
 
     def post(self, request: Request) -> Response:
         """Make a list."""
-        body = request.data
+        body = self.body
         instruments = symbols_of(body) if body.get("symbols") is not None else []
         try:
             made = create_watchlist(user=caller(request), name=name_of(body), instruments=instruments, at=timezone.now())
@@ -166,7 +166,7 @@ class WatchlistAssetView(WatchlistsMixin):
 def members(watchlist: Watchlist) -> list[Instrument]:
     """Return what is on a list, in the order in which it was put there."""
     rows = Watchlist.instruments.through.objects.filter(watchlist=watchlist.pk).select_related("instrument").order_by("pk")
-    return [row.instrument for row in rows]  # type: ignore[attr-defined]  # the table in between
+    return [row.instrument for row in rows]
 
 
 def name_of(body: Any) -> str:
