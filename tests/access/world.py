@@ -123,7 +123,7 @@ class World:
     @cached_property
     def connection(self) -> BrokerConnection:
         """A broker that has no orders."""
-        return make_connection(self.account)
+        return make_connection(self.account, broker="paper", enabled=False)
 
     @cached_property
     def difference(self) -> Break:

@@ -1,8 +1,10 @@
 """Trading in a real browser: an order looked at and placed, and the red button, at a desk and on a phone."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from accounts.models.tenancy import acting_as
@@ -24,20 +26,32 @@ def instrument():
     return made
 
 
-@pytest.fixture
-def account(instrument):
-    """Return an account with something in it, something ordered, and something that went wrong."""
-    made = make_account(owner=make_user("olive"), name="Growth")
+def made(instrument):
+    """Return an account with something in it, something ordered, something decided, and something that went wrong."""
+    found = make_account(owner=make_user("olive"), name="Growth")
     at = timezone.now() - timedelta(days=2)
-    post(made, "DEPOSIT", cash="50000", occurred_at=at)
-    post(made, "BUY", instrument=instrument, quantity="70", price="100", occurred_at=at)
-    make_order(made, instrument, type="LIMIT", limit_price="90")
-    make_risk_event(made, detail="The day's loss is 5 %, more than 3 %. An owner may resume trading.")
-    return made
+    post(found, "DEPOSIT", cash="50000", occurred_at=at)
+    post(found, "BUY", instrument=instrument, quantity="70", price="100", occurred_at=at)
+    found.decision = make_decision(found, instrument)
+    found.order = make_order(found, instrument, type="LIMIT", limit_price="90", decision=found.decision)
+    make_risk_event(found, detail="The day's loss is 5 %, more than 3 %. An owner may resume trading.")
+    return found
 
 
 @pytest.fixture(scope="module")
-def site():
+def accounts(instrument):
+    """Return an account for each test, made before the browser's own loop runs."""
+    return iter([made(instrument) for _ in range(6)])
+
+
+@pytest.fixture
+def account(accounts):
+    """Return an account that no other test has."""
+    return next(accounts)
+
+
+@pytest.fixture(scope="module")
+def site(accounts):
     with served() as address:
         yield address
 
@@ -59,8 +73,17 @@ def visit(browser, site, account, screen):
 
 
 def rows(model, account):
-    with acting_as(account.owner_id):
-        return list(model.objects.filter(account=account).order_by("pk"))
+    """Return an account's rows, asked for beside the browser's own loop."""
+
+    def asked():
+        try:
+            with acting_as(account.owner_id):
+                return list(model.objects.filter(account=account).order_by("pk"))
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asked).result()
 
 
 @SCREENS
@@ -113,10 +136,8 @@ def test_the_red_button_asks_and_stops_and_an_owner_goes_on(visit, account):
 
 
 @SCREENS
-def test_a_decision_leads_to_its_order(visit, account, instrument):
-    decision = make_decision(account, instrument)
-    order = make_order(account, instrument, decision=decision)
-    page = visit.go(f"/admin/trading/decision/{decision.pk}/change/").page
+def test_a_decision_leads_to_its_order(visit, account):
+    page = visit.go(f"/admin/trading/decision/{account.decision.pk}/change/").page
     assert visit.too_wide() <= 0
-    page.click(".chain a.go >> nth=0")
-    page.wait_for_url(f"**/{order.pk}/change/")
+    page.click(f".chain a[href*='{account.order.pk}']")
+    page.wait_for_url(f"**/{account.order.pk}/change/")

@@ -58,7 +58,7 @@ class WebhookViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountSc
     serializer_class = WebhookSerializer
     write_role = Role.OWNER
     write_scope = Scope.MANAGE
-    works_when_closed = frozenset({"destroy", "partial_update"})
+    works_when_closed = frozenset({"destroy"})
     ordering = "-created_at"
     ordering_fields = ("created_at",)
     filterset_fields = {"enabled": ["exact"]}

@@ -60,7 +60,8 @@ def disconnect_broker(*, connection: BrokerConnection, now: datetime) -> BrokerC
 
     :raises OrdersOpen: if it has open orders of the account
     """
-    refuse_leaving(connection.account, "")
+    if connection.enabled:
+        refuse_leaving(connection.account, "")
     connection.enabled, connection.sealed, connection.key_hint, connection.updated_at = False, b"", "", now
     connection.save(update_fields=["enabled", "sealed", "key_hint", "updated_at"])
     return connection
