@@ -98,8 +98,8 @@ def place(watch: Watch) -> bytes:
 
 def as_event(told: Told) -> bytes:
     """Return one event as it is sent; its id says where to go on."""
-    event: dict[str, Any] = dict(OrderEventSerializer(told.event).data)
-    body = {"account": str(told.event.account_id)} | event | {"order": OrderSerializer(told.order).data}
+    event: Any = OrderEventSerializer(told.event).data
+    body = {"account": str(told.event.account_id), **event, "order": OrderSerializer(told.order).data}
     return b"event: order\nid: %s\ndata: %s\n\n" % (str(told.event.pk).encode(), orjson.dumps(body))
 
 

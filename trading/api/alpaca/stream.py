@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 import orjson
 from django.conf import settings
 from django.http import HttpResponse
@@ -186,10 +186,12 @@ class Line:
         key, secret = (named.get(each) for each in (("key_id", "secret_key") if "secret_key" in named else ("key", "secret")))
         if "oauth_token" in named:
             key, secret = "", named["oauth_token"]
-        may = action in {"authenticate", "auth"} and isinstance(key, str) and isinstance(secret, str)
-        access = await read(partial(let_in, key, secret)) if may else None
+        says = action in {"authenticate", "auth"}
+        access = None
+        if says and isinstance(key, str) and isinstance(secret, str):
+            access = await read(partial(let_in, key, secret))
         status = "unauthorized" if access is None else "authorized"
-        await self.say("authorization", {"status": status, "action": action if may else "listen"})
+        await self.say("authorization", {"status": status, "action": action if says else "listen"})
         return access
 
     async def hear(self) -> None:
