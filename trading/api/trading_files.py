@@ -33,6 +33,7 @@ AROUND_THE_FILE = 64 * 1024  # what a form may have beside it
 IN_MEMORY = 4 * 1024 * 1024
 KINDS = [kind.value for kind in Kind]
 YES = "true"
+LINES, GZIP, ZIP = "application/x-ndjson", "application/gzip", "application/zip"
 
 
 class TradingFileSerializer(StrictSerializer):
@@ -100,7 +101,7 @@ class TradingFileViewSet(AccountScopedViewSet):
         code = status.HTTP_200_OK if asked["dry_run"] else status.HTTP_201_CREATED
         return Response(self.get_serializer(batch).data, code)
 
-    @extend_schema(parameters=[TradingFileQuery], responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @extend_schema(parameters=[TradingFileQuery], responses={(200, kind): OpenApiTypes.BINARY for kind in (LINES, GZIP, ZIP)})
     def retrieve(self, request: Request, account_id: str) -> FileResponse:
         """Return a file: lines of JSON, or of decisions a zip with a file of each."""
         query = TradingFileQuery(data=request.query_params.dict())
@@ -113,14 +114,14 @@ class TradingFileViewSet(AccountScopedViewSet):
         file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  the answer closes it
         if kind is Kind.DECISIONS:
             write_decisions(self.account, file)
-            name, content_type = "decisions.zip", "application/zip"
+            name, content_type = "decisions.zip", ZIP
         else:
-            name, content_type = f"{day or kind.value}.jsonl", "application/x-ndjson"
+            name, content_type = f"{day or kind.value}.jsonl", LINES
             lines = (line.encode() for line in lines_of(self.account, kind, day))
             if packed:
                 with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packing:
                     packing.writelines(lines)
-                name, content_type = f"{name}.gz", "application/gzip"
+                name, content_type = f"{name}.gz", GZIP
             else:
                 file.writelines(lines)
         file.seek(0)
