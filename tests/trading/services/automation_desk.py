@@ -23,7 +23,7 @@ class Market:
     """A stock of New York, and an account that begins to trade it after the bars that are given."""
 
     def __init__(self, closes: list[str], *, kind: str = "sma_cross", parameters: dict[str, Any] | None = None, **more: Any):
-        self.stock = make_instrument(exchange="XNYS")
+        self.stock = make_instrument(**{"exchange": "XNYS"} | more.pop("stock", {}))
         self.days = 0
         for close in closes:
             self.bar(close)

@@ -27,11 +27,12 @@ from trading.domain.backtest_costs import Costs
 from trading.domain.backtest_requests import microseconds, since
 from trading.domain.backtest_steps import Cause, Exits, steps_of
 from trading.domain.strategies.registry import made
-from trading.models import Decision, Evaluation, Fill, Order, RestrictedInstrument, RiskEvent, Session, Signal, TradingHalt
+from trading.models import Decision, Door, Evaluation, Fill, Order, RestrictedInstrument, RiskEvent, Session, Signal, TradingHalt
 from trading.selectors.automation import is_over
 from trading.selectors.backtests import markets_of
 from trading.selectors.sessions import standing_of_session
 from trading.services.automation import accounts_to_look_at, wake_sessions
+from trading.services.orders import Ordering, cancel_all
 from trading.services.pauses import pause_trading, resume_trading
 from trading.services.sessions import end_session
 
@@ -102,6 +103,27 @@ class TestDay:
         market.broker()
         market.day("8")
         assert market.orders() == [("BUY", "MARKET", "FILLED"), ("SELL", "STOP", "CANCELED"), ("SELL", "MARKET", "FILLED")]
+
+    def test_a_stop_that_is_gone_is_put_back(self):
+        market = Market(FLAT, rules={"stop_loss": "0.5"})
+        for close in ("11", "12"):
+            market.day(close)
+        with acting_as(market.account.owner_id):
+            by = Ordering(actor=market.account.owner, door=Door.API, at=market.now)
+            cancel_all(account=market.account, by=by)
+        market.broker()
+        assert market.day("13") == "1 nothing"
+        assert market.last().detail == "The plan is as it was; the stop is set to 5.5."
+        assert market.orders()[1:] == [("SELL", "STOP", "CANCELED"), ("SELL", "STOP", "ACCEPTED")]
+
+    def test_crypto_has_its_stop_watched_bar_by_bar(self):
+        market = Market(FLAT, rules={"stop_loss": "0.05"}, stock={"asset_class": "CRYPTO"})
+        market.day("11")
+        market.day("12")
+        assert market.day("12", low="10") == "1 ordered"
+        market.day("12")
+        assert market.orders() == [("BUY", "MARKET", "FILLED"), ("SELL", "MARKET", "FILLED")]
+        assert market.last().outcome == "NOTHING"
 
     def test_it_turns_round_in_two_steps(self):
         market = Market(FLAT, parameters={"fast": 2, "slow": 3, "short": True}, rules={"shorts": True})
