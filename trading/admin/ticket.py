@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -258,6 +258,6 @@ def named(refusal: ValidationError) -> ValidationError:
         "take_profit.limit_price": "take_profit",
         "stop_loss.stop_price": "stop_loss",
         "stop_loss.limit_price": "stop_loss_limit",
-        "__all__": "",
+        NON_FIELD_ERRORS: "",
     }
     return ValidationError({names.get(name, name): errors for name, errors in refusal.error_dict.items()})

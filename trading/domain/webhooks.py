@@ -62,7 +62,7 @@ def _problem(url: str, *, private: bool) -> list[tuple[str, str]]:
     if parts.username is not None or parts.password is not None or parts.fragment:
         return [("bad_url", "Leave names, passwords and what follows a # out of the address.")]
     if parts.scheme != "https" and not (private and parts.scheme == "http" and is_loopback(host)):
-        return [("not_encrypted", "The address must begin with https://.")]
+        return [("not_encrypted", "The address has to begin with https:// and to lead to the public internet.")]
     if not private and not _may_be_public(host):
         return [("private_address", "The address must be one of the public internet.")]
     return []

