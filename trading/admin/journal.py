@@ -7,7 +7,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -23,15 +24,15 @@ from marketdata.admin.base import ServiceForm, badge, figure, link, time_html, w
 from marketdata.domain.display import NOTHING
 from trading.domain.orders import PositionEffect
 from trading.domain.trade_records import NAMES
-from trading.models import Trade
+from trading.models import Trade, TradeTag
 from trading.selectors.journal import Asked, Found, journal_of, trade_of
 from trading.selectors.journal_details import told
 from trading.services.journal import LONGEST_NOTE, note_trade, tag_trade
 
 OUTCOMES = {"win": "success", "loss": "danger", "breakeven": "info", "open": "info"}
-OUTCOME = badge("told__record__outcome", "Outcome", OUTCOMES)
+OUTCOME = badge("found__trip__outcome__value", "Outcome", OUTCOMES)
 CURRENCY = "instrument__currency"
-NET = figure("told__found__trip__net", "Net", signed=True, colored=True, currency=CURRENCY)
+NET = figure("found__trip__net", "Net", signed=True, colored=True, currency=CURRENCY)
 R = figure("told__r_multiple", "R", style="quantity", signed=True, colored=True)
 EXCURSION = (
     figure("told__excursion__adverse", "Against it", signed=True, currency=CURRENCY),
@@ -74,17 +75,16 @@ class TradeAdmin(MemberAdmin):
     form = TradeForm
     change_role = Role.TRADER
     list_display = (
-        when("told__record__timestamp", "Opened"),
+        when("found__trip__opened_at", "Opened"),
         link("account", "Account"),
         "side",
         link("instrument", "Instrument"),
-        figure("told__record__quantity", "Quantity", style="quantity"),
-        figure("told__record__price", "Price", style="price"),
-        figure("told__exit_price", "Exit", style="price"),
+        figure("found__sized__quantity", "Quantity", style="quantity"),
+        figure("found__sized__entry_price", "Price", style="price"),
+        figure("found__sized__exit_price", "Exit", style="price"),
         OUTCOME,
         NET,
-        R,
-        "labels",
+        "tagged",
     )
     list_filter = (BY_ACCOUNT, ("instrument", AutocompleteSelectFilter))
     blank = "A trade begins with the first fill of an order that opens a position."
@@ -99,8 +99,10 @@ class TradeAdmin(MemberAdmin):
     readonly_fields = ("account", "opening", "notes", "pictures", "record", "exits")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Return the orders that opened something."""
-        return super().get_queryset(request).filter(effect=PositionEffect.OPEN.value, filled_quantity__gt=0)
+        """Return the orders that opened something, with their tags."""
+        rows = super().get_queryset(request).filter(effect=PositionEffect.OPEN.value, filled_quantity__gt=0)
+        tags = TradeTag.objects.filter(account=OuterRef("account"), order=OuterRef("pk"))
+        return rows.annotate(words=ArraySubquery(tags.values("tag")))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return a trade with what there is to tell of it."""
@@ -131,10 +133,8 @@ class TradeAdmin(MemberAdmin):
             instruments = {row.instrument_id for row in some}
             asked = Asked(instrument=next(iter(instruments))) if len(instruments) == 1 else Asked()
             found: dict[Any, Found] = {one.order: one for one in journal_of(account, asked).trades}
-            known = [found[row.pk] for row in some if row.pk in found]
-            details = {one.id: one for one in told(account, known, at=timezone.now())}
             for row in some:
-                row.told = details.get(row.pk)
+                row.found = found.get(row.pk)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let traders add to trades while the account is open."""
@@ -145,6 +145,11 @@ class TradeAdmin(MemberAdmin):
         """Return the way to the order."""
         address = reverse("admin:trading_order_change", args=[trade.pk])
         return format_html('<a class="go" href="{}">{} {}</a>', address, trade.side, trade.client_order_id)
+
+    @display(description="Tags")
+    def tagged(self, trade: Trade) -> str:
+        """Return its tags, as the list has read them."""
+        return ", ".join(sorted(trade.words)) or NOTHING  # type: ignore[attr-defined]  # of the queryset
 
     @display(description="Tags")
     def labels(self, trade: Trade) -> str:
@@ -188,6 +193,7 @@ def detail_of(trade: Trade) -> Any:
     if getattr(trade, "told", None) is None:
         found = trade_of(trade)
         assert found is not None  # noqa: S101  # something of it was filled
+        trade.found = found  # type: ignore[attr-defined]
         trade.told = told(trade.account, [found], at=timezone.now())[0]  # type: ignore[attr-defined]
     return trade.told  # type: ignore[attr-defined]
 
