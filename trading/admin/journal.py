@@ -134,7 +134,7 @@ class TradeAdmin(MemberAdmin):
             asked = Asked(instrument=next(iter(instruments))) if len(instruments) == 1 else Asked()
             found: dict[Any, Found] = {one.order: one for one in journal_of(account, asked).trades}
             for row in some:
-                row.found = found.get(row.pk)
+                row.found = found.get(row.pk)  # type: ignore[attr-defined]  # for the columns
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let traders add to trades while the account is open."""

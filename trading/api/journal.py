@@ -215,7 +215,8 @@ class JournalViewSet(AccountScopedViewSet):
     def list(self, request: Request, account_id: str) -> Response:
         """Return trades, the last opened first."""
         asked, _ = self.asked(JournalQuery)
-        page = self.paginate_queryset(journal_of(self.account, asked))  # type: ignore[arg-type]  # rows with a key of their own
+        rows: Any = journal_of(self.account, asked)  # with a key of their own
+        page: Any = self.paginate_queryset(rows)
         return self.get_paginated_response(self.get_serializer(told(self.account, page or [], at=timezone.now()), many=True).data)
 
     def retrieve(self, request: Request, account_id: str, pk: str) -> Response:

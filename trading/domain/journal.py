@@ -121,12 +121,14 @@ def record_of(sized: Sized, about: Background) -> TradeRecord:
 
 def for_files(record: TradeRecord) -> TradeRecord:
     """Return a record with words in the fields that files must have, where nothing was written down."""
-    return replace(record, **{name: word for name, word in UNSAID.items() if not getattr(record, name)})
+    words: dict[str, Any] = {name: word for name, word in UNSAID.items() if not getattr(record, name)}
+    return replace(record, **words)
 
 
 def as_said(record: TradeRecord) -> TradeRecord:
     """Return a record of a file without the words that stand for nothing."""
-    return replace(record, **{name: "" for name, word in UNSAID.items() if getattr(record, name) == word})
+    words: dict[str, Any] = {name: "" for name, word in UNSAID.items() if getattr(record, name) == word}
+    return replace(record, **words)
 
 
 def planned_in(metadata: Mapping[str, Any]) -> Decimal | None:

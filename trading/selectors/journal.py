@@ -79,6 +79,10 @@ class Asked:
     closed_before: datetime | None = None
 
 
+def _key(found: Found) -> tuple[datetime, UUID]:
+    return found.key
+
+
 EVERYTHING = Asked()
 EQUAL = ("instrument", "session", "strategy", "decision", "entry_type", "side")
 
@@ -94,9 +98,9 @@ class Journal:
         if key is not None:
             place = (datetime.fromisoformat(key[0]), UUID(key[1]))
         if descending:
-            end = len(self.trades) if key is None else bisect_left(self.trades, place, key=Found.key.fget)  # type: ignore[attr-defined]
+            end = len(self.trades) if key is None else bisect_left(self.trades, place, key=_key)
             return list(self.trades[max(0, end - limit) : end][::-1])
-        start = 0 if key is None else bisect_right(self.trades, place, key=Found.key.fget)  # type: ignore[attr-defined]
+        start = 0 if key is None else bisect_right(self.trades, place, key=_key)
         return list(self.trades[start : start + limit])
 
     def key_of(self, row: Any) -> list[Any]:
@@ -112,7 +116,7 @@ def journal_of(account: Account, asked: Asked = EVERYTHING) -> Journal:
     if asked.tag is not None:
         tagged = set(TradeTag.objects.filter(account=account, tag=asked.tag).values_list("order_id", flat=True))
     kept = [one for one in found if (tagged is None or one.order in tagged) and _is_asked(one, asked)]
-    return Journal(sorted(kept, key=lambda one: one.key))
+    return Journal(sorted(kept, key=_key))
 
 
 def trade_of(order: Order) -> Found | None:

@@ -111,7 +111,7 @@ def stop_of(found: Found, legs: Sequence[Order]) -> Decimal | None:
 def _rows(account: Account, found: Sequence[Found]) -> _Rows:
     """Return the rows that trades rest on."""
     opened = [one.order for one in found]
-    needed = {*opened, *(exit.order for one in found for exit in one.trip.exits)}
+    needed: set[Any] = {*opened, *(exit.order for one in found for exit in one.trip.exits)}
     rows = Order.objects.filter(account=account, pk__in=needed)
     notes = TradeNote.objects.filter(account=account, order__in=opened).select_related("author").order_by("created_at", "pk")
     pictures = Attachment.objects.filter(account=account, order__in=opened).select_related("author").order_by("created_at", "pk")
@@ -215,7 +215,7 @@ def _extremes(found: Sequence[Found], at: datetime) -> dict[int, tuple[Decimal, 
     if not found:
         return {}
     frames = list(Timeframe)
-    asked = {
+    asked: dict[str, Any] = {
         "numbers": list(range(len(found))),
         "instruments": [one.facts.instrument for one in found],
         "starts": [one.trip.opened_at for one in found],
