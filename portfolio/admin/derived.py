@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import ValidationError
 from django.db.models import Model
@@ -30,6 +30,7 @@ MOST = 20  # accounts that a list of several looks after; whoever has more is to
 SECONDS = 3.0  # until whoever waits gets the page; an account that was begun with is finished
 
 
+@admin.display(description="Figures until")
 def stands(row: Any) -> str:
     """Return the last day of a row's account, and what its figures lack; the way to its own list leads to those that don't."""
     standing: Standing | None = getattr(row, "standing", None)
@@ -46,9 +47,6 @@ def stands(row: Any) -> str:
         row.account_id,
         behind,
     )
-
-
-stands.short_description = "Figures until"  # type: ignore[attr-defined]
 
 
 class DerivedAdmin(MemberAdmin):

@@ -60,7 +60,7 @@ class TestTrades:
         desk = kept(alice, rows, call, mode="backwards")
         desk.explains()
         assert desk.position(call) == (0, 0, gain)
-        assert {row[0] for row in desk.closures(call, "quantity")} == {sign, 2 * sign}
+        assert sorted((row[0] for row in desk.closures(call, "quantity")), key=abs) == [sign, 2 * sign]
 
     @pytest.mark.parametrize(
         ("kind", "sign", "end", "cash", "gain"),

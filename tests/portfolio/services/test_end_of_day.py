@@ -54,7 +54,7 @@ def priced(shares, offsets, chance: Random):
 
 
 def written(account) -> dict[str, tuple]:
-    """Return all figures of each day, as they are written, and the version of the row."""
+    """Return all figures of each day, as they are written."""
     left_out = {"id", "fingerprint"}
     columns = [field.column for field in Snapshot._meta.fields if field.name not in left_out]
     with connections[SYSTEM].cursor() as cursor:
