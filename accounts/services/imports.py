@@ -4,7 +4,7 @@ A file may be read as often as you like: an entry is known by its source and id,
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -16,9 +16,9 @@ from django.core.exceptions import ValidationError
 from django.db import DataError, IntegrityError, transaction
 
 from accounts.adapters import AUTO, reader_for
-from accounts.adapters.base import MAX_LINES, NotReadable, text_of
+from accounts.adapters.base import MAX_LINES, NotReadable, StatementFile
 from accounts.domain.ledger import CLOCK_SKEW, EntryDraft, EntryRefused
-from accounts.domain.statements import LineRefused, Reference, Refusal, StatementLine, completed
+from accounts.domain.statements import Item, LineRefused, Reference, Refusal, Remark, StatementLine, completed
 from accounts.models import Account, ImportBatch, ImportStatus, LedgerEntry, Link, User
 from accounts.models.users import check_time_zone
 from accounts.services import ledger
@@ -61,13 +61,13 @@ def import_file(
     batch = ImportBatch(account=account, actor=actor, created_at=at, file_name=file_name[-MAX_NAME:], size=len(content))
     batch.sha256 = hashlib.sha256(content).hexdigest()
     try:
-        text = text_of(content)
-        reader = reader_for(form, text)
+        file = StatementFile(content)
+        reader = reader_for(form, file)
         batch.format = reader.name
         with transaction.atomic():
             run = _Run(account, actor, at, InstrumentNames(create_on, account.base_currency))
             if not run.repeats(batch):
-                run.take(reader.read(text, ZoneInfo(time_zone)), progress or (lambda lines: None))
+                run.take(reader.read(file, ZoneInfo(time_zone)), progress or (lambda lines: None))
             if dry_run:
                 transaction.set_rollback(True)
     except NotReadable as error:
@@ -101,6 +101,7 @@ class _Run:
     posted: int = 0
     known: int = 0
     naive: int = 0
+    remarks: list[Remark] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     pending: list[_Ready] = field(default_factory=list)
     waiting: set[Reference] = field(default_factory=set)  # what is to be posted, or taken back, by those pending
@@ -113,12 +114,12 @@ class _Run:
         self.lines = self.known = before.values_list("lines", flat=True).first() or 0
         return self.lines > 0
 
-    def take(self, lines: Iterable[StatementLine | Refusal], progress: Callable[[int], None]) -> None:
+    def take(self, items: Iterable[Item], progress: Callable[[int], None]) -> None:
         """Post the lines of a statement in their order, some at a time.
 
         :raises NotReadable: if there are too many
         """
-        waiting = iter(lines)
+        waiting = self._lines_of(items)
         while chunk := list(islice(waiting, CHUNK)):
             self.lines += len(chunk)
             if self.lines > MAX_LINES:
@@ -132,13 +133,22 @@ class _Run:
             self._flush()
             progress(self.lines)
 
+    def _lines_of(self, items: Iterable[Item]) -> Iterator[StatementLine | Refusal]:
+        """Yield the lines of a statement, good and bad, and keep what else it says that its reader should see."""
+        for item in items:
+            if isinstance(item, StatementLine | Refusal):
+                yield item
+            elif isinstance(item, Remark):
+                self.remarks.append(item)
+
     def fill(self, batch: ImportBatch, time_zone: str) -> None:
         """Write down what became of the lines."""
         batch.lines, batch.posted, batch.known = self.lines, self.posted, self.known
         batch.refused = [asdict(refusal) for refusal in sorted(self.refused, key=lambda refusal: refusal.line)]
+        batch.remarks = [asdict(remark) for remark in self.remarks]
         if self.naive:
             assumed = f"{self.naive:,} times without an offset were read as {time_zone}."
-            batch.remarks = [{"code": "naive_times", "detail": assumed}]
+            batch.remarks.append({"code": "naive_times", "detail": assumed})
         if not self.refused:
             batch.status = ImportStatus.POSTED
         else:
@@ -167,6 +177,11 @@ class _Run:
 
     def _draft(self, line: StatementLine) -> EntryDraft:
         """Return the draft of a line with everything that the file left open."""
+        if line.takes_back:
+            raise LineRefused(
+                "unknown_original",
+                f"amount: it takes back a {line.draft.kind} that is not in this file; import the statement that holds it first.",
+            )
         if line.draft.occurred_at > self.at + CLOCK_SKEW:
             raise LineRefused("future_time", "timestamp: the time lies in the future.")
         instrument = self.names.meant_by(line)

@@ -1,0 +1,365 @@
+"""What a row of a broker's file says, turned into a line of a statement: signs, costs, ids and groups, alike for every format."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+from uuid import UUID, uuid5
+
+from accounts.domain.event_data import MONEY_PLACES
+from accounts.domain.figures import money, units
+from accounts.domain.ledger import EXACT, GIVES_CASH, HALF_A_CENT, RULES, TAKES_CASH, ZERO, EntryDraft, EntryKind, Need, Sign
+from accounts.domain.limits import UNPRINTABLE
+from accounts.domain.statements import NO_HINTS, InstrumentHints, Item, LineRefused, Rate, Reference, StatementLine
+from marketdata.domain.money import UnknownCurrency, major_unit, plain, round_to
+
+TRADES = TAKES_CASH | GIVES_CASH
+# kinds whose entries brokers take back by booking them once more with the signs turned round
+TAKEN_BACK = frozenset({EntryKind.DIVIDEND, EntryKind.RETURN_OF_CAPITAL, EntryKind.STAKING})
+GROUPS = UUID("7d0f8a52-3f4e-5c1c-9a53-0d6c2f3a5f10")
+EITHER_WAY = frozenset({Sign.ANY, Sign.NOT_ZERO})
+MOST_NOTES = 2_000
+MOST_ID = 150
+MOST_IN_RATIO = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """One thing that happened, as a file states it.
+
+    `quantity` is a magnitude where the kind gives the sign, signed where a kind can go either way; `cash` is signed and None
+    where the file does not state it; `converted` says that the price is in another currency than the cash. `id` is what the
+    file knows it by; with `weak_id` that is no promise, so the figures are part of it. What has none is known by all it says.
+    """
+
+    kind: EntryKind
+    at: datetime
+    day_only: bool = False
+    names_zone: bool = True
+    currency: str = ""
+    hints: InstrumentHints = NO_HINTS
+    quantity: Decimal = ZERO
+    price: Decimal | None = None
+    cash: Decimal | None = None
+    fee: Decimal = ZERO
+    tax: Decimal = ZERO
+    converted: bool = False
+    data: Mapping[str, Any] = field(default_factory=dict)
+    notes: str = ""
+    tags: tuple[str, ...] = ()
+    id: str = ""
+    weak_id: bool = False
+    group: str = ""
+    account: str = ""
+    rate: Rate | None = None
+    reverses: str = ""
+    takes_back: bool = False
+
+
+class Lines:
+    """Makes the lines of one file: what its happenings are known by, and that those alike are told apart."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.alike: Counter[bytes] = Counter()
+
+    def line(self, number: int, happening: Happening, raw: str = "") -> StatementLine:
+        """Return the line of a statement that a happening is.
+
+        :raises LineRefused: if its figures contradict each other, or one is missing
+        """
+        said = _in_major_units(happening)
+        said = replace(said, notes=printable(said.notes)[:MOST_NOTES])
+        draft = _draft(said, self.source)
+        return StatementLine(
+            number=number,
+            draft=replace(draft, external_id=self._id(said, draft)),
+            instrument=said.hints.key if RULES[said.kind].instrument is not Need.REFUSED else "",
+            contract=said.hints.contract,
+            states_cash=said.cash is not None,
+            names_zone=said.names_zone,
+            reverses=Reference(self.source, said.reverses) if said.reverses else None,
+            hints=said.hints,
+            account=said.account,
+            rate=said.rate,
+            takes_back=said.takes_back,
+            day_only=said.day_only,
+            raw=printable(raw),
+        )
+
+    def _id(self, said: Happening, draft: EntryDraft) -> str:
+        """Return what a happening is known by: the file's own id, or its content and how often that came before."""
+        if said.id and not said.weak_id:
+            return printable(said.id)[:MOST_ID]
+        content = _content(said, draft)
+        if said.id:
+            return f"{printable(said.id)[:MOST_ID]}:{content[:6].hex()}"
+        self.alike[content] += 1
+        return f"{content.hex()}-{self.alike[content]}"
+
+
+def _content(said: Happening, draft: EntryDraft) -> bytes:
+    """Return a hash of all that a happening says, written in one way however the file writes it."""
+    figures = (draft.quantity, draft.price, draft.cash, draft.fee, draft.tax)
+    told = (
+        said.account,
+        draft.kind,
+        draft.occurred_at.isoformat(),
+        *said.hints.identity,
+        *("" if number is None else plain(number) for number in figures),
+        draft.currency,
+        " ".join(said.notes.split()).casefold(),
+        said.group,
+    )
+    return hashlib.sha256("\x1f".join(told).encode()).digest()[:16]
+
+
+def printable(text: str) -> str:
+    """Return a text without what can't be printed, or turns the direction of writing round."""
+    return UNPRINTABLE.sub(" ", text).strip()
+
+
+def currency_of(code: str, name: str = "Currency") -> str:
+    """Return the code of a currency, a small coin's included, as it is written everywhere.
+
+    :raises LineRefused: if it is none
+
+    >>> currency_of(" usd "), currency_of("GBp")
+    ('USD', 'GBX')
+    """
+    bare = code.strip()
+    bare = "GBX" if bare in {"GBp", "GBPX", "GBX"} else bare.upper()
+    try:
+        major_unit(bare)
+    except UnknownCurrency as error:
+        raise LineRefused("bad_currency", f"{name}: {code.strip()[:20]!r} is no currency such as USD.") from error
+    return bare
+
+
+def _in_major_units(said: Happening) -> Happening:
+    """Return a happening with its money in a currency, not in pence."""
+    if not said.currency:
+        return said
+    currency, unit = major_unit(currency_of(said.currency))
+    if unit == 1:
+        return replace(said, currency=currency)
+    price, cash = (None if number is None else number * unit for number in (said.price, said.cash))
+    return replace(said, currency=currency, price=price, cash=cash, fee=said.fee * unit, tax=said.tax * unit)
+
+
+def _draft(said: Happening, source: str) -> EntryDraft:
+    """Return the draft of a happening, with the signs of its kind.
+
+    :raises LineRefused: if its figures contradict each other, or one is missing
+    """
+    rule = RULES[said.kind]
+    quantity = said.quantity if said.takes_back or _goes_either_way(said.kind) else abs(said.quantity) * rule.moves
+    if rule.quantity is Sign.NONE:
+        quantity = ZERO
+    multiplier = said.hints.multiplier or Decimal(1)
+    data = dict(said.data)
+    if said.tax and said.cash is not None and said.kind in {EntryKind.DIVIDEND, EntryKind.INTEREST} and not said.takes_back:
+        data.setdefault("gross", plain(money(said.cash + said.tax + said.fee, "gross")))
+    if said.kind in {EntryKind.FEE, EntryKind.TAX} and (said.cash or ZERO) > 0:
+        data.setdefault("refund", said.kind.value)
+    price = None if rule.price is Need.REFUSED else said.price
+    if said.kind in TRADES:
+        price = _price_of(said, quantity, multiplier, data)
+    draft = EntryDraft(
+        kind=said.kind,
+        occurred_at=said.at,
+        currency=said.currency,
+        quantity=units(quantity, "quantity"),
+        price=None if price is None else money(price, "price"),
+        cash=money(said.cash or ZERO, "cash"),
+        fee=money(said.fee, "fee"),
+        tax=money(said.tax, "tax"),
+        multiplier=multiplier,
+        data=data,
+        notes=said.notes or ("Said without a word." if said.kind is EntryKind.NOTE else ""),
+        tags=said.tags,
+        source=source,
+        group=uuid5(GROUPS, f"{source}|{said.account}|{said.group}") if said.group else None,
+    )
+    _check_needs(draft, said)
+    return draft
+
+
+def _goes_either_way(kind: EntryKind) -> bool:
+    """Say whether the sign of a quantity is the file's to say."""
+    return RULES[kind].quantity in EITHER_WAY and kind not in {EntryKind.TRANSFER_OUT, EntryKind.TRANSFER_IN}
+
+
+def _price_of(said: Happening, quantity: Decimal, multiplier: Decimal, data: dict[str, Any]) -> Decimal | None:
+    """Return the price of a trade, which follows from the cash where it is not stated in the cash's currency.
+
+    :raises LineRefused: if price and cash contradict each other by more than their last digits explain
+    """
+    if not quantity:
+        raise LineRefused("missing_quantity", f"quantity: a {said.kind} needs how many units, other than zero.")
+    if said.cash is None:
+        return said.price
+    worth = -said.cash - said.fee - said.tax
+    follows = round_to(EXACT.divide(worth, EXACT.multiply(quantity, multiplier)), MONEY_PLACES)
+    if said.price is not None and not said.converted:
+        off = abs(EXACT.multiply(EXACT.multiply(quantity, said.price), multiplier) - worth)
+        exponent = said.price.normalize().as_tuple().exponent
+        last_digit = abs(quantity) * multiplier * Decimal(1).scaleb(min(int(exponent), -2)) / 2
+        if off <= HALF_A_CENT or data.get("rounding"):
+            return said.price
+        if off <= last_digit * Decimal("1.01") + Decimal("0.01"):
+            data["rounding"] = "The price is rounded."
+            return said.price
+        raise LineRefused(
+            "contradicting_amount",
+            f"amount: {plain(said.cash)} moved, but {plain(abs(quantity))} at {plain(said.price)} with costs of "
+            f"{plain(said.fee + said.tax)} are {plain(round_to(off, 2))} off: correct one of them.",
+        )
+    if follows < 0:
+        raise LineRefused("contradicting_amount", f"amount: {plain(said.cash)} is on the wrong side for a {said.kind}.")
+    data["rounding"] = "The price follows from the amount."
+    if said.price is not None and said.hints.currency:
+        data["stated_price"] = f"{plain(said.price)} {said.hints.currency}"
+    return follows
+
+
+def _check_needs(draft: EntryDraft, said: Happening) -> None:
+    """Refuse a happening without what its kind needs, by the name of what is missing.
+
+    :raises LineRefused: if something is missing
+    """
+    rule = RULES[said.kind]
+    if rule.instrument is Need.REQUIRED and not said.hints.key:
+        raise LineRefused("missing_instrument", f"symbol: a {said.kind} needs its instrument: a symbol, an ISIN or a name.")
+    if rule.price is Need.REQUIRED and draft.price is None:
+        raise LineRefused("missing_price", f"price: a {said.kind} needs its price, or its amount.")
+    if said.cash is None and rule.cash in {Sign.POSITIVE, Sign.NEGATIVE, Sign.NOT_ZERO} and not (draft.fee or draft.tax):
+        raise LineRefused("missing_amount", f"amount: a {said.kind} needs how much money moved.")
+    if said.cash == 0 and rule.cash in {Sign.POSITIVE, Sign.NEGATIVE, Sign.NOT_ZERO}:
+        raise LineRefused("nothing_moved", f"amount: a {said.kind} of nothing moves nothing; leave it out.")
+
+
+def flow(cash: Decimal) -> EntryKind:
+    """Return what money from outside, or to it, is.
+
+    >>> flow(Decimal(-5))
+    <EntryKind.WITHDRAWAL: 'WITHDRAWAL'>
+    """
+    return EntryKind.DEPOSIT if cash > 0 else EntryKind.WITHDRAWAL
+
+
+def transfer(moved: Decimal) -> EntryKind:
+    """Return what units or money from another account, or to it, are."""
+    return EntryKind.TRANSFER_IN if moved > 0 else EntryKind.TRANSFER_OUT
+
+
+def side(signed: Decimal, *, opens: bool | None = None) -> EntryKind:
+    """Return what a trade is by the sign of its units; with `opens` known, whether it is of a short position.
+
+    >>> side(Decimal(-1)), side(Decimal(-1), opens=True), side(Decimal(1), opens=False)
+    (<EntryKind.SELL: 'SELL'>, <EntryKind.SHORT: 'SHORT'>, <EntryKind.COVER: 'COVER'>)
+    """
+    if signed > 0:
+        return EntryKind.COVER if opens is False else EntryKind.BUY
+    return EntryKind.SHORT if opens else EntryKind.SELL
+
+
+def price_in(price: Decimal, quoted: str, currency: str) -> tuple[Decimal, bool]:
+    """Return a price in a currency where it is quoted in a part of that one, and whether it is in another altogether.
+
+    >>> price_in(Decimal(496), "GBX", "GBP")
+    (Decimal('4.96'), False)
+    """
+    if not quoted or quoted == currency:
+        return price, False
+    major, unit = major_unit(currency_of(quoted))
+    return EXACT.multiply(price, unit), major != currency
+
+
+def ratio_text(new: Decimal, old: Decimal) -> str:
+    """Return the ratio of a split as the ledger keeps it, new units to old ones, or nothing if there are none.
+
+    >>> ratio_text(Decimal(480), Decimal(12000)), ratio_text(Decimal(6), Decimal("1.5"))
+    ('1:25', '4:1')
+    """
+    if not new or not old:
+        return ""
+    ratio = Fraction(abs(new)) / Fraction(abs(old))
+    if max(ratio.numerator, ratio.denominator) < MOST_IN_RATIO:
+        return f"{ratio.numerator}:{ratio.denominator}"
+    return f"{plain(round_to(EXACT.divide(abs(new), abs(old)), 9))}:1"
+
+
+def settled(items: Iterable[Item], *, trades: bool = False) -> Iterator[Item]:
+    """Yield lines as they come, and at the end those that take one of them back, as its mirror image.
+
+    A file may hold what was taken back before or after the line that does so. What it does not hold stays to be found in the
+    ledger. With `trades`, these are taken back as well, by the id that the line refers to.
+    """
+    held: list[StatementLine] = []
+    booked: defaultdict[object, list[StatementLine]] = defaultdict(list)
+    for item in items:
+        if isinstance(item, StatementLine):
+            if item.takes_back:
+                held.append(item)
+                continue
+            if item.draft.kind in TAKEN_BACK:
+                booked[_figures(item, Decimal(1))].append(item)
+            elif trades and item.draft.kind in TRADES:
+                booked[item.draft.external_id].append(item)
+        yield item
+    for line in sorted(held, key=lambda line: line.number):
+        yield from _taken_back(line, booked)
+
+
+def _figures(line: StatementLine, sign: Decimal) -> object:
+    """Return what a line and the one that takes it back have in common."""
+    draft = line.draft
+    signed = tuple(plain(number * sign) for number in (draft.quantity, draft.cash, draft.fee, draft.tax))
+    return (draft.kind, line.account, line.hints.identity, draft.currency, draft.group, *signed)
+
+
+def _taken_back(line: StatementLine, booked: Mapping[object, list[StatementLine]]) -> Iterator[StatementLine]:
+    """Yield the reversal of the line that one takes back, and what it left behind of it; the line itself if that is not known."""
+    wanted = line.reverses.external_id if line.reverses else _figures(line, Decimal(-1))
+    before = [other for other in booked.get(wanted, ()) if other.draft.occurred_at <= line.draft.occurred_at]
+    if not before:
+        yield line
+        return
+    taken = max(before, key=lambda other: other.draft.occurred_at)
+    booked[wanted].remove(taken)
+    draft = taken.draft
+    turned = replace(
+        draft,
+        quantity=-draft.quantity,
+        cash=-draft.cash,
+        fee=-draft.fee,
+        tax=-draft.tax,
+        data={},
+        notes=line.draft.notes,
+        external_id=line.draft.external_id,
+    )
+    reference = Reference(draft.source, draft.external_id)
+    yield replace(line, draft=turned, reverses=reference, takes_back=False, instrument=taken.instrument, contract=taken.contract)
+    left = line.draft.cash + draft.cash
+    if left:
+        kept = EntryDraft(
+            kind=EntryKind.FEE,
+            occurred_at=line.draft.occurred_at,
+            currency=draft.currency,
+            cash=left,
+            data={"refund": "FEE"} if left > 0 else {},
+            notes=f"What was kept of {draft.external_id}, which was canceled.",
+            source=draft.source,
+            external_id=f"{line.draft.external_id}/kept",
+        )
+        yield StatementLine(number=line.number, draft=kept, account=line.account, hints=NO_HINTS, raw=line.raw)
+
+
+def first_of(*texts: str) -> str:
+    """Return the first text that says something."""
+    return next((text for text in texts if text), "")
