@@ -70,7 +70,7 @@ class _Reading:
     def items(self, file: StatementFile) -> Iterator[Item]:
         """Yield what the rows say."""
         for record in records(file):
-            section, what, *cells = [cell.strip() for cell in record.cells] or [""] + [""]
+            section, what, *cells = [*(cell.strip() for cell in record.cells), "", ""]
             if record.problem:
                 yield Refusal(record.number, "bad_csv", record.problem)
             elif section in {"Statement", "Summary"} and what == "Data" and len(cells) > 1:

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from accounts.adapters.base import NotReadable, StatementFile
 from accounts.domain.figures import Style, figure, money, units
+from accounts.domain.happenings import Happening, Lines
 from accounts.domain.ledger import ZERO
-from accounts.domain.statements import LineRefused
+from accounts.domain.statements import Item, LineRefused, Refusal, Skipped
 
 MOST_COLUMNS = 500
 MOST_LINES_OF_A_ROW = 40  # a note may hold line ends; a quote that is never closed shall not swallow the file
@@ -188,6 +189,10 @@ def needed(value: Value | None, name: str) -> Value:
     return value
 
 
+class Passed(LineRefused):
+    """The row is passed over on purpose."""
+
+
 Refused = tuple[int, LineRefused]
 
 
@@ -238,3 +243,18 @@ def certain(file: StatementFile, needed: Sequence[str], also: Sequence[str] = ()
     there = set(map(key, found[1].cells))
     share = sum(key(name) in there for name in also) / len(also) if also else 1.0
     return 0.6 + 0.4 * share
+
+
+def read_rows(rows: Iterable[Row | Refused], lines: Lines, read: Callable[[Row], Iterable[Happening]]) -> Iterator[Item]:
+    """Yield the lines that some rows are, all of a row's or none, and of every row that can't be taken why."""
+    for row in rows:
+        if not isinstance(row, Row):
+            number, refusal = row
+            yield Refusal(number, refusal.code, str(refusal))
+            continue
+        try:
+            yield from [lines.line(row.number, happening, row.raw) for happening in read(row)]
+        except Passed as passed:
+            yield Skipped(row.number, passed.code, str(passed))
+        except LineRefused as refusal:
+            yield Refusal(row.number, refusal.code, str(refusal))

@@ -61,10 +61,15 @@ class Happening:
 
 
 class Lines:
-    """Makes the lines of one file: what its happenings are known by, and that those alike are told apart."""
+    """Makes the lines of one file: what its happenings are known by, and that those alike are told apart.
 
-    def __init__(self, source: str) -> None:
+    `account` is whose statement the file is where its lines do not say; what they are known by does not depend on it, since
+    the same line may come in a file that says it and in one that does not.
+    """
+
+    def __init__(self, source: str, account: str = "") -> None:
         self.source = source
+        self.account = account
         self.alike: Counter[bytes] = Counter()
 
     def line(self, number: int, happening: Happening, raw: str = "") -> StatementLine:
@@ -73,18 +78,18 @@ class Lines:
         :raises LineRefused: if its figures contradict each other, or one is missing
         """
         said = _in_major_units(happening)
-        said = replace(said, notes=printable(said.notes)[:MOST_NOTES])
+        said = replace(said, notes=printable(said.notes)[:MOST_NOTES], hints=_needed(said))
         draft = _draft(said, self.source)
         return StatementLine(
             number=number,
             draft=replace(draft, external_id=self._id(said, draft)),
-            instrument=said.hints.key if RULES[said.kind].instrument is not Need.REFUSED else "",
+            instrument=said.hints.key,
             contract=said.hints.contract,
             states_cash=said.cash is not None,
             names_zone=said.names_zone,
             reverses=Reference(self.source, said.reverses) if said.reverses else None,
             hints=said.hints,
-            account=said.account,
+            account=said.account or self.account,
             rate=said.rate,
             takes_back=said.takes_back,
             day_only=said.day_only,
@@ -100,6 +105,14 @@ class Lines:
             return f"{printable(said.id)[:MOST_ID]}:{content[:6].hex()}"
         self.alike[content] += 1
         return f"{content.hex()}-{self.alike[content]}"
+
+
+def _needed(said: Happening) -> InstrumentHints:
+    """Return what is said about the instrument, nothing where the kind takes none or what is said is but a description."""
+    need = RULES[said.kind].instrument
+    if need is Need.REQUIRED or (need is Need.OPTIONAL and said.hints.key not in {"", said.hints.name}):
+        return said.hints
+    return NO_HINTS
 
 
 def _content(said: Happening, draft: EntryDraft) -> bytes:

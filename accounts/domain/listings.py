@@ -1,5 +1,8 @@
 """Where instruments are listed, as brokers and programs write it, turned into the MIC of the exchange."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 from accounts.domain.statements import InstrumentHints
 from marketdata.domain.instruments import CRYPTO_MARKET, isin_is_valid
 
@@ -26,6 +29,7 @@ VENUES = {
     "VALUE": "OTCM", "VENTURE": "XTSX", "VIRTX": "XSWX", "VSE": "XWBO", "WSE": "XWAR",
 }  # fmt: skip
 ISIN_LENGTH = 12
+PERCENT, NEAR = Decimal("0.01"), Decimal("0.05")
 QUOTED_IN = ("USDT", "USDC", "USD", "EUR", "GBP", "CHF", "JPY")
 
 
@@ -73,3 +77,15 @@ def identified(text: str, kind: str = "") -> dict[str, str]:
     if kind.upper() == "CUSIP" or (len(bare) == 9 and any(letter.isdigit() for letter in bare)):  # noqa: PLR2004  of a CUSIP
         return {"cusip": bare}
     return {"wkn": bare} if kind.upper() == "WKN" else {}
+
+
+def in_percent(hints: InstrumentHints, quantity: Decimal, price: Decimal, gross: Decimal) -> InstrumentHints:
+    """Return what is said about a bond where price and amount show that it is quoted in percent of its face value.
+
+    >>> in_percent(InstrumentHints(cusip="412003AD7"), Decimal(55000), Decimal("90.67"), Decimal("49865.75")).multiplier
+    Decimal('0.01')
+    """
+    worth, paid = abs(quantity * price), abs(gross)
+    if not worth or not paid or abs(worth - paid) <= worth * NEAR or abs(worth * PERCENT - paid) > paid * NEAR:
+        return hints
+    return replace(hints, asset_class="BOND", multiplier=PERCENT)

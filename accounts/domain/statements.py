@@ -179,7 +179,16 @@ class Remark:
     detail: str
 
 
-Fact = Heading | CashBalance | Holding | Remark
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A line that is passed over on purpose: it moved nothing, or says what another line says."""
+
+    line: int
+    code: str
+    detail: str
+
+
+Fact = Heading | CashBalance | Holding | Remark | Skipped
 Item = StatementLine | Refusal | Fact
 
 
