@@ -1,4 +1,4 @@
-"""Alpaca: the activities of accounts as the API gives them (JSON) or as a table of the same fields (CSV), positions and balances."""
+"""Alpaca: the activities of accounts as the API gives them, as JSON or as a table of its fields; positions and balances."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace

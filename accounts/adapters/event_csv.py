@@ -50,7 +50,7 @@ NOTHING = frozenset({"", "null", "nan", "none"})
 YES, NO = frozenset({"true", "1", "1.0", "yes", "y"}), frozenset({"false", "0", "0.0", "no", "n"})
 SEPARATORS = ",;\t"
 SHOWN = 60
-OWN_NAMES = 2
+OWN_NAMES = frozenset({"eventid", "eventtype", "datajson", "reasonjson", "affectscash", "cashdelta"})
 
 Cells = Mapping[str, str]
 
@@ -69,10 +69,10 @@ class EventLog:
         first = file.head.partition("\n")[0]
         spelled = {re.sub(r"[^a-z0-9]", "", heading.lower()) for heading in _headings(_records([first], first))}
         missing = len(NEEDED) - len(_columns(spelled).keys() & set(NEEDED))
-        own = len({name.replace("_", "") for name in COLUMNS} & spelled)
+        own = len(OWN_NAMES & spelled)
         if missing > 1:
             return 0.0
-        return 1.0 if own >= OWN_NAMES else (0.5 if missing or own == 0 else 0.85)
+        return 1.0 if own > 1 else (0.9 if own and not missing else (0.2 if missing else 0.5))
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[StatementLine | Refusal]:
         """Yield the events of a log as lines of a statement, and of those that can't be taken why.

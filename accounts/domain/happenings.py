@@ -234,7 +234,8 @@ def _price_of(said: Happening, quantity: Decimal, multiplier: Decimal, data: dic
         )
     if follows < 0:
         raise LineRefused("contradicting_amount", f"amount: {plain(said.cash)} is on the wrong side for a {said.kind}.")
-    data["rounding"] = "The price follows from the amount."
+    if abs(EXACT.multiply(EXACT.multiply(quantity, follows), multiplier) - worth) > HALF_A_CENT:
+        data["rounding"] = "The price follows from the amount."
     if said.price is not None and said.hints.currency:
         data["stated_price"] = f"{plain(said.price)} {said.hints.currency}"
     return follows
