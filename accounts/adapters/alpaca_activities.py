@@ -150,9 +150,9 @@ def _happenings(row: Row) -> Iterator[Happening]:
         hints=_hints(row),
         notes=row.text("description"),
         id=row.text("id"),
-        group=row.text("order_id", "group_id"),
+        group=row.text("group_id"),
         account=row.text("account_id", "account_number"),
-        data={"activity_type": code},
+        data={"activity_type": code, **({"order_id": order} if (order := row.text("order_id")) else {})},
     )
     cash, quantity = row.money("net_amount"), row.units("qty")
     if code == "FILL":
@@ -184,7 +184,7 @@ def _of_cash(made: Happening, code: str, cash: Decimal | None) -> Happening:
 
 
 def _fill(row: Row, made: Happening) -> Happening:
-    """Return a fill: part of an order, with whose other fills it shares a group."""
+    """Return a fill, one of perhaps several of its order: each has an id of its own, and the order's number in its data."""
     said, quantity = row.word("side"), row.needed_units("qty")
     signed = -abs(quantity) if said.startswith("sell") else abs(quantity)
     kind = side(signed, opens=True if said == "sell_short" else (False if said == "buy_to_cover" else None))

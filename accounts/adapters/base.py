@@ -4,13 +4,14 @@ import codecs
 import io
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from accounts.domain.statements import Item
 
 MAX_BYTES = 50 * 1024 * 1024
 MAX_LINES = 200_000
+MOST_LINES = 5 * MAX_LINES  # a row may have several, and some are empty
 LONGEST_LINE = 1024 * 1024
 HEAD = 64 * 1024
 CHUNK = 256 * 1024
@@ -72,9 +73,9 @@ class StatementFile:
         return self.open().read(HEAD)
 
     @cached_property
-    def tail(self) -> str:
-        """The last characters of the file."""
-        return self.content[-HEAD // 16 * 2 :].decode(self.encoding, "ignore")
+    def memo(self) -> dict[object, Any]:
+        """What was found out about the file while its format was looked for, by whoever found it."""
+        return {}
 
     def lines(self) -> Iterator[str]:
         """Yield the lines of the file with their ends.
@@ -85,6 +86,8 @@ class StatementFile:
         number = 0
         while line := text.readline(LONGEST_LINE):
             number += 1
+            if number > MOST_LINES:
+                raise NotReadable("too_many_lines", f"The file has more than {MOST_LINES:,} lines; split it.")
             if len(line) == LONGEST_LINE:
                 raise NotReadable(
                     "line_too_long", f"Line {number} has more than {LONGEST_LINE:,} characters: this is no statement."
@@ -93,7 +96,9 @@ class StatementFile:
 
     def mentions(self, *words: str) -> bool:
         """Say whether one of some words in plain letters stands anywhere in the file."""
-        return any(word.encode(self.encoding.removesuffix("-sig")) in self.content for word in words)
+        encodings = {"utf-16": ("utf-16-le", "utf-16-be"), "utf-32": ("utf-32-le", "utf-32-be"), "utf-8-sig": ("utf-8",)}
+        spelled = encodings.get(self.encoding, (self.encoding,))
+        return any(word.encode(encoding) in self.content for word in words for encoding in spelled)
 
 
 class StatementReader(Protocol):

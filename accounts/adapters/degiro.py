@@ -8,11 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from itertools import islice
 from zoneinfo import ZoneInfo
 
 from accounts.adapters.base import NotReadable, StatementFile
-from accounts.adapters.table import SEARCHED, Passed, Record, Row, key, read_rows, records
+from accounts.adapters.table import SEARCHED, Passed, Record, Row, head, key, read_rows, records
 from accounts.domain.figures import Style, figure
 from accounts.domain.happenings import Happening, Lines, currency_of, flow, price_in, ratio_text
 from accounts.domain.holdings import with_holdings
@@ -88,7 +87,7 @@ class Degiro:
 
     def certainty(self, file: StatementFile) -> float:
         """Say how sure it is by the shape of the headings: twelve, two of them empty, one the ISIN."""
-        first = next((row for row in islice(records(file, _delimiter(file)), 5) if _is_heading(row)), None)
+        first = next((row for row in head(file, _delimiter(file))[:5] if _is_heading(row)), None)
         return 0.0 if first is None else 1.0
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
@@ -152,13 +151,13 @@ class _Reading:
             hints=_hints(row),
             cash=cash,
             notes=said,
-            group=row.text("order"),
+            data={"order_id": order} if (order := row.text("order")) else {},
         )
         trade = TRADE.fullmatch(said)
         if MEANINGS[0][0].search(f"{said} {row.text('product')}"):
             if not cash:
                 raise Passed("nothing_moved", "description: units of the fund that holds the account's cash; no money moved.")
-            yield replace(made, kind=EntryKind.INTEREST, hints=InstrumentHints(), group="")
+            yield replace(made, kind=EntryKind.INTEREST, hints=InstrumentHints())
         elif trade:
             yield from self._trade(row, made, trade)
         elif not cash:
@@ -175,7 +174,7 @@ class _Reading:
         hints = replace(made.hints, currency=found["currency"].upper())
         signed = quantity if kind is EntryKind.BUY else -quantity
         if found["action"]:
-            half = replace(made, hints=hints, quantity=signed, group="", data={"action": found["action"].strip()})
+            half = replace(made, hints=hints, quantity=signed, data={"action": found["action"].strip()})
             self.waiting[found["action"].strip().casefold()].append((row, half))
             return
         yield replace(made, kind=kind, hints=hints, quantity=quantity, price=stated, converted=converted)
@@ -265,11 +264,13 @@ def _of_cash(row: Row, made: Happening, cash: Decimal) -> Happening:
         raise LineRefused("unknown_description", f"description: {made.notes[:60]!r} is not known; enter the line by hand.")
     kind = found[0]
     if kind is None:
-        return replace(made, kind=flow(cash), hints=InstrumentHints(), group="")
+        return replace(made, kind=flow(cash), hints=InstrumentHints())
     if kind is EntryKind.FX:
         rate = figure(row.text("fx"), "fx", Style.EITHER)
-        group = f"{made.group or row.text('date') + row.text('time')}|fx"
-        return replace(made, kind=kind, hints=InstrumentHints(), group=group, data={"rate": f"{rate:f}"} if rate else {})
+        group = f"{row.text('order') or row.text('date') + row.text('time')}|fx"
+        return replace(
+            made, kind=kind, hints=InstrumentHints(), group=group, data={**made.data, **({"rate": f"{rate:f}"} if rate else {})}
+        )
     return replace(made, kind=kind, takes_back=kind in {EntryKind.DIVIDEND, EntryKind.RETURN_OF_CAPITAL} and cash < 0)
 
 

@@ -211,7 +211,7 @@ def _hints(row: Row) -> InstrumentHints:
     if not symbol and (found := IN_BRACKETS.search(row.text("Action"))):
         symbol = found["symbol"]
     if len(symbol) >= CUSIP_LENGTH and (number := identified(symbol)):
-        return InstrumentHints(**number, name=name, currency="USD")
+        return InstrumentHints(isin=number.get("isin", ""), cusip=number.get("cusip", ""), name=name, currency="USD")
     return InstrumentHints(symbol=symbol.replace("/", "."), name=name, currency="USD") if symbol else InstrumentHints()
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from accounts.adapters.base import CHUNK, NotReadable, StatementFile
+from accounts.adapters.base import CHUNK, MAX_LINES, NotReadable, StatementFile
 
 LONGEST = 4 * 1024 * 1024
 MOST_DIGITS = 60
+MOST_ELEMENTS = 2 * MAX_LINES
 SPACE = re.compile(r"[ \t\r\n\ufeff]*")
-OPEN, CLOSE, COMMA, COLON = "[{", "]}", ",", ":"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,12 @@ class _Scan:
         if self.peek() == "]":
             self.take("]")
             return
-        while True:
+        for _ in range(MOST_ELEMENTS):
             line, value = self.value()
             yield Piece(name, line, value, listed=True)
             if self.take(",]") == "]":
                 return
+        raise NotReadable("too_many_lines", f"The file has more than {MOST_ELEMENTS:,} records; split it.")
 
     def fields(self) -> Iterator[Piece]:
         """Yield the fields of an object, those that are lists element by element."""

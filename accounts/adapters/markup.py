@@ -9,6 +9,9 @@ from accounts.adapters.base import CHUNK, NotReadable, StatementFile
 
 DEEPEST = 40
 MOST_ATTRIBUTES = 300
+MOST_ELEMENTS = 2_000_000
+LONGEST = 4 * 1024 * 1024
+MOST_PIECES, LONGEST_TEXT = 20, 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +37,29 @@ def elements(file: StatementFile) -> Iterator[Element]:
     parser = expat.ParserCreate(encoding="utf-8", namespace_separator=None)
     found: list[Element] = []
     _listen(parser, found)
-    text = file.open()
+    text, fed, count = file.open(), 0, 0
     while piece := text.read(CHUNK):
-        yield from _parsed(parser, found, _undeclared(piece, first=parser.CurrentByteIndex <= 0), final=False)
+        piece = _undeclared(piece) if not fed else piece
+        fed += len(piece)
+        for element in _parsed(parser, found, piece, final=False):
+            count += 1
+            yield element
+        if count > MOST_ELEMENTS:
+            raise NotReadable("too_many_lines", f"The XML has more than {MOST_ELEMENTS:,} elements; split it.")
+        if fed - parser.CurrentByteIndex > LONGEST:
+            raise NotReadable(
+                "line_too_long", f"One element of the XML has more than {LONGEST // 1024**2} MB: this is no statement."
+            )
     yield from _parsed(parser, found, "", final=True)
 
 
-def _undeclared(piece: str, *, first: bool) -> str:
-    """Return a piece of text without the declaration of an encoding: it was decoded already."""
-    if first and piece.lstrip().startswith("<?xml"):
-        return piece.lstrip().partition("?>")[2]
-    return piece
+def _undeclared(piece: str) -> str:
+    """Return the first piece of a text without the declaration of an encoding: it was decoded already."""
+    bare = piece.lstrip("\ufeff \r\n\t")
+    if not bare.startswith("<?xml"):
+        return bare
+    declaration, _, rest = bare.partition("?>")
+    return "\n" * declaration.count("\n") + rest
 
 
 def _parsed(parser: Any, found: list[Element], piece: str, *, final: bool) -> Iterator[Element]:
@@ -79,8 +94,8 @@ def _listen(parser: Any, found: list[Element]) -> None:
         found.append(Element(name, False, {}, parser.CurrentLineNumber, "".join(texts.pop()).strip()))
 
     def characters(data: str) -> None:
-        if texts:
-            texts[-1].append(data)
+        if texts and len(texts[-1]) < MOST_PIECES:
+            texts[-1].append(data[:LONGEST_TEXT])
 
     def refuse(*_: object) -> None:
         raise _Refused("The XML declares a document type or entities, which no statement needs: it is not read.")

@@ -13,12 +13,14 @@ from zoneinfo import ZoneInfo
 from accounts.adapters.base import CHUNK, NotReadable, StatementFile
 from accounts.domain.figures import figure
 from accounts.domain.happenings import Happening, Lines, currency_of
+from accounts.domain.ledger import EARLIEST
 from accounts.domain.ofx import Security, Transaction, happenings
 from accounts.domain.statements import CashBalance, Heading, Holding, Item, LineRefused, Refusal, Skipped
 
 TAG = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z0-9._]+) */?>(?P<text>[^<]*)")
 LONGEST = 64 * 1024
-DEEPEST = 30
+MOST_VALUES = 150
+MOST_TAGS = 4_000_000
 BANKING = frozenset({"STMTTRN"})
 INVESTING = frozenset(
     {"BUYSTOCK", "SELLSTOCK", "BUYMF", "SELLMF", "BUYDEBT", "SELLDEBT", "BUYOPT", "SELLOPT", "BUYOTHER", "SELLOTHER", "INCOME",
@@ -130,7 +132,7 @@ class _Reading:
                 return
             held = figure(said.get("UNITS", ""), "UNITS")
             if held is not None:
-                hints = Transaction(record.name, said, datetime.min, True, account, self._currency()).hints(self.securities)
+                hints = Transaction(record.name, said, EARLIEST, True, account, self._currency()).hints(self.securities)
                 price, value = figure(said.get("UNITPRICE", ""), "UNITPRICE"), figure(said.get("MKTVAL", ""), "MKTVAL")
                 short = said.get("POSTYPE", "").upper() == "SHORT"
                 yield Holding(account, hints, -abs(held) if short else held, price, value, _day_of(said.get("DTPRICEASOF", "")))
@@ -140,31 +142,47 @@ class _Reading:
 
 def _records(file: StatementFile) -> Iterator[_Record]:
     """Yield the groups of values that say something as a whole, and the single values about a statement."""
-    fields: dict[str, str] | None = None
-    name, start, pieces = "", 0, []
+    group: _Group | None = None
     for line, closes, tag, text in _tags(file):
-        if fields is None:
+        if group is None:
             if not closes and tag in WHOLE:
-                fields, name, start, pieces = {}, tag, line, []
-            elif not closes and tag in STATEMENTS:
-                yield _Record(tag, line, {}, "")
-            elif not closes and tag in ACCOUNT and text:
+                group = _Group(tag, line)
+            elif not closes and (tag in STATEMENTS or (tag in ACCOUNT and text)):
                 yield _Record(tag, line, {tag: text}, "")
-        elif closes and tag == name:
-            yield _Record(name, start, fields, " ".join(pieces)[:2000])
-            fields = None
+        elif closes and tag == group.name:
+            yield _Record(tag, group.line, group.fields, " ".join(f"{name}={said}" for name, said in group.fields.items())[:2000])
+            group = None
         elif not closes and text:
-            fields.setdefault(tag, text)
-            pieces.append(f"{tag}={text}")
-            if len(fields) > DEEPEST * 5:
-                raise NotReadable("broken_ofx", f"Line {start}: {name} is never closed.")
-    if fields is not None:
-        raise NotReadable("broken_ofx", f"Line {start}: {name} is never closed; download the file once more.")
+            group.take(tag, text)
+    if group is not None:
+        group.never_closed()
+
+
+@dataclass(slots=True)
+class _Group:
+    """A group of values whose end has not come yet."""
+
+    name: str
+    line: int
+    fields: dict[str, str] = field(default_factory=dict)
+
+    def take(self, name: str, text: str) -> None:
+        """Take a value in; of one that comes again the first counts."""
+        self.fields.setdefault(name, text)
+        if len(self.fields) > MOST_VALUES:
+            self.never_closed()
+
+    def never_closed(self) -> None:
+        """Refuse the file.
+
+        :raises NotReadable: always
+        """
+        raise NotReadable("broken_ofx", f"Line {self.line}: {self.name} is never closed; download the file once more.")
 
 
 def _tags(file: StatementFile) -> Iterator[tuple[int, bool, str, str]]:
     """Yield the tags of a file: the line, whether it closes, its name, and the text behind it."""
-    text, buffer, line = file.open(), "", 1
+    text, buffer, line, count = file.open(), "", 1, 0
     while True:
         piece = text.read(CHUNK)
         buffer += piece
@@ -179,8 +197,11 @@ def _tags(file: StatementFile) -> Iterator[tuple[int, bool, str, str]]:
         for found in TAG.finditer(buffer, 0, max(whole, 0)):
             line += buffer.count("\n", at, found.start())
             at = found.start()
+            count += 1
             said = html.unescape(found["text"][:LONGEST]).replace("\xa0", " ").strip()
             yield line, bool(found["close"]), found["name"].upper(), said
+        if count > MOST_TAGS:
+            raise NotReadable("too_many_lines", f"The file has more than {MOST_TAGS:,} tags; split it.")
         if not piece:
             return
         if whole > 0:
@@ -208,9 +229,10 @@ def instant(text: str) -> tuple[datetime, bool]:
             raise ValueError
         clock = found["time"] or ""
         whole = clock in DAYS
-        local = datetime.strptime(found["day"] + ("000000" if whole else clock.ljust(6, "0")), "%Y%m%d%H%M%S")
         offset = timedelta(0) if whole else timedelta(hours=float(found["offset"] or 0))
-        return (local - offset).replace(tzinfo=UTC), whole
+        hour, minute, second = (0, 0, 0) if whole else (int(clock[:2]), int(clock[2:4]), int(clock[4:] or 0))
+        year, month, on = (int(found["day"][part]) for part in (slice(4), slice(4, 6), slice(6, 8)))
+        return datetime(year, month, on, hour, minute, second, tzinfo=UTC) - offset, whole
     except (ValueError, OverflowError) as error:
         raise LineRefused("bad_date", f"DTPOSTED: {text[:40]!r} is no time such as 20240131120000[-5:EST].") from error
 

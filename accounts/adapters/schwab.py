@@ -251,7 +251,7 @@ def _hints(row: Row) -> InstrumentHints:
             exchange="OPRA", name=name, asset_class="OPTION", currency="USD", multiplier=UNITS, contract=contract
         )
     if len(symbol) == CUSIP_LENGTH and (number := identified(symbol)):
-        return InstrumentHints(**number, name=name, currency="USD")
+        return InstrumentHints(isin=number.get("isin", ""), cusip=number.get("cusip", ""), name=name, currency="USD")
     if not symbol and (found := IN_BRACKETS.search(name)):
         symbol = found["symbol"]
     return InstrumentHints(symbol=symbol.replace("/", "."), name=name, currency="USD")

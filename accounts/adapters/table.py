@@ -50,8 +50,21 @@ def records(file: StatementFile, delimiter: str = ",") -> Iterator[Record]:
 
     :raises NotReadable: if a row has so many cells that it can't be one
     """
+    yield from _records(file.lines(), delimiter)
+
+
+def head(file: StatementFile, delimiter: str) -> list[Record]:
+    """Return the first rows of a table, of as much of the file as tells its format."""
+    known: list[Record] | None = file.memo.get(("head", delimiter))
+    if known is None:
+        known = list(islice(_records(iter(file.head.splitlines(keepends=True)), delimiter), SEARCHED))
+        file.memo["head", delimiter] = known
+    return known
+
+
+def _records(lines: Iterator[str], delimiter: str) -> Iterator[Record]:
+    """Yield the rows that some lines are."""
     waiting: list[str] = []
-    lines = file.lines()
     number = 1
     while True:
         line = waiting.pop(0) if waiting else next(lines, "")
@@ -100,8 +113,7 @@ def delimiter_of(file: StatementFile, needed: Iterable[str]) -> str:
     wanted = {key(name) for name in needed}
 
     def fits(delimiter: str) -> int:
-        rows = islice(records(file, delimiter), SEARCHED)
-        return max((len(wanted & set(map(key, row.cells))) for row in rows), default=0)
+        return max((len(wanted & set(map(key, row.cells))) for row in head(file, delimiter)), default=0)
 
     return max(DELIMITERS, key=fits)
 
@@ -112,7 +124,7 @@ def headings_of(file: StatementFile, needed: Sequence[str]) -> tuple[str, Record
     for delimiter in DELIMITERS:
         if delimiter not in file.head:
             continue
-        for row in islice(records(file, delimiter), SEARCHED):
+        for row in head(file, delimiter):
             if wanted <= set(map(key, row.cells)):
                 return delimiter, row
     return None

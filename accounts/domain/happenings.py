@@ -175,8 +175,9 @@ def _draft(said: Happening, source: str) -> EntryDraft:
         quantity = ZERO
     multiplier = said.hints.multiplier or Decimal(1)
     data = dict(said.data)
-    if said.tax and said.cash is not None and said.kind in {EntryKind.DIVIDEND, EntryKind.INTEREST} and not said.takes_back:
-        data.setdefault("gross", plain(money(said.cash + said.tax + said.fee, "gross")))
+    earned = said.kind in {EntryKind.DIVIDEND, EntryKind.INTEREST} and said.cash is not None
+    if earned and said.tax and not said.fee and not said.takes_back:
+        data.setdefault("gross", plain(money((said.cash or ZERO) + said.tax, "gross")))
     if said.kind in {EntryKind.FEE, EntryKind.TAX} and (said.cash or ZERO) > 0:
         data.setdefault("refund", said.kind.value)
     price = None if rule.price is Need.REFUSED else said.price
@@ -219,19 +220,8 @@ def _price_of(said: Happening, quantity: Decimal, multiplier: Decimal, data: dic
     worth = -said.cash - said.fee - said.tax
     follows = round_to(EXACT.divide(worth, EXACT.multiply(quantity, multiplier)), MONEY_PLACES)
     if said.price is not None and not said.converted:
-        off = abs(EXACT.multiply(EXACT.multiply(quantity, said.price), multiplier) - worth)
-        exponent = said.price.normalize().as_tuple().exponent
-        last_digit = abs(quantity) * multiplier * Decimal(1).scaleb(min(int(exponent), -2)) / 2
-        if off <= HALF_A_CENT or data.get("rounding"):
-            return said.price
-        if off <= last_digit * Decimal("1.01") + Decimal("0.01"):
-            data["rounding"] = "The price is rounded."
-            return said.price
-        raise LineRefused(
-            "contradicting_amount",
-            f"amount: {plain(said.cash)} moved, but {plain(abs(quantity))} at {plain(said.price)} with costs of "
-            f"{plain(said.fee + said.tax)} are {plain(round_to(off, 2))} off: correct one of them.",
-        )
+        _check_price(said, quantity, multiplier, data)
+        return said.price
     if follows < 0:
         raise LineRefused("contradicting_amount", f"amount: {plain(said.cash)} is on the wrong side for a {said.kind}.")
     if abs(EXACT.multiply(EXACT.multiply(quantity, follows), multiplier) - worth) > HALF_A_CENT:
@@ -239,6 +229,26 @@ def _price_of(said: Happening, quantity: Decimal, multiplier: Decimal, data: dic
     if said.price is not None and said.hints.currency:
         data["stated_price"] = f"{plain(said.price)} {said.hints.currency}"
     return follows
+
+
+def _check_price(said: Happening, quantity: Decimal, multiplier: Decimal, data: dict[str, Any]) -> None:
+    """Refuse a price that contradicts the cash by more than its last digit explains, and write down that it does.
+
+    :raises LineRefused: if it does
+    """
+    price, cash = said.price or ZERO, said.cash or ZERO
+    off = abs(EXACT.multiply(EXACT.multiply(quantity, price), multiplier) + cash + said.fee + said.tax)
+    exponent = price.normalize().as_tuple().exponent
+    last_digit = abs(quantity) * multiplier * Decimal(1).scaleb(min(int(exponent), -2)) / 2
+    if off <= HALF_A_CENT or data.get("rounding"):
+        return
+    if off > last_digit * Decimal("1.01") + Decimal("0.01"):
+        raise LineRefused(
+            "contradicting_amount",
+            f"amount: {plain(cash)} moved, but {plain(abs(quantity))} at {plain(price)} with costs of "
+            f"{plain(said.fee + said.tax)} are {plain(round_to(off, 2))} off: correct one of them.",
+        )
+    data["rounding"] = "The price is rounded."
 
 
 def _check_needs(draft: EntryDraft, said: Happening) -> None:
