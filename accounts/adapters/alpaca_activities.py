@@ -59,6 +59,11 @@ OF_UNITS = {
     "OPXRC": EntryKind.OPTION_EXERCISE,
 }
 MOVES = frozenset({"JNL", "JNLC", "JNLS", "ACATC", "ACATS"})
+# what leaves open how many units were held before
+LEFT_OPEN = (
+    "SSP",
+    "SPLIT",
+)
 
 
 class AlpacaActivities:
@@ -80,7 +85,7 @@ class AlpacaActivities:
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the activities, or what a list of positions or an account says is held."""
-        yield from with_holdings(lambda: _Reading().items(file))
+        yield from with_holdings(lambda: _Reading().items(file), asks=file.mentions(*LEFT_OPEN))
 
 
 @dataclass(slots=True)

@@ -77,6 +77,13 @@ _WORDS = (
 MEANINGS = tuple((re.compile(words, re.I), kind) for words, kind in _WORDS)
 # between the account at DEGIRO and the one at its bank, which are one account to their owner
 SWEEPS = re.compile(r"cash sweep|(geldrekening|cash account|geldkonto|compte esp[èe]ces|cuenta de efectivo|conta).*flatex", re.I)
+# what leaves open how many units were held before
+LEFT_OPEN = (
+    "DIVIDEND:",
+    "DIVIDEND :",
+    "SPLIT",
+    "split",
+)
 
 
 class Degiro:
@@ -92,7 +99,7 @@ class Degiro:
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the movements of money, and what was left of each currency."""
-        yield from with_holdings(lambda: _Reading().items(file))
+        yield from with_holdings(lambda: _Reading().items(file), asks=file.mentions(*LEFT_OPEN))
 
 
 def _delimiter(file: StatementFile) -> str:

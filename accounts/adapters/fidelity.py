@@ -75,6 +75,14 @@ UNITS_MOVED = frozenset(
     {EntryKind.MERGER, EntryKind.SPLIT, EntryKind.SPIN_OFF, EntryKind.OPTION_EXPIRATION, EntryKind.OPTION_ASSIGNMENT}
     | {EntryKind.OPTION_EXERCISE}
 )
+# what leaves open how many units were held before
+LEFT_OPEN = (
+    "SPLIT",
+    "DISTRIBUTION",
+    "EXPIRED",
+    "ASSIGNED",
+    "EXERCISED",
+)
 
 
 class Fidelity:
@@ -90,7 +98,7 @@ class Fidelity:
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the transactions, and the cash that was left where the file says it."""
-        yield from with_holdings(lambda: _Reading().items(file), ends=True)
+        yield from with_holdings(lambda: _Reading().items(file), asks=file.mentions(*LEFT_OPEN), ends=True)
 
 
 @dataclass(slots=True)

@@ -64,6 +64,16 @@ CODES = {
 TRADES = frozenset({EntryKind.BUY, EntryKind.SELL, EntryKind.SHORT, EntryKind.COVER})
 FLOWS = frozenset({"ACH", "RTP", "WIRE", "DCF", "XENT", "XENT_CC", "CSR", "CSD", "MISC", "SWEEP", "ABIP", "ADP"})
 MOVES = frozenset({"ACATI", "ACATO", "T/A", "JNLC", "JNLS", "FUTSWP", "ITRF"})
+# what leaves open how many units were held before
+LEFT_OPEN = (
+    "SPL",
+    "SPR",
+    "SDIV",
+    "OEXP",
+    "OASGN",
+    "OEXC",
+    "OEXE",
+)
 
 
 class Robinhood:
@@ -78,7 +88,7 @@ class Robinhood:
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the activities."""
-        yield from with_holdings(lambda: _Reading().items(file), ends=True)
+        yield from with_holdings(lambda: _Reading().items(file), asks=file.mentions(*LEFT_OPEN), ends=True)
 
 
 @dataclass(slots=True)

@@ -70,6 +70,14 @@ FLOWS = (
     "rebate",
     "cash ",
 )
+# what leaves open how many units were held before
+LEFT_OPEN = (
+    "plit",
+    "Stock Div",
+    "Expired",
+    "Assigned",
+    "xercise",
+)
 
 
 class Schwab:
@@ -84,7 +92,7 @@ class Schwab:
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the transactions, and whether they add up to the total under them."""
-        yield from with_holdings(lambda: _Reading().items(file), ends=True)
+        yield from with_holdings(lambda: _Reading().items(file), asks=file.mentions(*LEFT_OPEN), ends=True)
 
 
 @dataclass(slots=True)

@@ -5,20 +5,23 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from itertools import islice
 from typing import TypeVar
 
-from accounts.adapters.base import NotReadable, StatementFile
+from accounts.adapters.base import MAX_LINES, NotReadable, StatementFile
 from accounts.domain.figures import Style, figure, money, units
 from accounts.domain.happenings import Happening, Lines
 from accounts.domain.ledger import ZERO
 from accounts.domain.statements import Item, LineRefused, Refusal, Skipped
 
 MOST_COLUMNS = 500
+MOST_ROWS = MAX_LINES + 100  # headings, and what stands around them
 MOST_LINES_OF_A_ROW = 40  # a note may hold line ends; a quote that is never closed shall not swallow the file
 SEARCHED = 60  # rows among which the headings are looked for
 SHOWN = 1000
 DELIMITERS = ",;\t|"
+LONGEST_NAME = 80
 
 Cells = list[str]
 Value = TypeVar("Value")
@@ -40,6 +43,11 @@ def key(heading: str) -> str:
     >>> key(" Price ($)"), key("Fees & Comm"), key("Gebühren")
     ('price', 'feescomm', 'gebühren')
     """
+    return _key(heading[:LONGEST_NAME])
+
+
+@lru_cache(maxsize=4096)
+def _key(heading: str) -> str:
     return "".join(letter for letter in heading.casefold() if letter.isalnum())
 
 
@@ -48,9 +56,12 @@ def records(file: StatementFile, delimiter: str = ",") -> Iterator[Record]:
 
     A quote that is never closed costs its own line, and the next lines are read anew.
 
-    :raises NotReadable: if a row has so many cells that it can't be one
+    :raises NotReadable: if there are too many, or one has so many cells that it can't be one
     """
-    yield from _records(file.lines(), delimiter)
+    for count, record in enumerate(_records(file.lines(), delimiter)):
+        if count > MOST_ROWS:
+            raise NotReadable("too_many_lines", f"The file has more than {MAX_LINES:,} lines; split it.")
+        yield record
 
 
 def head(file: StatementFile, delimiter: str) -> list[Record]:

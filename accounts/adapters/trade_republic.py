@@ -56,6 +56,8 @@ OLD_WORDS = {
     "belasting": "TAX",
     "belastingteruggave": "TAX", "split": "SPLIT",
 }  # fmt: skip
+# what leaves open how many units were held before
+LEFT_OPEN = ("SPLIT",)
 
 
 class TradeRepublic:
@@ -71,7 +73,7 @@ class TradeRepublic:
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the transactions; what was booked again with its signs turned round comes last."""
         older = bool(certain(file, OLDER))
-        yield from settled(with_holdings(lambda: (_Older() if older else _Reading()).items(file)))
+        yield from settled(with_holdings(lambda: (_Older() if older else _Reading()).items(file), asks=file.mentions(*LEFT_OPEN)))
 
 
 @dataclass(slots=True)

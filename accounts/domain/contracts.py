@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from accounts.domain.moments import MONTHS
 from accounts.domain.statements import Contract
@@ -21,6 +22,7 @@ _SLASHED = re.compile(
 _NAMED = re.compile(
     r"(?P<root>[A-Z][A-Z.]{0,5}) (?P<d>\d{2})(?P<n>[A-Z]{3})(?P<y>\d{2}) (?P<strike>\d+(\.\d+)?) (?P<right>[CP])", re.ASCII
 )
+LONGEST = 200
 WHOLE_STRIKE = 8  # digits of a strike in thousandths
 
 
@@ -32,6 +34,12 @@ def contract_of(*texts: str) -> Contract | None:
     >>> contract_of("FB 21SEP18 200.0 C").expiry, contract_of("AAPL", "Apple Inc.") is None
     (datetime.date(2018, 9, 21), True)
     """
+    return _contract_of(*(text[:LONGEST] for text in texts))
+
+
+@lru_cache(maxsize=4096)
+def _contract_of(*texts: str) -> Contract | None:
+    """Return the option that the first of some short texts means that means one."""
     for text in texts:
         for pattern in (_OCC, _SLASHED, _NAMED):
             found = pattern.fullmatch(text.strip()) if pattern is _OCC else pattern.search(text.strip())

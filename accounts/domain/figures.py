@@ -3,6 +3,7 @@
 import enum
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 from accounts.domain.event_data import MONEY_DIGITS, MONEY_PLACES, SHARE_DIGITS, SHARE_PLACES
 from accounts.domain.statements import LineRefused
@@ -41,10 +42,18 @@ def figure(text: str, name: str, style: Style = Style.POINT) -> Decimal | None:
     >>> figure("12,5-", "Betrag", Style.COMMA), figure("-2.637591265E-4", "Net"), figure("", "Fee") is None
     (Decimal('-12.5'), Decimal('-0.0002637591265'), True)
     """
+    if len(text) > LONGEST and len(text.strip()) > LONGEST:
+        raise LineRefused("bad_number", f"{name}: {text.strip()[:SHOWN]!r} is no number such as {style.value.split(';')[0]}.")
+    return _figure(text[: 2 * LONGEST], name, style)
+
+
+@lru_cache(maxsize=16_384)
+def _figure(text: str, name: str, style: Style) -> Decimal | None:
+    """Return the number that a short text states."""
     if text.strip().lower() in NOTHING:
         return None
     bare, negative = _unsigned(text)
-    number = _number(bare, style) if len(text) <= LONGEST else None
+    number = _number(bare, style)
     if number is None:
         raise LineRefused("bad_number", f"{name}: {text.strip()[:SHOWN]!r} is no number such as {style.value.split(';')[0]}.")
     return -number if negative and number else number

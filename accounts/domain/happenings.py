@@ -78,11 +78,15 @@ class Lines:
         :raises LineRefused: if its figures contradict each other, or one is missing
         """
         said = _in_major_units(happening)
-        said = replace(said, notes=printable(said.notes)[:MOST_NOTES], hints=_needed(said))
-        draft = _draft(said, self.source)
+        notes, hints = printable(said.notes)[:MOST_NOTES], _needed(said)
+        if notes != said.notes or hints is not said.hints:
+            said = replace(said, notes=notes, hints=hints)
+        fields = _fields(said, self.source)
+        draft = EntryDraft(**fields, external_id=self._id(said, fields))
+        _check_needs(draft, said)
         return StatementLine(
             number=number,
-            draft=replace(draft, external_id=self._id(said, draft)),
+            draft=draft,
             instrument=said.hints.key,
             contract=said.hints.contract,
             states_cash=said.cash is not None,
@@ -96,11 +100,11 @@ class Lines:
             raw=printable(raw),
         )
 
-    def _id(self, said: Happening, draft: EntryDraft) -> str:
+    def _id(self, said: Happening, fields: Mapping[str, Any]) -> str:
         """Return what a happening is known by: the file's own id, or its content and how often that came before."""
         if said.id and not said.weak_id:
             return printable(said.id)[:MOST_ID]
-        content = _content(said, draft)
+        content = _content(said, fields)
         if said.id:
             return f"{printable(said.id)[:MOST_ID]}:{content[:6].hex()}"
         self.alike[content] += 1
@@ -115,16 +119,16 @@ def _needed(said: Happening) -> InstrumentHints:
     return NO_HINTS
 
 
-def _content(said: Happening, draft: EntryDraft) -> bytes:
+def _content(said: Happening, fields: Mapping[str, Any]) -> bytes:
     """Return a hash of all that a happening says, written in one way however the file writes it."""
-    figures = (draft.quantity, draft.price, draft.cash, draft.fee, draft.tax)
+    figures = (fields[name] for name in ("quantity", "price", "cash", "fee", "tax"))
     told = (
         said.account,
-        draft.kind,
-        draft.occurred_at.isoformat(),
+        said.kind,
+        said.at.isoformat(),
         *said.hints.identity,
         *("" if number is None else plain(number) for number in figures),
-        draft.currency,
+        said.currency,
         " ".join(said.notes.split()).casefold(),
         said.group,
     )
@@ -159,13 +163,13 @@ def _in_major_units(said: Happening) -> Happening:
         return said
     currency, unit = major_unit(currency_of(said.currency))
     if unit == 1:
-        return replace(said, currency=currency)
+        return said if currency == said.currency else replace(said, currency=currency)
     price, cash = (None if number is None else number * unit for number in (said.price, said.cash))
     return replace(said, currency=currency, price=price, cash=cash, fee=said.fee * unit, tax=said.tax * unit)
 
 
-def _draft(said: Happening, source: str) -> EntryDraft:
-    """Return the draft of a happening, with the signs of its kind.
+def _fields(said: Happening, source: str) -> dict[str, Any]:
+    """Return the fields of the draft that a happening is, with the signs of its kind.
 
     :raises LineRefused: if its figures contradict each other, or one is missing
     """
@@ -183,24 +187,22 @@ def _draft(said: Happening, source: str) -> EntryDraft:
     price = None if rule.price is Need.REFUSED else said.price
     if said.kind in TRADES:
         price = _price_of(said, quantity, multiplier, data)
-    draft = EntryDraft(
-        kind=said.kind,
-        occurred_at=said.at,
-        currency=said.currency,
-        quantity=units(quantity, "quantity"),
-        price=None if price is None else money(price, "price"),
-        cash=money(said.cash or ZERO, "cash"),
-        fee=money(said.fee, "fee"),
-        tax=money(said.tax, "tax"),
-        multiplier=multiplier,
-        data=data,
-        notes=said.notes or ("Said without a word." if said.kind is EntryKind.NOTE else ""),
-        tags=said.tags,
-        source=source,
-        group=uuid5(GROUPS, f"{source}|{said.account}|{said.group}") if said.group else None,
-    )
-    _check_needs(draft, said)
-    return draft
+    return {
+        "kind": said.kind,
+        "occurred_at": said.at,
+        "currency": said.currency,
+        "quantity": units(quantity, "quantity"),
+        "price": None if price is None else money(price, "price"),
+        "cash": money(said.cash or ZERO, "cash"),
+        "fee": money(said.fee, "fee"),
+        "tax": money(said.tax, "tax"),
+        "multiplier": multiplier,
+        "data": data,
+        "notes": said.notes or ("Said without a word." if said.kind is EntryKind.NOTE else ""),
+        "tags": said.tags,
+        "source": source,
+        "group": uuid5(GROUPS, f"{source}|{said.account}|{said.group}") if said.group else None,
+    }
 
 
 def _goes_either_way(kind: EntryKind) -> bool:

@@ -14,14 +14,15 @@ ENDS = frozenset({EntryKind.OPTION_EXPIRATION, EntryKind.OPTION_ASSIGNMENT, Entr
 Identity = tuple[str, ...]
 
 
-def with_holdings(read: Callable[[], Iterator[Item]], *, ends: bool = False) -> Iterator[Item]:
+def with_holdings(read: Callable[[], Iterator[Item]], *, asks: bool, ends: bool = False) -> Iterator[Item]:
     """Yield the lines of a file, with the ratios of splits that state only the units that came.
 
     The ratio follows from the units that the file's own earlier lines leave; where they leave none the split stays without
-    one. With `ends`, options that expired or were exercised get their sign in the same way. A file without either is read once
-    more, no line of it is kept.
+    one. With `ends`, options that expired or were exercised get their sign in the same way. A file that may hold either (`asks`)
+    is read up to three times; of its lines none is kept.
     """
-    asked = {_identity(item) for item in read() if isinstance(item, StatementLine) and _asks(item, ends)}
+    found = read() if asks else ()
+    asked = {_identity(item) for item in found if isinstance(item, StatementLine) and _asks(item, ends)}
     if not asked:
         yield from read()
         return

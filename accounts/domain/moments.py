@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from accounts.domain.statements import LineRefused
 
-SHOWN = 60
+SHOWN, LONGEST = 60, 80
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 _YMD = re.compile(r"(?P<y>\d{4})(?P<s>[-/.]?)(?P<m>\d{2})(?P=s)(?P<d>\d{2})", re.ASCII)
@@ -40,6 +41,12 @@ def day(text: str, name: str, order: str = ISO) -> date:
     >>> day("04/17/2023", "Date", US), day("19-12-2022", "Datum", DAY_FIRST), day("20180209", "tradeDate")
     (datetime.date(2023, 4, 17), datetime.date(2022, 12, 19), datetime.date(2018, 2, 9))
     """
+    return _day(text[:LONGEST], name, order)
+
+
+@lru_cache(maxsize=4096)
+def _day(text: str, name: str, order: str) -> date:
+    """Return the day that a short text states."""
     found = next(filter(None, (pattern.fullmatch(text.strip()) for pattern in ORDERS[order])), None)
     try:
         if found is None:
