@@ -15,6 +15,7 @@ MOST_LINES = 5 * MAX_LINES  # a row may have several, and some are empty
 LONGEST_LINE = 1024 * 1024
 HEAD = 64 * 1024
 CHUNK = 256 * 1024
+FEW = 50  # one letter in so many may be a NUL: its line is refused, not the file
 
 # what a file is that is none of ours, by its first bytes
 FOREIGN = {
@@ -146,7 +147,8 @@ def encoding_of(content: bytes) -> str:
         if wide:
             _check(content, wide)
             return wide
-        raise NotReadable("not_text", "The file is no text: export the statement as CSV, XML, JSON or OFX.")
+        if content[:HEAD].count(0) > len(content[:HEAD]) // FEW:
+            raise NotReadable("not_text", "The file is no text: export the statement as CSV, XML, JSON or OFX.")
     try:
         _check(content, "utf-8")
     except NotReadable as error:

@@ -258,8 +258,6 @@ def _row(record: Record, names: Sequence[str], style: Style) -> Row:
 
 def certain(file: StatementFile, needed: Sequence[str], also: Sequence[str] = (), *, else_: float = 0.0) -> float:
     """Say how sure it is that a file is a table with some columns: all of those needed, and the more the surer of others."""
-    if "\0" in file.head:
-        return 0.0
     found = headings_of(file, needed)
     if found is None:
         return else_

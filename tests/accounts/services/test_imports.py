@@ -161,12 +161,12 @@ class TestFile:
         [
             (b"", "empty_file"),
             (b"  \n", "empty_file"),
-            (b"\xff\xfee\x00v\x00", "not_utf8"),
+            (b"\xff\xfee\x00v", "not_utf8"),
             (b"event_id,timestamp,event_type\n1,2024-01-02,\xe9\n", "not_utf8"),
             (b"a,b,c\n1,2,3\n", "unknown_format"),
             (b"event_id,event_type\n", "missing_columns"),
             (b"event_id,open,close\n", "unknown_format"),
-            (b"\0\0\0", "unknown_format"),
+            (b"\0\0\0", "not_text"),
         ],
     )
     def test_that_is_none_is_refused_as_a_whole(self, account, content, code):
