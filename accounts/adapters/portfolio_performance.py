@@ -87,6 +87,8 @@ class PortfolioPerformance:
         }
         if words & spelled and len(there) > ENOUGH:
             return 1.0
+        if "market_value" in there:
+            return 0.85
         return min(0.9, 0.5 + 0.1 * len(own) + (0.3 if {"fees", "taxes", "shares", "note"} <= there else 0))
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:

@@ -12,7 +12,19 @@ from uuid import UUID, uuid5
 
 from accounts.domain.event_data import MONEY_PLACES
 from accounts.domain.figures import money, units
-from accounts.domain.ledger import EXACT, GIVES_CASH, HALF_A_CENT, RULES, TAKES_CASH, ZERO, EntryDraft, EntryKind, Need, Sign
+from accounts.domain.ledger import (
+    EXACT,
+    GIVES_CASH,
+    HALF_A_CENT,
+    RULES,
+    TAKES_CASH,
+    TRANSFERS,
+    ZERO,
+    EntryDraft,
+    EntryKind,
+    Need,
+    Sign,
+)
 from accounts.domain.limits import UNPRINTABLE
 from accounts.domain.statements import NO_HINTS, InstrumentHints, Item, LineRefused, Rate, Reference, StatementLine
 from marketdata.domain.money import UnknownCurrency, major_unit, plain, round_to
@@ -114,6 +126,8 @@ class Lines:
 def _needed(said: Happening) -> InstrumentHints:
     """Return what is said about the instrument, nothing where the kind takes none or what is said is but a description."""
     need = RULES[said.kind].instrument
+    if said.kind in TRANSFERS:
+        return said.hints if said.quantity else NO_HINTS
     if need is Need.REQUIRED or (need is Need.OPTIONAL and said.hints.key not in {"", said.hints.name}):
         return said.hints
     return NO_HINTS
@@ -259,7 +273,7 @@ def _check_needs(draft: EntryDraft, said: Happening) -> None:
     :raises LineRefused: if something is missing
     """
     rule = RULES[said.kind]
-    if rule.instrument is Need.REQUIRED and not said.hints.key:
+    if (rule.instrument is Need.REQUIRED or (said.kind in TRANSFERS and draft.quantity)) and not said.hints.key:
         raise LineRefused("missing_instrument", f"symbol: a {said.kind} needs its instrument: a symbol, an ISIN or a name.")
     if rule.price is Need.REQUIRED and draft.price is None:
         raise LineRefused("missing_price", f"price: a {said.kind} needs its price, or its amount.")

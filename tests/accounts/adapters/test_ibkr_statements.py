@@ -1,0 +1,251 @@
+"""Interactive Brokers: ids, corporate actions, whole statements in every form, and the published samples."""
+
+from datetime import date
+from decimal import Decimal
+
+from accounts.domain.ledger import EntryKind
+from accounts.domain.statements import CashBalance, Heading, Holding, Remark, StatementLine
+from tests.accounts.flex import action, cash, flex, trade
+from tests.accounts.statement_files import drafts, format_of, items, lines, published, refusals, said
+
+FLEX = "broker_samples/interactive_brokers/flex/"
+
+
+class TestIds:
+    def test_that_are_empty_or_blackened_are_made_of_the_content(self):
+        rows = [cash(transactionID=mark, symbol=symbol) for mark in ("REDACTED", "", "-") for symbol in ("A", "B")]
+        ids = [line.draft.external_id for line in lines(flex(*rows))]
+        assert len(set(ids)) == 6
+        assert [line.draft.external_id for line in lines(flex(*rows))] == ids
+
+    def test_of_identical_lines_differ_and_stay_what_they_were_in_an_overlapping_file(self):
+        row, other = cash(transactionID=""), cash(transactionID="", amount="6")
+        first, second = ([line.draft.external_id for line in lines(flex(*rows))] for rows in ((row, row), (other, row, row, row)))
+        assert len(set(first)) == 2
+        assert second[1:3] == first
+        assert len(set(second)) == 4
+
+    def test_do_not_depend_on_spaces_or_on_zeros_at_the_end(self):
+        one, other = (
+            lines(flex(cash(transactionID="", **change)))[0]
+            for change in ({}, {"amount": "5.00", "description": "ACME  CASH dividend"})
+        )
+        assert one.draft.external_id == other.draft.external_id
+
+
+class TestCorporateActions:
+    def test_a_reverse_split_with_a_new_number_is_one_split_of_the_shares_that_were_bought(self):
+        said_ = "GCM(CA38501D2041) SPLIT 1 FOR 25 "
+        new = action(
+            symbol="GCM", isin="CA38501D5010", quantity="480", description=said_ + "(GCM, GRAN CORP, CA38501D5010)", conid="12"
+        )
+        old = action(
+            symbol="GCM.OLD", isin="CA38501D2041", quantity="-12000", description=said_ + "(GCM.OLD, GRAN CORP, CA38501D2041)"
+        )
+        for text in (flex(new, old), flex(old, new)):
+            (line,) = lines(text)
+            assert (line.draft.kind, line.draft.quantity, line.draft.data["ratio"]) == ("SPLIT", -11520, "1:25")
+            assert (line.hints.symbol, line.hints.isin, line.draft.data["renamed"]["isin"]) == (
+                "GCM",
+                "CA38501D2041",
+                "CA38501D5010",
+            )
+            assert line.draft.occurred_at.date() == date(2024, 6, 18)
+
+    def test_a_split_is_its_change_in_units(self):
+        text = flex(
+            action(
+                symbol="ACME",
+                isin="US0378331005",
+                quantity="30",
+                description="ACME(US0378331005) SPLIT 4 FOR 1 (ACME, ACME INC, US0378331005)",
+            )
+        )
+        assert said(text, "kind", "quantity") == [("SPLIT", "30")]
+        assert drafts(text)[0].data == {"ratio": "4:1"}
+
+    def test_a_tender_moves_the_units_from_one_instrument_into_the_other(self):
+        said_ = "UUU(CA91701P1053) TENDERED TO CA91701P1TN3 1 FOR 1 "
+        text = flex(
+            action(symbol="UUU", isin="CA91701P1053", quantity="-90", description=said_ + "(UUU, U ONE INC., CA91701P1053)"),
+            action(symbol="UUU.TEN2", isin="CA91701P1TN3", quantity="90", description=said_ + "(UUU.TEN2, TENDER, CA91701P1TN3)"),
+        )
+        assert said(text, "kind", "quantity", "cash") == [("MERGER", "-90", "0"), ("MERGER", "90", "0")]
+        assert len({draft.group for draft in drafts(text)}) == 1
+
+    def test_units_that_are_bought_out_for_money_are_sold(self):
+        text = flex(
+            action(
+                symbol="JMLP",
+                isin="US67075E1082",
+                quantity="-367",
+                proceeds="405.4249",
+                type="TC",
+                description="JMLP(US67075E1082) MERGED(Liquidation) FOR USD 1.1047 PER SHARE (JMLP, FD, US67075E1082)",
+            )
+        )
+        assert said(text, "kind", "quantity", "price", "cash") == [("SELL", "-367", "1.1047", "405.4249")]
+
+    def test_a_spin_off_and_a_stock_dividend_bring_units(self):
+        spun = action(
+            symbol="KID", isin="", quantity="5", description="ACME(US0378331005) SPINOFF 1 FOR 4 (KID, KID INC, US0000000001)"
+        )
+        paid = action(
+            symbol="ACME",
+            isin="",
+            quantity="1",
+            description="ACME(US0378331005) STOCK DIVIDEND 1 FOR 20 (ACME, ACME INC, US0378331005)",
+            reportDate="2024-07-01",
+        )
+        found = drafts(flex(spun, paid))
+        assert [(draft.kind, draft.quantity) for draft in found] == [("SPIN_OFF", 5), ("SPLIT", 1)]
+        assert (found[0].data, found[1].data) == ({"from": "ACME"}, {"ratio": "21:20"})
+
+
+class TestStatements:
+    def test_of_several_accounts_in_one_file_keep_them_apart(self):
+        one, two = flex(cash(), account="U1"), flex(trade(accountId=""), account="U2", base="CHF")
+        both = one.replace("</FlexStatements></FlexQueryResponse>", "") + two[two.index("<FlexStatement ") :]
+        found = items(both)
+        assert [item.account for item in found if isinstance(item, Heading)] == ["U1", "U2"]
+        assert [(item.account, item.rate.currency) for item in found if isinstance(item, StatementLine)] == [
+            ("U7", "EUR"),
+            ("U2", "CHF"),
+        ]
+
+    def test_say_their_period_and_what_was_left(self):
+        text = flex(
+            '<CashReport><CashReportCurrency accountId="U7" currency="USD" endingCash="12.5"/>'
+            '<CashReportCurrency currency="BASE_SUMMARY" endingCash="11"/></CashReport>',
+            '<OpenPositions><OpenPosition symbol="ACME" position="10" markPrice="21" positionValue="210" levelOfDetail="SUMMARY"/>'
+            "</OpenPositions>",
+        )
+        found = items(text)
+        assert Heading("U7", "EUR", date(2024, 1, 1), date(2024, 12, 31)) in found
+        assert CashBalance("U7", "USD", Decimal("12.5"), date(2024, 12, 31)) in found
+        assert [(item.quantity, item.value) for item in found if isinstance(item, Holding)] == [(10, 210)]
+
+
+CSV = '"CurrencyPrimary","Symbol","DateTime","TradeDate","Quantity","TradePrice","Buy/Sell","ClientAccountID","AssetClass","ISIN","TradeMoney","IBCommission","IBCommissionCurrency","NetCash","TradeID","LevelOfDetail"\n'  # noqa: E501
+
+
+class TestFlexCsv:
+    def test_is_read_like_the_xml_and_known_by_the_same_id(self):
+        row = '"USD","ACME","20240304;093000","20240304","10","20","BUY","U7","STK","US0378331005","200","-1","USD","-201","501","EXECUTION"\n'
+        (line,) = lines(CSV + row)
+        (other,) = lines(flex(trade()))
+        assert (line.draft.external_id, line.draft.cash, line.draft.occurred_at) == (
+            "501",
+            other.draft.cash,
+            other.draft.occurred_at,
+        )
+
+    def test_may_hold_orders_beside_executions_and_several_sections(self):
+        row = '"USD","ACME","20240304;093000","20240304","10","20","BUY","U7","STK","US0378331005","200","-1","USD","-201","{}","{}"\n'
+        paid = '"Type","SettleDate","ISIN","Description","Amount","CurrencyPrimary"\n"Dividends","20240315","US0378331005","ACME","5","USD"\n'
+        assert format_of(CSV) == format_of(paid) == "ibkr_flex_csv"
+        assert said(CSV + row.format("", "ORDER") + row.format("501", "EXECUTION") + paid, "kind", "cash") == [
+            ("BUY", "-201"),
+            ("DIVIDEND", "5"),
+        ]
+
+
+HISTORY = """Statement,Header,Field Name,Field Value
+Statement,Data,Period,"January 1, 2024 - December 31, 2024"
+Summary,Header,Field Name,Field Value
+Summary,Data,Base Currency,GBP
+Summary,Data,Starting Cash,10.0
+Summary,Data,Change,{change}
+Summary,Data,Ending Cash,99.0
+Transaction History,Header,Date,Account,Description,Transaction Type,Symbol,Quantity,Price,Gross Amount ,Commission,Net Amount
+Transaction History,Data,2024-03-01,U1,Electronic Fund Transfer,Deposit,-,-,-,1000.0,-,1000.0
+Transaction History,Data,2024-03-02,U1,WORLD FUND,Buy,WRLD,2.0,100.0,-200.0,-3.0,-203.0
+Transaction History,Data,2024-03-03,U1,Net Amount in Base from Forex Trade,Forex Trade Component,GBP.USD,0.8,1.3,-2.5E-4,-,-2.5E-4
+"""
+
+
+class TestHistory:
+    def test_reads_dashes_as_nothing_and_exponents_as_numbers(self):
+        found = [("DEPOSIT", "1000", "0"), ("BUY", "-203", "3"), ("FX", "-0.00025", "0")]
+        assert said(HISTORY.format(change="797.00"), "kind", "cash", "fee") == found
+
+    def test_remarks_that_header_and_rows_do_not_reconcile(self):
+        codes = [
+            [item.code for item in items(HISTORY.format(change=change)) if isinstance(item, Remark)]
+            for change in ("797.00", "200.00")
+        ]
+        assert codes == [[], ["does_not_reconcile"]]
+
+
+class TestPublished:
+    def test_every_sample_is_read_without_a_refusal_and_the_ledger_would_take_it(self):
+        for name in ("01", "03", "05", "07", "11", "15", "25", "27"):
+            assert drafts(published(f"{FLEX}flex_{name}.xml"))
+
+    def test_flex_01_has_its_trades_cash_and_corporate_actions(self):
+        found = drafts(published(f"{FLEX}flex_01.xml"))
+        kinds = [draft.kind for draft in found]
+        assert (kinds.count(EntryKind.BUY), kinds.count(EntryKind.SELL)) == (14, 1)
+        moved = sorted(
+            (str(d.occurred_at.date()), d.kind.value, d.currency, str(d.cash))
+            for d in found
+            if d.kind in {"FEE", "INTEREST", "TAX"}
+        )
+        assert moved == [
+            ("2013-01-03", "FEE", "CHF", "-10"),
+            ("2013-02-05", "INTEREST", "CAD", "-15.17"),
+            ("2013-02-05", "INTEREST", "CAD", "1.23"),
+            ("2013-04-03", "FEE", "CHF", "-9.49"),
+            ("2017-05-03", "FEE", "USD", "-9.18"),
+            ("2017-05-03", "FEE", "USD", "9.18"),
+            ("2017-09-15", "TAX", "USD", "-2.07"),
+        ]
+        actions = {(str(d.occurred_at.date()), d.kind.value, int(d.quantity)) for d in found if d.kind in {"MERGER", "SPLIT"}}
+        assert actions == {("2013-03-05", "MERGER", -12000), ("2013-03-05", "MERGER", 12000), ("2013-06-18", "SPLIT", -11520)}
+
+    def test_flex_05_has_its_trades_and_dividends(self):
+        content = published(f"{FLEX}flex_05.xml")
+        assert said(content, "kind", "quantity", "price", "cash", "fee", "external_id") == [
+            ("BUY", "7", "181.35", "-1275.25", "5.8", "2029054512"),
+            ("BUY", "25", "114.6", "-2870", "5", "3004185992"),
+            ("DIVIDEND", "0", None, "9.52", "0", "8765764573"),
+            ("DIVIDEND", "0", None, "9.5", "0", "13713058125"),
+        ]
+        assert [str(draft.occurred_at.date()) for draft in drafts(content)] == [
+            "2018-02-09",
+            "2020-07-29",
+            "2018-03-15",
+            "2020-09-10",
+        ]
+
+    def test_flex_09_leaves_nothing_but_the_commission(self):
+        assert sum(line.draft.cash for line in lines(published(f"{FLEX}flex_09.xml"))) == Decimal("-2.4444")
+
+    def test_flex_15_has_the_price_that_was_paid_and_flex_27_pounds(self):
+        assert drafts(published(f"{FLEX}flex_15.xml"))[0].price.quantize(Decimal("1e-6")) == Decimal("428.412304")
+        assert said(published(f"{FLEX}flex_27.xml"), "currency", "cash", "fee") == [("GBP", "-1369.52", "3")]
+
+    def test_flex_25_keeps_four_dividends_apart_whose_ids_are_blackened(self):
+        found = drafts(published(f"{FLEX}flex_25.xml"))
+        assert sorted((str(d.occurred_at.date()), d.currency) for d in found) == [
+            ("2024-12-30", "GBP"),
+            ("2024-12-30", "USD"),
+            ("2025-01-29", "EUR"),
+            ("2025-01-29", "EUR"),
+        ]
+        assert len({draft.external_id for draft in found}) == 4
+
+    def test_the_transaction_history_adds_up_but_for_its_currency_components(self):
+        content = published("broker_samples/interactive_brokers/csv/transaction_history.csv")
+        found = drafts(content)
+        rest = sum(d.cash for d in found if "Forex Trade" not in d.notes)
+        assert rest == Decimal("3027.40")
+        kinds = [draft.kind for draft in found]
+        counts = {kind: kinds.count(kind) for kind in ("BUY", "SELL", "DIVIDEND", "TAX", "INTEREST", "DEPOSIT", "FX")}
+        assert counts == {"BUY": 1, "SELL": 1, "DIVIDEND": 2, "TAX": 4, "INTEREST": 1, "DEPOSIT": 1, "FX": 3}
+        assert "does_not_reconcile" in {getattr(item, "code", "") for item in items(content)}
+
+    def test_the_trades_as_csv_are_eight_purchases_and_three_exchanges_that_name_no_pair(self):
+        content = published("broker_samples/interactive_brokers/csv/ibkr-trades-export.csv")
+        assert refusals(content) == [(10, "missing_instrument"), (11, "missing_instrument"), (12, "missing_instrument")]
+        assert len([item for item in items(content) if isinstance(item, StatementLine)]) == 8
