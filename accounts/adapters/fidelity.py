@@ -162,7 +162,7 @@ class _Reading:
         price, hints, data = row.money("Price", "Price ($)"), made.hints, {}
         accrued = row.cost("Accrued Interest", "Accrued Interest ($)")
         if accrued:
-            data = {"accrued_interest": plain(accrued), "rounding": "Accrued interest is in it."}
+            data = {"accrued_interest": plain(accrued)}
         if price is not None and cash is not None and (hints.cusip or hints.isin):
             hints = in_percent(hints, quantity, price, abs(cash) - accrued)
             if row.word("Action").startswith("redemption"):

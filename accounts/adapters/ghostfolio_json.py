@@ -13,7 +13,7 @@ from accounts.adapters.table import Row, key, read_rows
 from accounts.domain.ghostfolio import FREE, MANUAL, SOURCE, Activity, happenings
 from accounts.domain.happenings import Happening, Lines
 from accounts.domain.ledger import ZERO
-from accounts.domain.moments import stamp
+from accounts.domain.moments import said_day, stamp
 from accounts.domain.statements import CashBalance, Heading, InstrumentHints, Item, LineRefused, Skipped
 
 UTC = ZoneInfo("UTC")
@@ -88,7 +88,7 @@ class _Reading:
             stated = [(text_in(one.get("date"))[:10], said) for one in dated if isinstance(said := one.get("value"), Decimal)]
             if stated:
                 last, cash = max(stated)
-                yield CashBalance(identity, currency, cash, stamp(last, "date", UTC)[0].date())
+                yield CashBalance(identity, currency, cash, said_day(last))
 
     def _activity(self, piece: Piece) -> Iterator[Item]:
         """Yield the line that an activity is, or why it can't be taken."""

@@ -12,7 +12,7 @@ from accounts.domain.happenings import Happening, Lines, settled
 from accounts.domain.ibkr import SOURCE, Record, base_currency, cash
 from accounts.domain.ibkr_actions import action_of, corporate, transferred
 from accounts.domain.ibkr_trades import trade
-from accounts.domain.moments import first_day
+from accounts.domain.moments import said_day
 from accounts.domain.statements import CashBalance, Heading, Holding, Item, LineRefused, Refusal
 
 ACTION = "CorporateAction"
@@ -84,7 +84,7 @@ class _Reading:
     def _begins(self, record: Record) -> None:
         """Begin the statement of an account."""
         self.account, self.base = record.text("accountId"), ""
-        self.start, self.end = (first_day([record.text(name).split(";")[0]], name) for name in ("fromDate", "toDate"))
+        self.start, self.end = (said_day(record.text(name).split(";")[0]) for name in ("fromDate", "toDate"))
         self.heading = Heading(self.account, "", self.start, self.end)
 
     def _headed(self) -> Iterator[Item]:

@@ -14,7 +14,7 @@ from accounts.domain.happenings import Happening, Lines, flow, ratio_text, trans
 from accounts.domain.holdings import with_holdings
 from accounts.domain.ledger import ZERO, EntryKind
 from accounts.domain.listings import identified, in_percent
-from accounts.domain.moments import US, day, midnight
+from accounts.domain.moments import US, day, midnight, said_day
 from accounts.domain.statements import Heading, InstrumentHints, Item, LineRefused, Refusal, Remark
 from marketdata.domain.money import plain
 
@@ -107,7 +107,7 @@ class _Reading:
         title = TITLE.search(file.head)
         if title:
             self.lines.account = title["account"].strip()
-            yield Heading(self.lines.account, "USD", end=day(title["day"], "title", US))
+            yield Heading(self.lines.account, "USD", end=said_day(title["day"], US))
         for key, together in groupby(rows(file, COLUMNS), _key_of):
             if key:
                 yield from self._pair([row for row in together if isinstance(row, Row)])

@@ -18,7 +18,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
-from accounts.adapters import AUTO, FORMATS
+from accounts.adapters import AUTO, READERS
 from accounts.adapters.base import MAX_BYTES
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
 from accounts.domain.roles import Role
@@ -29,13 +29,13 @@ from marketdata.admin.base import ServiceForm, badge, figure, link, link_to_list
 STATUSES = {"POSTED": "success", "PARTIAL": "warning", "REFUSED": "danger", "PREVIEWED": "info"}
 COUNTS = [figure(name, name.capitalize(), style="quantity") for name in ("lines", "posted", "known")]
 MOST_SHOWN = 200
-FORMAT_NAMES = [(name, "Recognize it" if name == AUTO else name.replace("_", " ").capitalize()) for name in FORMATS]
+FORMAT_NAMES = [(AUTO, "Recognize it"), *((reader.name, reader.title) for reader in READERS)]
 
 
 class ImportForm(ServiceForm):
     """A file to be read into an account's ledger."""
 
-    file = forms.FileField(max_length=255, widget=UnfoldAdminFileFieldWidget, help_text="An event log as CSV.")
+    file = forms.FileField(max_length=255, widget=UnfoldAdminFileFieldWidget, help_text="A statement of a broker, or an event log.")
     format = forms.ChoiceField(choices=FORMAT_NAMES, initial=AUTO, widget=UnfoldAdminSelectWidget)
     dry_run = False
 

@@ -154,6 +154,13 @@ def printable(text: str) -> str:
     return UNPRINTABLE.sub(" ", text).strip()
 
 
+def _kept_text(value: Any) -> Any:
+    """Return what the ledger keeps of a value in an entry's data: texts that can be printed, not too long."""
+    if isinstance(value, Mapping):
+        return {name: _kept_text(one) for name, one in value.items()}
+    return printable(value)[:MOST_ID] if isinstance(value, str) else value
+
+
 def currency_of(code: str, name: str = "Currency") -> str:
     """Return the code of a currency, a small coin's included, as it is written everywhere.
 
@@ -192,7 +199,7 @@ def _fields(said: Happening, source: str) -> dict[str, Any]:
     if rule.quantity is Sign.NONE:
         quantity = ZERO
     multiplier = said.hints.multiplier or Decimal(1)
-    data = dict(said.data)
+    data = {name: _kept_text(value) for name, value in said.data.items()}
     earned = said.kind in {EntryKind.DIVIDEND, EntryKind.INTEREST} and said.cash is not None
     if earned and said.tax and not said.fee and not said.takes_back:
         data.setdefault("gross", plain(money((said.cash or ZERO) + said.tax, "gross")))
@@ -233,13 +240,15 @@ def _price_of(said: Happening, quantity: Decimal, multiplier: Decimal, data: dic
         raise LineRefused("missing_quantity", f"quantity: a {said.kind} needs how many units, other than zero.")
     if said.cash is None:
         return said.price
+    if said.cash > 0 if said.kind in TAKES_CASH else said.cash < -(said.fee + said.tax):
+        raise LineRefused("contradicting_amount", f"amount: {plain(said.cash)} has the wrong sign for a {said.kind}; correct it.")
     worth = -said.cash - said.fee - said.tax
     follows = round_to(EXACT.divide(worth, EXACT.multiply(quantity, multiplier)), MONEY_PLACES)
     if said.price is not None and not said.converted:
         _check_price(said, quantity, multiplier, data)
         return said.price
     if follows < 0:
-        raise LineRefused("contradicting_amount", f"amount: {plain(said.cash)} is on the wrong side for a {said.kind}.")
+        raise LineRefused("contradicting_amount", f"amount: {plain(said.cash)} is less than the costs of the {said.kind}.")
     if abs(EXACT.multiply(EXACT.multiply(quantity, follows), multiplier) - worth) > HALF_A_CENT:
         data["rounding"] = "The price follows from the amount."
     if said.price is not None and said.hints.currency:
@@ -253,18 +262,20 @@ def _check_price(said: Happening, quantity: Decimal, multiplier: Decimal, data: 
     :raises LineRefused: if it does
     """
     price, cash = said.price or ZERO, said.cash or ZERO
-    off = abs(EXACT.multiply(EXACT.multiply(quantity, price), multiplier) + cash + said.fee + said.tax)
+    accrued = Decimal(data.get("accrued_interest", "0")).copy_sign(quantity)
+    off = abs(EXACT.multiply(EXACT.multiply(quantity, price), multiplier) + cash + said.fee + said.tax + accrued)
     exponent = price.normalize().as_tuple().exponent
     last_digit = abs(quantity) * multiplier * Decimal(1).scaleb(min(int(exponent), -2)) / 2
-    if off <= HALF_A_CENT or data.get("rounding"):
-        return
     if off > last_digit * Decimal("1.01") + Decimal("0.01"):
         raise LineRefused(
             "contradicting_amount",
             f"amount: {plain(cash)} moved, but {plain(abs(quantity))} at {plain(price)} with costs of "
             f"{plain(said.fee + said.tax)} are {plain(round_to(off, 2))} off: correct one of them.",
         )
-    data["rounding"] = "The price is rounded."
+    if accrued:
+        data["rounding"] = "Accrued interest is in it."
+    elif off > HALF_A_CENT:
+        data["rounding"] = "The price is rounded."
 
 
 def _check_needs(draft: EntryDraft, said: Happening) -> None:

@@ -37,7 +37,7 @@ def trade(record: Record) -> Iterator[Happening]:
     accrued = record.number("accruedInt", "accruedInterest") or ZERO
     price, cash = record.number("tradePrice", "price"), _net_cash(record)
     opens = {"O": True, "C": False}.get(record.text("openCloseIndicator", "open/closeIndicator")[:1].upper())
-    data = {"accrued_interest": f"{abs(accrued):f}", "rounding": "Accrued interest is in it."} if accrued else {}
+    data = {"accrued_interest": f"{abs(accrued):f}"} if accrued else {}
     yield Happening(
         kind=side(quantity, opens=_opens(quantity, opens)),
         at=at,

@@ -1,7 +1,7 @@
 """Days and times as files write them, turned into instants of UTC."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -126,10 +126,9 @@ def _split(text: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else (text, "")
 
 
-def first_day(texts: Iterable[str], name: str, order: str = ISO) -> date | None:
-    """Return the day of the first text that states something, or None if none does.
-
-    :raises LineRefused: if that is no day
-    """
-    said = next((text for text in texts if text.strip(" -")), "")
-    return stamp(said, name, ZoneInfo("UTC"), order)[0].date() if said else None
+def said_day(text: str, order: str = ISO) -> date | None:
+    """Return the day that a text about the file as a whole states, None if it states none: nothing hangs on it."""
+    try:
+        return stamp(text, "", ZoneInfo("UTC"), order)[0].date()
+    except LineRefused:
+        return None

@@ -145,12 +145,12 @@ class TestTrading212:
     def test_a_row_of_the_later_layout_under_the_earlier_headings_is_read(self):
         text = (
             T212
-            + 'Transfer out,2025-02-28 08:25:01,DE000A3GK2N1,XBTI,"Bitcoin",,EOF28806643918,595,3.41943,EUR,1,0,EUR,2034.56,EUR,,,,\n'
+            + 'Transfer out,2025-02-28 08:25:01,DE000A3GK2N1,XBTI,"Bitcoin",,EOF28806643918,595,3.41943,EUR,1,0,EUR,2034.56,EUR,,,,\n'  # noqa: E501
         )
         assert said(text, "kind", "quantity", "price") == [("TRANSFER_OUT", "-595", "3.41943")]
 
     def test_a_split_is_two_rows_and_one_entry_and_half_a_one_is_refused(self):
-        row = 'Stock split {},2025-03-24 07:24:24.{},CA46500E8678,ISOU,"IsoEnergy",,EOF2995077285{},{},2.07,USD,1,0,EUR,59.68,EUR,,,,\n'
+        row = 'Stock split {},2025-03-24 07:24:24.{},CA46500E8678,ISOU,"IsoEnergy",,EOF2995077285{},{},2.07,USD,1,0,EUR,59.68,EUR,,,,\n'  # noqa: E501
         close, opened = row.format("close", "095", "0", "40"), row.format("open", "104", "3", "10")
         (draft,) = drafts(T212 + close + opened)
         assert (draft.kind, draft.quantity, draft.data["ratio"]) == ("SPLIT", -30, "1:4")
@@ -159,7 +159,7 @@ class TestTrading212:
     def test_a_dividend_is_what_was_paid_and_a_tax_in_another_currency_is_told(self):
         text = (
             T212
-            + "Dividend (Dividend),2023-12-27 12:05:25,US0378331005,AAPL,Apple,10,0.23,USD,Not available,,,1.80,EUR,0.35,USD,,,,\n"
+            + "Dividend (Dividend),2023-12-27 12:05:25,US0378331005,AAPL,Apple,10,0.23,USD,Not available,,,1.80,EUR,0.35,USD,,,,\n"  # noqa: E501
         )
         (draft,) = drafts(text)
         assert (draft.kind, draft.cash, draft.tax, draft.data["withheld"]) == ("DIVIDEND", Decimal("1.80"), 0, "0.35 USD")

@@ -117,7 +117,7 @@ class TestStatements:
         text = flex(
             '<CashReport><CashReportCurrency accountId="U7" currency="USD" endingCash="12.5"/>'
             '<CashReportCurrency currency="BASE_SUMMARY" endingCash="11"/></CashReport>',
-            '<OpenPositions><OpenPosition symbol="ACME" position="10" markPrice="21" positionValue="210" levelOfDetail="SUMMARY"/>'
+            '<OpenPositions><OpenPosition symbol="ACME" position="10" markPrice="21" positionValue="210" levelOfDetail="SUMMARY"/>'  # noqa: E501
             "</OpenPositions>",
         )
         found = items(text)
@@ -131,7 +131,7 @@ CSV = '"CurrencyPrimary","Symbol","DateTime","TradeDate","Quantity","TradePrice"
 
 class TestFlexCsv:
     def test_is_read_like_the_xml_and_known_by_the_same_id(self):
-        row = '"USD","ACME","20240304;093000","20240304","10","20","BUY","U7","STK","US0378331005","200","-1","USD","-201","501","EXECUTION"\n'
+        row = '"USD","ACME","20240304;093000","20240304","10","20","BUY","U7","STK","US0378331005","200","-1","USD","-201","501","EXECUTION"\n'  # noqa: E501
         (line,) = lines(CSV + row)
         (other,) = lines(flex(trade()))
         assert (line.draft.external_id, line.draft.cash, line.draft.occurred_at) == (
@@ -141,8 +141,8 @@ class TestFlexCsv:
         )
 
     def test_may_hold_orders_beside_executions_and_several_sections(self):
-        row = '"USD","ACME","20240304;093000","20240304","10","20","BUY","U7","STK","US0378331005","200","-1","USD","-201","{}","{}"\n'
-        paid = '"Type","SettleDate","ISIN","Description","Amount","CurrencyPrimary"\n"Dividends","20240315","US0378331005","ACME","5","USD"\n'
+        row = '"USD","ACME","20240304;093000","20240304","10","20","BUY","U7","STK","US0378331005","200","-1","USD","-201","{}","{}"\n'  # noqa: E501
+        paid = '"Type","SettleDate","ISIN","Description","Amount","CurrencyPrimary"\n"Dividends","20240315","US0378331005","ACME","5","USD"\n'  # noqa: E501
         assert format_of(CSV) == format_of(paid) == "ibkr_flex_csv"
         assert said(CSV + row.format("", "ORDER") + row.format("501", "EXECUTION") + paid, "kind", "cash") == [
             ("BUY", "-201"),

@@ -1,4 +1,4 @@
-"""Every reader alike: whatever stands in a file, it answers with lines that the ledger takes, or says what is wrong with which."""
+"""Every reader alike: whatever stands in a file, it answers with lines that the ledger takes, or says what is wrong with which."""  # noqa: E501
 
 import json
 from uuid import uuid4
@@ -42,8 +42,8 @@ SAMPLES = {
     "ghostfolio_json": exports.ghostfolio(exports.activity(), exports.activity(type="DIVIDEND")),
     "ghostfolio_csv": "Date,Code,DataSource,Currency,Price,Quantity,Action,Fee,Note\n01-09-2021,ACME,YAHOO,USD,10,1,buy,0.00,n\n",
 }
-NASTY = ["", "-", "0", "-1", "1e400", "NaN", "=cmd()", "\0", "\u202e", '"', "'", "9" * 60, "2999-01-01", "1900-01-01", "<x>", "&a;", "USD", "Buy",
-         "Sell", "Dividend", "Split", "Transfer", "Fee", "Tax", "Interest", "Deposit", "TRANSFER_OUT", "FEE", "DIV", "CASH", "OPT"]  # fmt: skip
+NASTY = ["", "-", "0", "-1", "1e400", "NaN", "=cmd()", "\0", "\u202e", '"', "'", "9" * 60, "2999-01-01", "1900-01-01", "<x>", "&a;", "USD", "Buy",  # noqa: E501
+         "Sell", "Dividend", "Split", "Transfer", "Fee", "Tax", "Interest", "Deposit", "TRANSFER_OUT", "FEE", "DIV", "CASH", "OPT"]  # fmt: skip  # noqa: E501
 
 
 def test_formats_have_names_that_differ_and_titles():

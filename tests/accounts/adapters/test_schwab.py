@@ -133,7 +133,7 @@ def fidelity(*rows: tuple[str, ...]) -> str:
         f'{day},"Mine","{account}","{action}",{symbol},"About it",Cash,USD,{price},{quantity},,,{accrued},{amount},\n'
         for day, account, action, symbol, price, quantity, accrued, amount in rows
     ]
-    tail = '\n\n,,,\n"The data and information in this spreadsheet, is provided to you solely, for your use"\nDate downloaded 12/03/2025 3:00 pm\n'
+    tail = '\n\n,,,\n"The data and information in this spreadsheet, is provided to you solely, for your use"\nDate downloaded 12/03/2025 3:00 pm\n'  # noqa: E501
     return "\n\n,,,,\n" + FIDELITY + "".join(made) + tail
 
 
