@@ -35,7 +35,7 @@ FORMAT_NAMES = [(AUTO, "Recognize it"), *((reader.name, reader.title) for reader
 class ImportForm(ServiceForm):
     """A file to be read into an account's ledger."""
 
-    file = forms.FileField(max_length=255, widget=UnfoldAdminFileFieldWidget, help_text="A statement of a broker, or an event log.")
+    file = forms.FileField(max_length=255, widget=UnfoldAdminFileFieldWidget, help_text="A broker's statement, or an event log.")
     format = forms.ChoiceField(choices=FORMAT_NAMES, initial=AUTO, widget=UnfoldAdminSelectWidget)
     dry_run = False
 
