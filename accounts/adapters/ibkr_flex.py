@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 from accounts.adapters.base import NotReadable, StatementFile
 from accounts.adapters.markup import Element, elements
 from accounts.domain.figures import figure
-from accounts.domain.happenings import Happening, Lines, settled
+from accounts.domain.happenings import Happening, Lines
 from accounts.domain.ibkr import SOURCE, Record, base_currency, cash
 from accounts.domain.ibkr_actions import action_of, corporate, transferred
 from accounts.domain.ibkr_trades import trade
 from accounts.domain.moments import said_day
 from accounts.domain.statements import CashBalance, Heading, Holding, Item, LineRefused, Refusal
+from accounts.domain.takebacks import settled
 
 ACTION = "CorporateAction"
 HEADS = frozenset({"FlexQueryResponse", "FlexStatements", "FlexStatement", "AccountInformation"})

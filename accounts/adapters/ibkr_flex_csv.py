@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 from accounts.adapters.base import NotReadable, StatementFile
 from accounts.adapters.table import Record as Cells
 from accounts.adapters.table import delimiter_of, records
-from accounts.domain.happenings import Happening, Lines, settled
+from accounts.domain.happenings import Happening, Lines
 from accounts.domain.ibkr import SOURCE, Record, base_currency, cash, plain_name
 from accounts.domain.ibkr_actions import action_of, corporate, transferred
 from accounts.domain.ibkr_trades import trade
 from accounts.domain.statements import CashBalance, Holding, Item, LineRefused, Refusal
+from accounts.domain.takebacks import settled
 
 # names of columns of which at least three stand in any row of headings
 KNOWN = frozenset(

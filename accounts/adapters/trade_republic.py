@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 from accounts.adapters.base import StatementFile
 from accounts.adapters.table import Passed, Row, certain, needed, read_rows, rows
 from accounts.domain.figures import Style
-from accounts.domain.happenings import Happening, Lines, currency_of, flow, settled, transfer
+from accounts.domain.happenings import Happening, Lines, currency_of, flow, transfer
 from accounts.domain.holdings import with_holdings
 from accounts.domain.ledger import ZERO, EntryKind
 from accounts.domain.listings import coin
 from accounts.domain.moments import stamp
 from accounts.domain.statements import InstrumentHints, Item, LineRefused
+from accounts.domain.takebacks import settled
 
 SOURCE = "trade_republic"
 BERLIN, UTC = ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")
