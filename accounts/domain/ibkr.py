@@ -170,7 +170,7 @@ def _kind_of_cash(kind: str, description: str, amount: Decimal) -> EntryKind | N
     """Return the kind of entry that a movement of cash is."""
     if kind.startswith("dividends") or kind.startswith("payment in lieu") or kind == "dividend":
         return EntryKind.RETURN_OF_CAPITAL if "RETURN OF CAPITAL" in description.upper() else EntryKind.DIVIDEND
-    if "interest" in kind:
+    if "interest" in kind or "income" in kind:
         return EntryKind.INTEREST
     if "withholding" in kind or "tax" in kind:
         return EntryKind.TAX

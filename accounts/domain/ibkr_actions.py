@@ -64,10 +64,11 @@ def _split(records: Sequence[Record], moved: Sequence[Decimal], ratio: str) -> I
 
 
 def _other(record: Record, quantity: Decimal, *, alone: bool) -> Happening:
-    """Return one side of a merger, a tender, a spin-off; what is bought out for money alone is sold."""
+    """Return one side of a merger, a tender, a spin-off; what is bought out for money alone, or for nothing, is sold."""
     proceeds = money(record.number("proceeds") or ZERO, "proceeds")
     said = described(record).upper().replace("-", "")
-    if alone and quantity < 0 and proceeds > 0:
+    worthless = record.text("type").upper() == "DW" or "WORTHLESS" in said or "DELIST" in said
+    if alone and quantity < 0 and (proceeds > 0 or worthless):
         return replace(_action(record, EntryKind.SELL, quantity), cash=proceeds)
     if not quantity:
         if not proceeds:

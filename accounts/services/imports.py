@@ -24,6 +24,7 @@ from accounts.models.users import check_time_zone
 from accounts.services import ledger
 from accounts.services.accounts import refuse_closed
 from accounts.services.instruments import InstrumentNames
+from marketdata.domain.money import plain
 
 CHUNK = 1_000
 MAX_NAME = 255
@@ -185,12 +186,16 @@ class _Run:
         if line.draft.occurred_at > self.at + CLOCK_SKEW:
             raise LineRefused("future_time", "timestamp: the time lies in the future.")
         instrument = self.names.meant_by(line)
-        return completed(
+        draft = completed(
             line,
             instrument_id=instrument.pk if instrument else None,
             currency=instrument.currency if instrument else self.account.base_currency,
             multiplier=instrument.multiplier if instrument else Decimal(1),
         )
+        base = self.account.base_currency
+        if line.rate and line.rate.currency == base != draft.currency and not line.reverses:
+            return replace(draft, data={**draft.data, "fx_rate": plain(line.rate.value)})
+        return draft
 
     def _linked(self, line: StatementLine, draft: EntryDraft) -> _Ready:
         """Return a line with the entry it takes back, whose mirror image it must be, or the one it replaces."""

@@ -86,6 +86,16 @@ class TestCorporateActions:
         )
         assert said(text, "kind", "quantity", "price", "cash") == [("SELL", "-367", "1.1047", "405.4249")]
 
+    def test_units_that_became_worthless_are_sold_for_nothing(self):
+        gone = action(
+            symbol="BUST",
+            isin="US67075E1082",
+            quantity="-50",
+            type="DW",
+            description="(BUST) DELISTED (BUST, BUST INC, US67075E1082)",
+        )
+        assert said(flex(gone), "kind", "quantity", "price", "cash") == [("SELL", "-50", "0", "0")]
+
     def test_a_spin_off_and_a_stock_dividend_bring_units(self):
         spun = action(
             symbol="KID", isin="", quantity="5", description="ACME(US0378331005) SPINOFF 1 FOR 4 (KID, KID INC, US0000000001)"
