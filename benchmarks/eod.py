@@ -1,8 +1,10 @@
 """End of day for 10,000 accounts of 20 positions each, in restartable chunks, beside one set-based statement.
 
 Ours takes every account from one day to the next: the snapshot, every position at its new price, and how far the account has
-been derived, each chunk of 500 in its transaction. The baseline is the same statement over all accounts at once. Beside them:
-one plain INSERT ... SELECT that writes a total per account and nothing else, and accounts caught up one by one.
+been derived, each chunk of 500 in its transaction and under its locks. The baseline writes the same rows in one set-based
+statement over all accounts, and asks about nothing: no lock, no look at what else may have changed, no index of returns, no
+causes of the gain. Beside them: a plain INSERT ... SELECT that writes a total per account and nothing else (a twentieth of the
+rows), and accounts caught up one by one.
 """
 
 from __future__ import annotations
@@ -16,12 +18,13 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import connections
+from django.db import connection, connections, transaction
 from uuid_utils.compat import uuid7
 
 from accounts.domain.ledger import EntryDraft, EntryKind
 from accounts.domain.roles import Role
-from accounts.models import Account, LedgerEntry, Membership, User
+from accounts.models import Account, Membership, User
+from accounts.models.ledger import as_row
 from accounts.models.tenancy import acting_as
 from benchmarks.harness import Harness
 from marketdata.models import Instrument
@@ -43,6 +46,30 @@ HISTORY = """
     SELECT id, '1d', %(day)s::timestamptz, %(day)s::timestamptz, 1, 1 FROM unnest(%(ids)s::uuid[]) AS i (id)
     ON CONFLICT (instrument_id, timeframe) DO UPDATE SET last_at = excluded.last_at, rows = marketdata_pricehistory.rows + 1
 """
+# The rows that ours writes: a snapshot and a note of each account, and each position at its new price.
+SAME_ROWS = """
+    WITH worth AS MATERIALIZED (
+        SELECT q.account_id, sum(q.quantity * bar.close) AS positions
+        FROM portfolio_position AS q
+        JOIN marketdata_bar AS bar
+          ON bar.instrument_id = q.instrument_id AND bar.timeframe = '1d' AND bar.timestamp = %(day)s::timestamptz
+        GROUP BY q.account_id
+    ), stood AS (
+        UPDATE portfolio_position AS q
+        SET market_price = bar.close, priced_on = %(day)s, market_value = q.quantity * bar.close,
+            value_in_base = q.quantity * bar.close, unrealized_gain = q.quantity * bar.close - q.cost_basis,
+            day_gain = q.quantity * bar.close - q.market_value
+        FROM marketdata_bar AS bar
+        WHERE bar.instrument_id = q.instrument_id AND bar.timeframe = '1d' AND bar.timestamp = %(day)s::timestamptz
+    ), noted AS (
+        UPDATE portfolio_projection SET valued_until = %(day)s, caught_up_at = %(now)s, series = series || '{}'
+        WHERE account_id IN (SELECT account_id FROM worth)
+    )
+    INSERT INTO portfolio_snapshot (account_id, date, total_value, cash, positions_value, buying_power, net_flow, day_gain,
+                                    total_gain, twr_index, priced)
+    SELECT account_id, %(day)s, 1000 + positions, 1000, positions, 1000, 0, 0, 0, 1, true FROM worth
+    ON CONFLICT (account_id, date) DO UPDATE SET total_value = excluded.total_value
+"""
 TOTALS = """
     INSERT INTO portfolio_snapshot (account_id, date, total_value, cash, positions_value, buying_power, net_flow, day_gain,
                                     total_gain, twr_index, priced)
@@ -60,13 +87,13 @@ def run(harness: Harness) -> None:
     measured = harness.interleave(
         {
             "chunks": world.of_chunks(CHUNK),
-            "one statement": world.of_chunks(len(world.accounts)),
+            "one statement": world.same_rows,
             "totals": world.totals,
             "one by one": world.one_by_one,
         }
     )
     for case, ours, baseline, goal in (
-        ("accounts a second, chunks of 500 : one statement", "chunks", "one statement", ">= 0.9"),
+        ("accounts a second, chunks of 500 : the same rows in one INSERT ... SELECT", "chunks", "one statement", ">= 0.9"),
         ("accounts a second, chunks of 500 : caught up one by one", "chunks", "one by one", ">= 25"),
         ("accounts a second, all that is derived : a total alone", "chunks", "totals", ">= 0.1"),
     ):
@@ -96,6 +123,17 @@ class World:
             return len(done) / took
 
         return contestant
+
+    def same_rows(self) -> float:
+        """Write the rows of one more day in one statement that asks about nothing, and take it back."""
+        self.next_day()
+        with transaction.atomic(using=SYSTEM), connections[SYSTEM].cursor() as cursor:
+            started = time.perf_counter()
+            cursor.execute(SAME_ROWS, {"day": self.day, "now": NOW})
+            took = time.perf_counter() - started
+            transaction.set_rollback(True, using=SYSTEM)
+        advance(account_ids=self.accounts, at=NOW)
+        return len(self.accounts) / took
 
     def totals(self) -> float:
         """Write a total per account for a day that nothing else speaks of, and take it back."""
@@ -130,6 +168,7 @@ def store_closes(world: World) -> None:
     with connections["owner"].cursor() as cursor:
         cursor.execute(CLOSE, asked)
         cursor.execute(HISTORY, asked)
+        cursor.execute("ANALYZE marketdata_bar")  # as autovacuum does: else the planner expects no bar of the day
 
 
 def make_world(number: int) -> World:
@@ -154,9 +193,13 @@ def make_world(number: int) -> World:
             for one in world.accounts
         )
         at = datetime.combine(FIRST, datetime.min.time(), UTC)
-        deposit = EntryDraft(kind=EntryKind.DEPOSIT, occurred_at=at, currency="USD", cash=Decimal(1000))
-        for one in world.accounts:
-            LedgerEntry.objects.append(account_id=one, actor_id=owner.pk, drafts=[deposit])
+        drafts = [
+            f"[{as_row(EntryDraft(kind=EntryKind.DEPOSIT, occurred_at=at, currency='USD', cash=Decimal(1000)))}]"
+            for _ in world.accounts
+        ]
+        with transaction.atomic(), connection.cursor() as cursor:  # all of them in one statement
+            given = "unnest(%s::uuid[], %s::text[]) AS given (id, rows)"
+            cursor.execute(f"SELECT ledger_append(id, %s, rows::jsonb, false) FROM {given}", [owner.pk, world.accounts, drafts])
     asked: dict[str, Any] = {"ids": world.accounts, "instruments": instruments, "held": POSITIONS, "day": FIRST, "now": NOW}
     with connections[SYSTEM].cursor() as cursor:
         for statement in POSITION, SNAPSHOT, PROJECTION:

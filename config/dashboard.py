@@ -26,7 +26,7 @@ from portfolio.services.projections import catch_up
 PERIODS = {"1m": "1M", "6m": "6M", "ytd": "YTD", "1y": "1Y", "all": "All"}
 RECENT_ENTRIES, RECENT_RUNS = 8, 5
 UNIX_DAY = date(1970, 1, 1).toordinal()
-ZERO = Decimal(0)
+ZERO, ONE = Decimal(0), Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _figures(user: User, account: Account, projection: Projection, period: str) 
         "as_of": last.date,
         "headline": _headline(account, last),
         "cards": _cards(account, performance, last, since_the_beginning=start is None),
-        "curves": _curves(shown, before, account.base_currency),
+        "curves": _curves(shown, before, account.base_currency, peak=ZERO if shown[0] is not days[0] else ONE),
         "positions": _positions(user, account, last),
         "cash": _share(last.cash, last) | {"value": money_text(last.cash, account.base_currency)},
         "missing": _named({name: f"since {since}" for name, (since, _) in projection.missing.items()}),
@@ -159,7 +159,7 @@ def _positions(user: User, account: Account, last: Snapshot) -> list[dict[str, A
             "quantity": quantity_text(position.quantity),
             "price": price_text(position.market_price),
             "value": money_text(position.value_in_base, account.base_currency),
-            "gain": money_text(position.unrealized_gain, position.instrument.currency, signed=True),
+            "gain": money_text(position.unrealized_gain, position.instrument.money, signed=True),
             "gain_percent": percent_text(position.unrealized_gain_pct, signed=True),
             "tone": _tone(position.unrealized_gain),
         }
@@ -188,9 +188,9 @@ def _recent_entries(user: User, account: Account) -> list[dict[str, Any]]:
     ]
 
 
-def _curves(days: Sequence[Point], deposits: Decimal, currency: str) -> dict[str, Any]:
+def _curves(days: Sequence[Point], deposits: Decimal, currency: str, *, peak: Decimal) -> dict[str, Any]:
     """Return the curves over successive days as the lists that the page's script draws."""
-    shown = thinned(list(dots(days, deposits=deposits)))
+    shown = thinned(list(dots(days, deposits=deposits, peak=peak)))
     return {
         "currency": currency,
         "days": [dot.day - UNIX_DAY for dot in shown],

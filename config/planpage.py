@@ -22,7 +22,6 @@ from portfolio.domain.rebalancing import Wishes
 from portfolio.selectors.figures import Figures
 from portfolio.selectors.past import figures_of
 from portfolio.selectors.plans import NoAllocation, Planned, Stock, allocation_of, drift_of, labels_of, planned_of, stock_of
-from portfolio.selectors.policies import checks_of
 from portfolio.selectors.rebalancing import Order, Rebalancing, chooses_lots, rebalancing_of
 from portfolio.services.policies import note_checks
 from portfolio.services.projections import catch_up
@@ -75,8 +74,7 @@ def _of_account(request: HttpRequest, account: Account) -> dict[str, Any]:
     try:
         catch_up(account_id=account.pk, at=timezone.now())
         figures = figures_of(account)
-        checks = checks_of(figures)
-        note_checks(account=account, checks=checks, at=timezone.now())
+        checks, _ = note_checks(account=account, at=timezone.now())
         page: dict[str, Any] = {"checks": [_check(check) for check in checks], "form": form} | _drift(request, figures)
     except ValidationError as refusal:
         return {"refusal": " ".join(refusal.messages)}

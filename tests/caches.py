@@ -31,8 +31,15 @@ def valkey(var: Path) -> Iterator[Valkey]:
         server.stop()
 
 
+class Address(str):
+    """Where a stub listens, and how often somebody asked there: who waits for an answer each time waits as often."""
+
+    says = b""
+    asked = 0
+
+
 @contextmanager
-def stub(says: bytes = b"") -> Iterator[str]:
+def stub(says: bytes = b"") -> Iterator[Address]:
     """Listen like Redis and answer whatever comes with some bytes, or never."""
     stopped = threading.Event()
     lines: list[socket.socket] = []
@@ -40,6 +47,7 @@ def stub(says: bytes = b"") -> Iterator[str]:
     def serve(line: socket.socket) -> None:
         with suppress(OSError):
             while line.recv(65536) and not stopped.is_set():
+                address.asked += 1
                 if says:
                     line.sendall(says)
 
@@ -51,9 +59,11 @@ def stub(says: bytes = b"") -> Iterator[str]:
                 threading.Thread(target=serve, args=[line], daemon=True).start()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = Address(f"redis://127.0.0.1:{listener.getsockname()[1]}/1")
+        address.says = says
         threading.Thread(target=accept, daemon=True).start()
         try:
-            yield f"redis://127.0.0.1:{listener.getsockname()[1]}/1"
+            yield address
         finally:
             stopped.set()
             with suppress(OSError):

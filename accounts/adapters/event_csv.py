@@ -19,6 +19,7 @@ from accounts.domain.json_text import read_json, write_json
 from accounts.domain.option_events import OptionLog
 from accounts.domain.statements import LineRefused, Refusal, StatementLine
 from marketdata.domain.money import plain
+from marketdata.domain.spreadsheets import harmless, looks_like_formula
 
 COLUMNS = ("event_id", "timestamp", "event_type", "data_json", "reason_json", "notes", "tags", "affects_cash", "cash_delta")
 NEEDED = ("event_id", "timestamp", "event_type")
@@ -41,7 +42,6 @@ ALIASES = {
     "cash": "cash_delta",
 } | {name.replace("_", ""): name for name in COLUMNS}
 
-RISKY = re.compile(r"'*[=+\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
 QUOTED = re.compile(r'[",\r\n]')
 STAMP = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})([T ](?P<time>\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?) ?(?P<zone>Z|UTC|[+-]\d{2}:?\d{2})?)?", re.ASCII
@@ -262,12 +262,12 @@ def _is_nothing(text: str) -> bool:
 
 def _safe(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula; a number is none."""
-    return f"'{text}" if RISKY.match(text) and not NUMBER.fullmatch(text) else text
+    return text if NUMBER.fullmatch(text) else harmless(text)
 
 
 def _unescaped(cell: str) -> str:
     """Return what a cell said before it was made safe."""
-    return cell[1:] if cell.startswith("'") and RISKY.match(cell) else cell
+    return cell[1:] if cell.startswith("'") and looks_like_formula(cell) else cell
 
 
 READERS = (EventLog(),)

@@ -28,6 +28,7 @@ from accounts.domain.ledger import (
 )
 from accounts.domain.roles import Role
 from accounts.models import LedgerEntry
+from accounts.selectors.instruments import currency_meant
 from accounts.services import ledger
 from marketdata.admin.base import ServiceForm, find
 from marketdata.domain.money import plain
@@ -156,7 +157,8 @@ class EntryForm(ServiceForm):
         draft = EntryDraft(
             kind=kind,
             occurred_at=given["occurred_at"],
-            currency=given["currency"].upper() or (instrument.currency if instrument else given["account"].base_currency),
+            currency=given["currency"].upper()
+            or currency_meant(instrument, priced=given.get("price") is not None, otherwise=given["account"].base_currency),
             instrument_id=instrument.pk if instrument else None,
             multiplier=instrument.multiplier if instrument else Decimal(1),
             data=given["data"] | stated(given),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -22,7 +22,7 @@ from accounts.domain.plans import TargetDraft
 from accounts.domain.roles import Role
 from accounts.models import Classification, Policy, Target, TargetAllocation, TargetBasis, Taxonomy
 from accounts.services import policies, targets, taxonomies
-from marketdata.admin.base import ServiceForm, figure, link, when
+from marketdata.admin.base import ServiceForm, figure, flag, link, link_to_list, when
 from marketdata.domain.display import percent_text
 from marketdata.domain.money import plain
 from marketdata.selectors.instruments import find_instrument
@@ -30,6 +30,9 @@ from marketdata.selectors.instruments import find_instrument
 TARGET = re.compile(r"(?P<what>.*\S)\s+(?P<weight>\d+(?:\.\d+)?)\s*(?P<percent>%?)", re.ASCII)
 HELP = "One target a line: what, and its weight, such as AAPL:XNAS 25 %, or EQUITY 0.6. What they leave over is cash."
 PERCENT = Decimal(100)
+IN_FORCE = flag("in_force", "In force")
+ENABLED = flag("enabled", "Watched")
+IN_IT = link_to_list(Classification, "What is in it", taxonomy__id="pk")
 
 
 class DecisionForm(ServiceForm):
@@ -133,8 +136,10 @@ def read_targets(lines: list[str], *, by_instrument: bool) -> Iterator[TargetDra
 class TargetAllocationAdmin(PlannedAdmin):
     """What the user's accounts are meant to hold."""
 
+    blank = "Write down what an account is meant to hold: by instrument, asset class, currency, or a taxonomy of your own."
+
     form = AllocationForm
-    list_display = ("name", link("account", "Account"), "basis", "in_force", "planned", "drift", when("updated_at", "Changed"))
+    list_display = ("name", link("account", "Account"), "basis", IN_FORCE, "planned", "drift", when("updated_at", "Changed"))
     list_filter = (BY_ACCOUNT, ("basis", ChoicesDropdownFilter))
     search_fields = ("name__icontains",)
     ordering = ("-id",)
@@ -195,13 +200,19 @@ class TaxonomyForm(DecisionForm):
 class TaxonomyAdmin(PlannedAdmin):
     """The ways in which instruments are grouped in the user's accounts."""
 
+    blank = "Group instruments as you see them, by region or theme, and plan weights for the groups."
+
     form = TaxonomyForm
-    list_display = ("name", link("account", "Account"), when("created_at", "Made"))
+    list_display = ("name", link("account", "Account"), IN_IT, when("created_at", "Made"))
     list_filter = (BY_ACCOUNT,)
     search_fields = ("name__icontains",)
     ordering = ("-id",)
     list_select_related = ("account",)
     fieldsets = ((None, {"fields": ("account", "name")}),)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Lead to what is in it, once it is there."""
+        return super().get_fieldsets(request, obj) if obj is None else ((None, {"fields": ("account", "name", IN_IT)}),)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let a taxonomy be thrown away that no allocation needs."""
@@ -230,6 +241,8 @@ class ClassificationForm(DecisionForm):
 class ClassificationAdmin(PlannedAdmin):
     """What was put into the categories of taxonomies."""
 
+    blank = "Make a taxonomy first, then put instruments into its categories, wholly or in part."
+
     form = ClassificationForm
     fixed = ("taxonomy", "instrument")
     list_display = (
@@ -257,6 +270,7 @@ class PolicyForm(DecisionForm):
     class Meta:
         model = Policy
         fields = ("account", "kind", "threshold", "enabled")
+        help_texts: ClassVar[Any] = {"threshold": "A share of the whole, from 0 to 1, such as 0.25."}
 
     def perform(self) -> Policy:
         """Set the bound, or another one."""
@@ -269,6 +283,8 @@ class PolicyForm(DecisionForm):
 class PolicyAdmin(PlannedAdmin):
     """The bounds that the user's accounts are meant to keep."""
 
+    blank = "Say how much of an account may be in one position, class or currency, in cash, or go into fees; members are told."
+
     form = PolicyForm
     add_role = change_role = Role.OWNER
     fixed = ("account", "kind")
@@ -276,7 +292,7 @@ class PolicyAdmin(PlannedAdmin):
         "kind",
         link("account", "Account"),
         figure("threshold", "At most", style="percent"),
-        "enabled",
+        ENABLED,
         when("created_at", "Set"),
     )
     list_filter = (BY_ACCOUNT, ("kind", ChoicesDropdownFilter))

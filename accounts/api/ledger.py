@@ -19,6 +19,7 @@ from accounts.api.problems import flatten
 from accounts.api.scoping import AccountScopedViewSet, caller
 from accounts.domain.ledger import EntryDraft, EntryKind, EntryRefused, from_magnitudes
 from accounts.models import Account, LedgerEntry
+from accounts.selectors.instruments import currency_meant
 from accounts.selectors.written import written
 from accounts.services import ledger
 from marketdata.api.fields import DecimalStringField, InstrumentField, StrictSerializer, TextField, UtcDateTimeField
@@ -259,11 +260,12 @@ class LedgerViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountSco
 
 
 def draft_of(attrs: Mapping[str, Any], account: Account) -> EntryDraft:
-    """Return the draft a client means; the currency is the instrument's, or the account's, where none is given."""
+    """Return the draft a client means; where none is given, the currency is the instrument's or the account's."""
     instrument = attrs["instrument"]
     draft = EntryDraft(
         kind=EntryKind(attrs["kind"]),
-        currency=attrs.get("currency") or (instrument.currency if instrument else account.base_currency),
+        currency=attrs.get("currency")
+        or currency_meant(instrument, priced=attrs["price"] is not None, otherwise=account.base_currency),
         instrument_id=instrument.pk if instrument else None,
         multiplier=instrument.multiplier if instrument else Decimal(1),
         reason_primary=attrs["reason"].get("primary", ""),

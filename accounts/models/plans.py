@@ -170,4 +170,4 @@ class TradeThresholds(models.Model):
         constraints = [models.CheckConstraint(condition=Q(window__gte=1, window__lte=1000), name="trade_window_is_sensible")]
 
     def __str__(self) -> str:
-        return f"thresholds of {self.account_id}"
+        return f"thresholds of {self.account}"

@@ -1,8 +1,16 @@
-"""Which instruments an account's people hold or watch."""
+"""Which instruments an account's people hold or watch, and what currency is meant where an entry names none."""
 
 from uuid import UUID
 
 from accounts.models import LedgerEntry, Watchlist
+from marketdata.models import Instrument
+
+
+def currency_meant(instrument: Instrument | None, *, priced: bool, otherwise: str) -> str:
+    """Return the currency of an entry that names none: a price is in what the instrument is quoted in, such as pence."""
+    if instrument is None:
+        return otherwise
+    return instrument.currency if priced else instrument.money
 
 
 def instruments_of(account_id: UUID, *, using: str = "default") -> set[UUID]:

@@ -21,6 +21,7 @@ from accounts.domain.ledger import CLOCK_SKEW, EntryDraft, EntryRefused
 from accounts.domain.statements import Item, LineRefused, Reference, Refusal, Remark, StatementLine, completed
 from accounts.models import Account, ImportBatch, ImportStatus, LedgerEntry, Link, User
 from accounts.models.users import check_time_zone
+from accounts.selectors.instruments import currency_meant
 from accounts.services import ledger
 from accounts.services.accounts import refuse_closed
 from accounts.services.instruments import InstrumentNames
@@ -189,7 +190,7 @@ class _Run:
         draft = completed(
             line,
             instrument_id=instrument.pk if instrument else None,
-            currency=instrument.currency if instrument else self.account.base_currency,
+            currency=currency_meant(instrument, priced=line.draft.price is not None, otherwise=self.account.base_currency),
             multiplier=instrument.multiplier if instrument else Decimal(1),
         )
         base = self.account.base_currency

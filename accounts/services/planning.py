@@ -31,6 +31,23 @@ def hold(account: Account) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [PURPOSE, str(account.pk)])
 
 
+class Gone(ValidationError):
+    """Somebody threw away what was to be changed."""
+
+
+def held(row: Row, account: Account) -> Row:
+    """Hold the plans of a row's account, and return the row as it is now: others may have changed it since it was read.
+
+    :raises AccountClosed: if the account is closed
+    :raises Gone: if it is there no more
+    """
+    hold(account)
+    found: Row | None = type(row)._default_manager.filter(pk=row.pk).first()
+    if found is None:
+        raise Gone("It was deleted meanwhile; make it anew.", code="gone")
+    return found
+
+
 def save(row: Row, *, named: str) -> Row:
     """Store a row with its fields checked.
 

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.models import Account, Policy, PolicyKind
-from accounts.services.planning import hold, save
+from accounts.services.planning import held, hold, save
 
 NAMED = "a policy of that kind; change it instead"
 MOST = Decimal(1)
@@ -35,8 +35,9 @@ def change_policy(*, policy: Policy, changes: Mapping[str, Any]) -> Policy:
 
     :raises ValidationError: by field
     :raises AccountClosed: if the account is closed
+    :raises Gone: if it was deleted meanwhile
     """
-    hold(policy.account)
+    policy = held(policy, policy.account)
     for name in {"threshold", "enabled"} & changes.keys():
         setattr(policy, name, changes[name])
     return _save(policy)

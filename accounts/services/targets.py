@@ -11,7 +11,7 @@ from django.db import transaction
 
 from accounts.domain.plans import Basis, PlanRefused, TargetDraft, check_targets
 from accounts.models import Account, Target, TargetAllocation, TargetBasis, Taxonomy
-from accounts.services.planning import hold, refused, save
+from accounts.services.planning import held, hold, refused, save
 from marketdata.services.instruments import follow
 
 NAMED = "an allocation of that name"
@@ -46,8 +46,9 @@ def change_allocation(*, allocation: TargetAllocation, changes: Mapping[str, Any
     :raises NameTaken: if the account has another allocation of that name
     :raises ValidationError: by field, if a target cannot stand or they add up to more than 1
     :raises AccountClosed: if the account is closed
+    :raises Gone: if it was deleted meanwhile
     """
-    hold(allocation.account)
+    allocation = held(allocation, allocation.account)
     for name in {"name", "basis", "taxonomy", "in_force"} & changes.keys():
         setattr(allocation, name, changes[name])
     if "basis" in changes and "taxonomy" not in changes and changes["basis"] != TargetBasis.TAXONOMY:
@@ -104,7 +105,8 @@ def _check(allocation: TargetAllocation, targets: Sequence[TargetDraft]) -> None
         raise _wrong("Name the taxonomy whose categories the weights are for.", "required")
     if not by_taxonomy and allocation.taxonomy is not None:
         raise _wrong(f"Weights by {allocation.basis} need no taxonomy; leave it out.", "not_needed")
-    if allocation.taxonomy is not None and allocation.taxonomy.account_id != allocation.account_id:
+    chosen = allocation.taxonomy
+    if chosen is not None and not Taxonomy.objects.filter(account=allocation.account_id, pk=chosen.pk).exists():
         raise _wrong("The account has no such taxonomy.", "does_not_exist")
     allocation.clean_fields(exclude={"account", "taxonomy", "updated_at"})
     try:

@@ -13,7 +13,7 @@ from django.db.models import ProtectedError
 
 from accounts.domain.plans import PlanRefused, check_shares
 from accounts.models import Account, Classification, TargetAllocation, Taxonomy
-from accounts.services.planning import hold, refused, save
+from accounts.services.planning import held, hold, refused, save
 from marketdata.models import Instrument
 
 
@@ -37,8 +37,9 @@ def rename_taxonomy(*, taxonomy: Taxonomy, name: str) -> Taxonomy:
     """Call a taxonomy otherwise.
 
     :raises NameTaken: if the account has one of that name
+    :raises Gone: if it was deleted meanwhile
     """
-    hold(taxonomy.account)
+    taxonomy = held(taxonomy, taxonomy.account)
     taxonomy.name = name
     return save(taxonomy, named="a taxonomy of that name")
 
@@ -67,8 +68,9 @@ def classify(
     :raises NameTaken: if it is in that category already
     :raises ValidationError: by field, if its shares would add up to more than all of it
     :raises AccountClosed: if the account is closed
+    :raises Gone: if the taxonomy was deleted meanwhile
     """
-    hold(account)
+    taxonomy = held(taxonomy, account)
     made = Classification(account=account, taxonomy=taxonomy, instrument=instrument, category=category, weight=weight)
     return _put(made)
 
@@ -79,8 +81,9 @@ def reclassify(*, classification: Classification, changes: Mapping[str, Any]) ->
 
     :raises NameTaken: if it is in that category already
     :raises ValidationError: by field, if its shares would add up to more than all of it
+    :raises Gone: if it was deleted meanwhile
     """
-    hold(classification.account)
+    classification = held(classification, classification.account)
     for name in {"category", "weight"} & changes.keys():
         setattr(classification, name, changes[name])
     return _put(classification)

@@ -76,6 +76,8 @@ class BaseAdmin(ModelAdmin):
     list_max_show_all = 50
     list_filter_submit = True
     sortable_by: ClassVar[Any] = ()
+    blank: ClassVar[str] = ""  # what an empty list says: where its records come from
+    from_ledger: ClassVar[bool] = False  # whether they follow from what is posted there
     actions = None
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -275,6 +277,25 @@ def badge(path: str, label: str, colors: Mapping[str, str]) -> Cell:
     column = _column(cell, f"badge_{path.replace('__', '_')}", label)
     column.label = dict(colors) | {None: ""}  # type: ignore[attr-defined]
     return column
+
+
+def flag(path: str, label: str, *, yes: str = "yes") -> Cell:
+    """Return a column that says something where a thing is so, and nothing where it is not: neither is good or bad."""
+    shown = format_html('<span class="tag">{}</span>', yes)
+    return _column(lambda row: shown if follow_path(row, path) else NOTHING, f"flag_{path.replace('__', '_')}", label)
+
+
+def on_day(path: str, label: str) -> Cell:
+    """Return a column that shows the day of an instant in UTC, by which figures count; the exact time is shown on hovering."""
+
+    def cell(row: Any) -> str:
+        value: datetime | None = follow_path(row, path)
+        if value is None:
+            return NOTHING
+        exact = value.astimezone(UTC).isoformat(" ", "milliseconds")[:-6]
+        return SafeString(f'<time class="nowrap" datetime="{value.isoformat()}" title="{exact} UTC">{exact[:10]}</time>')
+
+    return _column(cell, f"day_{path.replace('__', '_')}", label)
 
 
 def link(path: str, label: str, *, text: str = "") -> Cell:

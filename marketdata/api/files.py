@@ -17,6 +17,7 @@ from django.http import FileResponse
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.renderers import BaseRenderer
 
+from marketdata.domain.spreadsheets import FORMULA
 from marketdata.selectors.series import Asked, read_series, windows
 
 MOST_ROWS = 5_000_000
@@ -24,7 +25,6 @@ IN_MEMORY = 1 << 20
 BLOCK = 1 << 16
 TEXTS = ["instrument", "conditions"]
 CSV, PARQUET = "text/csv", "application/vnd.apache.parquet"
-RISKY = r"^'*[=+\-@\t\r\n\x{ff0b}\x{ff0d}\x{ff1d}\x{ff20}]"  # what a spreadsheet takes for the start of a formula
 
 
 class FileRenderer(BaseRenderer):
@@ -118,7 +118,7 @@ def _cell(field: pa.Field) -> pl.Expr:
     if pa.types.is_integer(kind):
         return column
     text = column.cast(pl.String)
-    return pl.when(text.str.contains(RISKY)).then("'" + text).otherwise(text)
+    return pl.when(text.str.contains(FORMULA)).then("'" + text).otherwise(text)
 
 
 Write = Callable[[IO[bytes], Asked, Iterator[pa.Table]], None]

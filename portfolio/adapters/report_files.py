@@ -8,26 +8,20 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import chain, count, islice
 from typing import IO, Any
 
 import orjson
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
 
 from marketdata.domain.money import plain
-from portfolio.domain.reports import Column, Kind, Report, Table, as_kept_by_spreadsheets, harmless
+from marketdata.domain.spreadsheets import harmless
+from portfolio.adapters.workbooks import BOLD, WHOLE, Workbook, day_cell, flag_cell, instant_cell, number_cell, text_cell
+from portfolio.domain.reports import Kind, Report, Table, as_kept_by_spreadsheets
 
 MOST_ROWS = 1_000_000  # of a sheet; a spreadsheet holds a little more
-LONGEST_CELL = 32_000
-UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-ESCAPE = re.compile(r"_(?=x[0-9A-Fa-f]{4}_)")  # how a workbook would spell a character
-FORMATS = {Kind.DAY: "yyyy-mm-dd", Kind.INSTANT: "yyyy-mm-dd hh:mm:ss", Kind.NUMBER: "#,##0.00########", Kind.WHOLE: "0"}
 WIDTHS = {Kind.DAY: 12, Kind.INSTANT: 20, Kind.NUMBER: 16, Kind.WHOLE: 10, Kind.FLAG: 10, Kind.TEXT: 18}
 BATCH = 500
 
@@ -105,72 +99,60 @@ def _json_cell(value: Any) -> Any:
 
 def write_xlsx(file: IO[bytes], report: Report, section: str) -> None:
     """Write a workbook with a sheet for each table, and one that says what the report is of."""
-    book = Workbook(write_only=True)
+    book = Workbook(file)
     for table in report.tables:
         _write_sheets(book, table)
     _write_about(book, report)
-    book.save(file)
+    book.close()
 
 
 def _write_sheets(book: Workbook, table: Table) -> None:
-    """Write a table to a sheet, and on to another where one is full."""
-    kinds = [column.kind for column in table.columns]
-    sheet = _sheet(book, table.name.capitalize(), table.columns)
-    for number, row in enumerate(table.rows, 1):
-        if number % MOST_ROWS == 0:
-            sheet = _sheet(book, f"{table.name.capitalize()} {number // MOST_ROWS + 1}", table.columns)
-        sheet.append([_xlsx_cell(sheet, value, kind) for value, kind in zip(row, kinds, strict=True)])
-
-
-def _sheet(book: Workbook, title: str, columns: Sequence[Column]) -> Any:
-    """Return a fresh sheet with its columns on top, which stay in sight."""
-    sheet: Any = book.create_sheet(title)
-    sheet.freeze_panes = "A2"
-    for place, column in enumerate(columns, 1):
-        sheet.column_dimensions[get_column_letter(place)].width = max(WIDTHS[column.kind], len(column.name) + 2)
-    heads = [_text_cell(sheet, column.name.replace("_", " ").capitalize()) for column in columns]
-    for head in heads:
-        head.font = Font(bold=True)
-    sheet.append(heads)
-    return sheet
+    """Write a table to a sheet, and on to another where one is full; their columns stay in sight on top."""
+    tellers = [_cell_of(column.kind) for column in table.columns]
+    widths = [max(WIDTHS[column.kind], len(column.name) + 2) for column in table.columns]
+    heads = [text_cell(_title(column.name), BOLD) for column in table.columns]
+    rows = iter(table.rows)
+    rest: Iterable[Sequence[Any]] = rows
+    for number in count(1):
+        title = table.name.capitalize() if number == 1 else f"{table.name.capitalize()} {number}"
+        with book.sheet(title, widths, frozen=True) as sheet:
+            sheet.add(heads)
+            for row in islice(rest, MOST_ROWS):
+                sheet.add(["" if value is None else tell(value) for value, tell in zip(row, tellers, strict=True)])
+        if (following := next(rows, None)) is None:
+            break
+        rest = chain([following], rows)
 
 
 def _write_about(book: Workbook, report: Report) -> None:
     """Write what a report is of."""
-    sheet: Any = book.create_sheet("About")
-    sheet.column_dimensions["A"].width, sheet.column_dimensions["B"].width = 16, 60
     lines = (
         {"report": report.name} | dict(report.about) | {"times": "UTC", "numbers": "Rounded to 15 digits; exact in CSV and JSON."}
     )
-    for name, value in lines.items():
-        told = "" if value is None else _told(value)
-        sheet.append([_text_cell(sheet, name.replace("_", " ").capitalize()), _text_cell(sheet, told)])
+    with book.sheet("About", (16, 60)) as sheet:
+        for name, value in lines.items():
+            sheet.add([text_cell(_title(name)), text_cell(harmless("" if value is None else _told(value)))])
 
 
-def _xlsx_cell(sheet: Any, value: Any, kind: Kind) -> Any:
-    """Return a cell of a workbook: numbers and days as such, every other value as a text."""
-    if value is None:
-        return None
-    if kind is Kind.TEXT:
-        return _text_cell(sheet, str(value))
-    if kind is Kind.FLAG:
-        return bool(value)
-    held = value
-    if isinstance(value, Decimal):
-        held = float(as_kept_by_spreadsheets(value))
-    elif isinstance(value, datetime):
-        held = value.astimezone(UTC).replace(tzinfo=None)
-    cell = WriteOnlyCell(sheet, held)
-    cell.number_format = FORMATS[kind]
-    return cell
+def _title(name: str) -> str:
+    """Return what a column is called on top of it."""
+    return name.replace("_", " ").capitalize()
 
 
-def _text_cell(sheet: Any, text: str) -> Any:
-    """Return a cell that is a text, whatever the text looks like."""
-    cell = WriteOnlyCell(sheet, "")
-    cell._value = ESCAPE.sub("_x005F_", UNWRITABLE.sub("\ufffd", harmless(text)))[:LONGEST_CELL]
-    cell.data_type = "s"
-    return cell
+def _cell_of(kind: Kind) -> Callable[[Any], str]:
+    """Return how the values of a kind are told in a workbook: numbers and days as such, texts harmless."""
+    match kind:
+        case Kind.TEXT:
+            return lambda value: text_cell(harmless(str(value)))
+        case Kind.FLAG:
+            return flag_cell
+        case Kind.DAY:
+            return day_cell
+        case Kind.INSTANT:
+            return instant_cell
+        case Kind.WHOLE:
+            return lambda value: number_cell(value, WHOLE)
+    return lambda value: number_cell(float(as_kept_by_spreadsheets(value)))
 
 
 Write = Callable[[IO[bytes], Report, str], None]

@@ -8,26 +8,27 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.decorators import action
+from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin
 from accounts.domain.roles import Role
 from accounts.models import LedgerEntry
-from marketdata.admin.base import Cell, figure, leave, link, page_of, when
+from marketdata.admin.base import Cell, figure, flag, leave, link, on_day, page_of, when
 from marketdata.domain.display import NOTHING
 from portfolio.admin.lot_forms import ChoiceDialog, TransferDialog
 from portfolio.admin.why import WhyAdmin
 from portfolio.models import Closure, Lot
 
-OWN = "instrument__currency"
+OWN = "instrument__money"
 BY_INSTRUMENT = ("instrument", AutocompleteSelectFilter)
 QUANTITY = figure("quantity", "Quantity", style="quantity")
 REMAINING = figure("remaining", "Remaining", style="quantity")
 COST = figure("cost", "Cost", currency=OWN)
+COST_UNIT = figure("cost", "Cost", currency=OWN, unit=True)
 PROCEEDS = figure("proceeds", "Proceeds", currency=OWN)
-GAIN = figure("gain", "Gain", signed=True, colored=True, currency=OWN)
-DISALLOWED = figure("disallowed_loss", "Disallowed loss", zero=False, currency=OWN)
+GAIN = figure("gain", "Gain", signed=True, colored=True, currency=OWN, unit=True)
+DISALLOWED = figure("disallowed_loss", "Disallowed", zero=False, currency=OWN)
 DAYS = figure("holding_days", "Days held", style="quantity")
 
 
@@ -54,7 +55,10 @@ def entry_link(entry: str, sequence: str, label: str) -> Cell:
 
 
 OPENED_BY = entry_link("entry_id", "sequence", "Entry")
-BOTH_ENTRIES = (entry_link("opening_id", "opening", "Opened by"), entry_link("closing_id", "closing", "Closed by"))
+CLOSED_BY = entry_link("closing_id", "closing", "Closed by")
+MISSING = flag("missing", "Acquisition", yes="missing")
+WASH_SALE = flag("wash_sale", "Wash sale")
+TACKED = figure("tacked_days", "Days held before", style="quantity", zero=False)
 
 
 @admin.register(Lot)
@@ -62,15 +66,17 @@ class LotAdmin(MemberAdmin):
     """Units bought together and still held, the oldest of an instrument first."""
 
     list_display = (
-        when("opened_at", "Opened"),
+        on_day("opened_at", "Opened"),
         link("instrument", "Instrument"),
         link("account", "Account"),
         QUANTITY,
         REMAINING,
-        COST,
+        COST_UNIT,
         OPENED_BY,
-        "missing",
+        MISSING,
     )
+    blank = "A lot is opened by every purchase, and by units that come in some other way. Post one, or import what happened."
+    from_ledger = True
     list_filter = (BY_ACCOUNT, BY_INSTRUMENT, "missing")
     search_fields = ("instrument__symbol__istartswith",)
     ordering = ("account_id", "instrument_id", "number")
@@ -81,7 +87,7 @@ class LotAdmin(MemberAdmin):
             None,
             {"fields": (("instrument", "account"), (when("opened_at", "Opened"), entry_link("entry_id", "sequence", "Entry")))},
         ),
-        ("Figures", {"fields": ((QUANTITY, REMAINING), (COST, "tacked_days"), "missing")}),
+        ("Figures", {"fields": ((QUANTITY, REMAINING), (COST_UNIT, TACKED), MISSING)}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Lot]:
@@ -114,28 +120,28 @@ class ClosureAdmin(WhyAdmin):
     """What was sold against each lot, the last first."""
 
     list_display = (
-        when("closed_at", "Closed"),
+        on_day("closed_at", "Closed"),
         link("instrument", "Instrument"),
         link("account", "Account"),
         QUANTITY,
         COST,
         PROCEEDS,
         GAIN,
-        DAYS,
-        "term",
+        "held",
         DISALLOWED,
-        *BOTH_ENTRIES,
     )
+    blank = "A closed lot is what a sale realized of a purchase; there has been none."
+    from_ledger = True
     list_filter = (BY_ACCOUNT, BY_INSTRUMENT, "long_term", "wash_sale", "missing")
     search_fields = ("instrument__symbol__istartswith",)
     ordering = ("-account_id", "-number")
     list_select_related = ("account", "instrument")
     fieldsets = (
         (None, {"fields": (("instrument", "account"), (when("opened_at", "Opened"), when("closed_at", "Closed")))}),
-        ("Figures", {"fields": ((QUANTITY, GAIN), (COST, PROCEEDS), (DAYS, "term"), ("wash_sale", DISALLOWED), "missing")}),
+        ("Figures", {"fields": ((QUANTITY, GAIN), (COST, PROCEEDS), (DAYS, "term"), (WASH_SALE, DISALLOWED), MISSING)}),
         (
             "Entries",
-            {"fields": ((entry_link("opening_id", "opening", "Opened by"), entry_link("closing_id", "closing", "Closed by")),)},
+            {"fields": ((entry_link("opening_id", "opening", "Opened by"), CLOSED_BY),)},
         ),
     )
     readonly_fields = ("term",)
@@ -144,6 +150,11 @@ class ClosureAdmin(WhyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Closure]:
         """Return the closures with the entries that opened and closed them."""
         return with_entries(super().get_queryset(request), opening_id="opening", closing_id="closing")
+
+    @display(description="Held")
+    def held(self, closure: Closure) -> str:
+        """Return for how many days it was held, and what that counts as."""
+        return format_html('<span class="nowrap">{} days, {}</span>', closure.holding_days, closure.term.lower())
 
     def has_choose_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let those choose lots who may write in the account."""

@@ -20,16 +20,16 @@ from portfolio.admin.action_forms import ActionDialog
 from portfolio.admin.why import WhyAdmin
 from portfolio.models import Closure, Lot, Position
 
-OWN = "instrument__currency"
+OWN = "instrument__money"
 QUANTITY = figure("quantity", "Quantity", style="quantity")
-AVERAGE = figure("average_price", "Average price", style="price")
+AVERAGE = figure("average_price", "Average", style="price")
 COST = figure("cost_basis", "Cost", currency=OWN)
 PRICE = figure("market_price", "Price", style="price")
 VALUE = figure("market_value", "Value", currency=OWN, unit=True)
-UNREALIZED = figure("unrealized_gain", "Unrealized gain", signed=True, colored=True, currency=OWN)
+UNREALIZED = figure("unrealized_gain", "Unrealized", signed=True, colored=True, currency=OWN)
 UNREALIZED_PERCENT = figure("unrealized_gain_pct", "%", style="percent", signed=True, colored=True)
 DAY = figure("day_gain", "Day", signed=True, colored=True, currency=OWN)
-REALIZED = figure("realized_gain", "Realized gain", signed=True, colored=True, currency=OWN)
+REALIZED = figure("realized_gain", "Realized gain", signed=True, colored=True, currency=OWN, unit=True)
 INCOME = figure("income", "Income", currency=OWN)
 FEES = figure("fees", "Fees", currency=OWN)
 TAXES = figure("taxes", "Taxes", currency=OWN)
@@ -66,8 +66,9 @@ class PositionAdmin(WhyAdmin):
         VALUE,
         UNREALIZED,
         UNREALIZED_PERCENT,
-        REALIZED,
     )
+    blank = "A position is what the entries of an account add up to. Post a purchase, or import what happened."
+    from_ledger = True
     list_filter = (BY_ACCOUNT, HeldFilter, ("instrument", AutocompleteSelectFilter))
     search_fields = ("instrument__symbol__istartswith", "instrument__name__icontains")
     ordering = ("-account_id", "-instrument_id")

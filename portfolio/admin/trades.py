@@ -4,12 +4,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.decorators import display
 
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin
 from accounts.domain.roles import Role
-from accounts.models import TradeThresholds
+from accounts.models import Policy, PolicyKind, TradeThresholds
 from accounts.services.trade_thresholds import FIELDS, set_thresholds
-from marketdata.admin.base import ServiceForm, figure, link, when
+from marketdata.admin.base import ServiceForm, figure, link, list_of, when
 from portfolio.models import Alert
 from portfolio.tasks import watch_trades
 
@@ -45,6 +47,7 @@ class TradeThresholdsAdmin(MemberAdmin):
         figure("max_drawdown_pct", "Drawdown up to", style="percent"),
         "max_consecutive_losses",
     )
+    blank = "Set from where on the last closed trades are reason to worry: win rate, losses in a row and the like."
     list_display_links = ("window",)
     list_filter = (BY_ACCOUNT,)
     ordering = ("-account_id",)
@@ -73,8 +76,23 @@ class TradeThresholdsAdmin(MemberAdmin):
 class AlertAdmin(MemberAdmin):
     """The bounds of the user's accounts that are broken now."""
 
-    list_display = ("subject", link("account", "Account"), when("since", "Since"), "message")
+    list_display = ("about", link("account", "Account"), when("since", "Since"), "message")
+    readonly_fields = ("about", "bounds")
+    blank = "No bound is broken. Bounds are set for an account as a whole, and for its last closed trades."
     list_filter = (BY_ACCOUNT,)
     ordering = ("-id",)
     list_select_related = ("account",)
-    fieldsets = ((None, {"fields": ("account", "subject", when("since", "Since"), "message")}),)
+    fieldsets = ((None, {"fields": ("account", ("about", when("since", "Since")), "message", "bounds")}),)
+
+    @display(description="About")
+    def about(self, alert: Alert) -> str:
+        """Return what is watched."""
+        kind = alert.subject.removeprefix("policy:")
+        return str(dict(PolicyKind.choices).get(kind, "The last closed trades" if alert.subject == "trades" else kind))
+
+    @display(description="Where it is set")
+    def bounds(self, alert: Alert) -> str:
+        """Return the way to the bounds of the account."""
+        model = TradeThresholds if alert.subject == "trades" else Policy
+        address = list_of(model, account__id=alert.account_id)
+        return format_html('<a class="go" href="{}">Bounds</a>', address)

@@ -30,6 +30,10 @@ HEADS = {
     "days": "Day by day",
     "investor_flows": "Flows of the investor",
     "returns": "Returns between days with new prices",
+    "monthly": "Month by month",
+    "gains": "What was put in, and what came of it",
+    "gains_by_rates": "What rates made of it",
+    "replaced": "What put off the loss",
 }
 HIDDEN = frozenset({"id"})
 
@@ -65,7 +69,9 @@ def explanation_of(row: Position | Closure | Snapshot | Performance) -> Explanat
     match row:
         case Position():
             held = [one for one in figures.positions() if one.instrument_id == row.instrument_id]
-            return explained.positions(held).get(str(row.instrument_id))
+            found = explained.positions(held)
+            explained.gains(found, figures.currency, last_day=False)
+            return found.get(str(row.instrument_id))
         case Closure():
             closed = list(figures.closures().filter(number=row.number))
             return explained.closures(closed).get(row.number)

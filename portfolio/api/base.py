@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
@@ -26,7 +27,12 @@ from portfolio.selectors.figures import Figures
 from portfolio.selectors.past import figures_of
 from portfolio.services import answers, projections
 
-AS_OF = OpenApiParameter("as_of", OpenApiTypes.DATE, description="A day (YYYY-MM-DD): the figures at its end.")
+FIRST_YEAR, LAST_YEAR = 1900, 2200
+AS_OF = OpenApiParameter(
+    "as_of",
+    OpenApiTypes.DATE,
+    description="A day (YYYY-MM-DD): the figures at its end; of a day that was not valued yet, those of the last one that was.",
+)
 KNOWN_AT = OpenApiParameter("known_at", OpenApiTypes.DATETIME, description="A time: only entries recorded until then.")
 PAST = [AS_OF, KNOWN_AT]
 CURRENCY = OpenApiParameter(
@@ -52,6 +58,13 @@ class PastQuery(serializers.Serializer):
 
     as_of = DayField(required=False)
     known_at = UtcDateTimeField(required=False)
+
+    def validate_as_of(self, day: date) -> date:
+        """Refuse days that no figures can be of: years before and after them are reckoned with, too."""
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
+            told = f"Ask for a day from {FIRST_YEAR}-01-01 to {LAST_YEAR}-12-31."
+            raise serializers.ValidationError(told, code="out_of_range")
+        return day
 
 
 class CurrencyField(serializers.CharField):

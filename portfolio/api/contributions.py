@@ -14,9 +14,11 @@ from rest_framework.response import Response
 from marketdata.api.fields import DayField
 from marketdata.models import Instrument
 from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
+from portfolio.api.explain import EXPLAIN, MOST_EXPLAINED, ExplanationField, as_told, explains
 from portfolio.api.performance import PERIOD, RATIO
 from portfolio.domain.benchmark import NO_DAY
 from portfolio.selectors.contributions import contributions_of
+from portfolio.selectors.explained import Explained
 from portfolio.selectors.figures import names_of
 
 NO_CAPITAL = "Nothing was there at the start and nothing was put in."
@@ -56,6 +58,7 @@ class ContributionSerializer(serializers.Serializer):
     taxes = FigureField()
     gain = FigureField()
     contribution = FigureField(places=RATIO, allow_null=True)
+    explanation = ExplanationField()
 
 
 class ContributionsSerializer(serializers.Serializer):
@@ -77,13 +80,28 @@ class ContributionViewSet(FiguresViewSet):
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(parameters=[*PERIOD[:2], CURRENCY, *PAST], responses=ContributionsSerializer)
+    @extend_schema(parameters=[*PERIOD[:2], CURRENCY, *PAST, EXPLAIN], responses=ContributionsSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return the contributions from `start` up to, and without, `end`."""
         query = SpanQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         row = self.remembered("contributions", lambda: self.found(**query.validated_data), **query.validated_data)
-        return Response(row | {"missing": names_of(row["missing"])})
+        row |= {"missing": names_of(row["missing"])}
+        return Response(row | self.why(row, **query.validated_data) if explains(request) else row)
+
+    def why(self, row: dict[str, Any], *, start: date | None, end: date | None) -> dict[str, Any]:
+        """Return the rows with why they are what they are; the account's own is what its bridge says beyond the others."""
+        if len(row["results"]) > MOST_EXPLAINED:
+            told = (
+                f"With `explain` there are at most {MOST_EXPLAINED} rows, and here are {len(row['results'])}: ask for fewer days."
+            )
+            raise serializers.ValidationError({"explain": told})
+        found = Explained(self.figures).contributions(start=start, end=end)
+        return {
+            "results": [
+                {**one, "explanation": as_told(found[one["instrument"]], self.account, self.past)} for one in row["results"]
+            ]
+        }
 
     def found(self, *, start: date | None, end: date | None) -> dict[str, Any]:
         """Return the contributions as clients are told them, instruments in `missing` by their ids."""

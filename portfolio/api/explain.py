@@ -52,7 +52,7 @@ class TableSerializer(serializers.Serializer):
     left_out = serializers.IntegerField()
     rest = serializers.DictField(child=serializers.CharField())
     rows = serializers.ListField(child=serializers.DictField(child=serializers.JSONField(allow_null=True)))
-    link = serializers.CharField(required=False, help_text="All entries, page by page.")
+    link = serializers.CharField(required=False, help_text="All entries, page by page; or why what was held was.")
 
 
 class CitedSerializer(serializers.Serializer):
@@ -126,11 +126,19 @@ def explains(request: Request) -> bool:
     return bool(query.validated_data["explain"])
 
 
-def as_told(explanation: Explanation, account: Account, past: Mapping[str, Any], **filters: Any) -> dict[str, Any]:
-    """Return an explanation as clients are told it; its entries lead to the list of all of them."""
+def as_told(
+    explanation: Explanation, account: Account, past: Mapping[str, Any], day: date | None = None, **filters: Any
+) -> dict[str, Any]:
+    """Return an explanation as clients are told it; its entries lead to the list of all of them.
+
+    What was held on a `day` leads to its positions, which say why they are what they are.
+    """
     row = explanation.as_json()
+    known = {"known_at": past["known_at"].isoformat()} if past.get("known_at") else {}
+    if "holdings" in row["tables"] and day is not None:
+        address = reverse("position-list", kwargs={"account_id": account.pk})
+        row["tables"]["holdings"]["link"] = f"{address}?{urlencode({'explain': 1, 'as_of': day, **known})}"
     if "entries" in row["tables"]:
-        known = {"known_at": past["known_at"].isoformat()} if past.get("known_at") else {}
         address = reverse("entry-list", kwargs={"account_id": account.pk})
         row["tables"]["entries"]["link"] = f"{address}?{urlencode({**filters, **known})}"
     return row

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
 from django.http import Http404
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.api.scoping import caller, token_of
@@ -19,14 +23,18 @@ from accounts.models import Account
 from accounts.selectors.accounts import accounts_of
 from marketdata.api.fields import DayField, InstrumentField
 from portfolio.api.base import PAST, FigureField, PastQuery, currency_asked
+from portfolio.api.explain import EXPLAIN, MOST_EXPLAINED, ExplanationField, explains
 from portfolio.api.performance import BENCHMARK, PERIOD, RATIO, PerformanceSerializer, PeriodQuery, beside, told
+from portfolio.api.periods import DATES, PAGES, Dates, DatesQuery
 from portfolio.api.positions import UNITS, GainsSerializer
 from portfolio.api.snapshots import SnapshotSerializer
 from portfolio.api.summary import SummarySerializer
 from portfolio.domain.bridge import Daily
+from portfolio.domain.explain import Explanation
 from portfolio.models import Snapshot
 from portfolio.selectors.benchmark import compared
-from portfolio.selectors.figures import names_of
+from portfolio.selectors.explained_household import Address, ExplainedHousehold
+from portfolio.selectors.figures import Figures, names_of
 from portfolio.selectors.household import Household
 from portfolio.selectors.past import figures_of
 from portfolio.selectors.performance import periods_of
@@ -62,6 +70,7 @@ class JointSerializer(serializers.Serializer):
     weight = FigureField(places=RATIO, allow_null=True)
     gains = GainsSerializer(allow_null=True)
     accounts = serializers.ListField(child=serializers.CharField())
+    explanation = ExplanationField()
 
 
 class HouseholdPositionsSerializer(serializers.Serializer):
@@ -74,10 +83,12 @@ class HouseholdPositionsSerializer(serializers.Serializer):
 
 
 class HouseholdSnapshotsSerializer(serializers.Serializer):
-    """The daily values of the accounts together, oldest first; what went from one to another is no flow."""
+    """A page of the daily values of the accounts together; what went from one to another is no flow."""
 
     currency = serializers.CharField()
     results = SnapshotSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
     missing = serializers.ListField(child=serializers.CharField())
     reasons = serializers.DictField(child=serializers.CharField())
 
@@ -87,7 +98,7 @@ class HouseholdViewSet(GenericViewSet):
 
     serializer_class = SummarySerializer
     filter_backends = ()
-    pagination_class = None
+    pagination_class: Any = None
     accounts: list[Account]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -115,21 +126,43 @@ class HouseholdViewSet(GenericViewSet):
         return [found[pk] for pk in dict.fromkeys(asked)]
 
     @cached_property
-    def household(self) -> Household:
-        """The figures asked for."""
+    def past(self) -> dict[str, Any]:
+        """Which past is asked for, if any."""
         query = PastQuery(data=self.request.query_params)
         query.is_valid(raise_exception=True)
+        return dict(query.validated_data)
+
+    @cached_property
+    def household(self) -> Household:
+        """The figures asked for."""
         own = caller(self.request).base_currency
-        past: dict[str, date | datetime] = dict(query.validated_data)
-        members = [figures_of(account, **past) for account in self.accounts]  # type: ignore[arg-type]
+        members = [figures_of(account, **self.past) for account in self.accounts]
         return Household(members, currency_asked(self.request, own))
 
-    @extend_schema(parameters=[*OF, *PAST], responses=SummarySerializer)
+    def told(self, found: Explanation | None) -> dict[str, Any]:
+        """Return an explanation as a part of an answer."""
+        return {"explanation": found.as_json() if found else None}
+
+    def way(self, route: str) -> Address:
+        """Return a way to the addresses at which accounts say why of a day themselves."""
+        known = {"known_at": self.past["known_at"].isoformat()} if "known_at" in self.past else {}
+
+        def address(member: Figures, day: date) -> str:
+            asked = {"date": day} if route == "snapshot-list" else {"as_of": day}
+            query = urlencode({"explain": 1, "currency": self.household.currency, **asked, **known})
+            return f"{reverse(route, kwargs={'account_id': member.account.pk})}?{query}"
+
+        return address
+
+    @extend_schema(parameters=[*OF, *PAST, EXPLAIN], responses=SummarySerializer)
     def summary(self, request: Request) -> Response:
         """Return the accounts at a glance."""
-        return Response(SummarySerializer(self.household.summary()).data)
+        row = dict(SummarySerializer(self.household.summary()).data)
+        if explains(request):
+            row |= self.told(ExplainedHousehold(self.household).summary(self.way("snapshot-list")))
+        return Response(row)
 
-    @extend_schema(parameters=[*OF, *PERIOD, *BENCHMARK, *PAST], responses=PerformanceSerializer)
+    @extend_schema(parameters=[*OF, *PERIOD, *BENCHMARK, *PAST, EXPLAIN], responses=PerformanceSerializer)
     def performance(self, request: Request) -> Response:
         """Return how the accounts did together from `start` up to, and without, `end`."""
         query = PeriodQuery(data=request.query_params)
@@ -148,32 +181,72 @@ class HouseholdViewSet(GenericViewSet):
                 risk_free=float(asked["risk_free"]),
             )
             row = beside(row, found, benchmark)
-        return Response(row | {"missing": names_of(row["missing"])})
+        row |= {"missing": names_of(row["missing"])}
+        if explains(request):
+            other = None if benchmark is None else (benchmark, query.validated_data["benchmark_return"] == "total")
+            asked["risk_free"] = float(asked["risk_free"])
+            why = ExplainedHousehold(self.household).period(**asked, benchmark=other)
+            row |= self.told(why[0] if why else None)
+        return Response(row)
 
-    @extend_schema(parameters=[*OF, *PAST], responses=HouseholdPositionsSerializer)
+    @extend_schema(parameters=[*OF, *PAST, EXPLAIN], responses=HouseholdPositionsSerializer)
     def positions(self, request: Request) -> Response:
         """Return what the accounts hold together."""
-        return self.answer(HouseholdPositionsSerializer, self.household.positions())
+        joint, why = self.household.positions(), []
+        if few_explained(request, len(joint)):
+            why = ExplainedHousehold(self.household).positions(joint, self.way("position-list"))
+        return self.answer(HouseholdPositionsSerializer, joint, why)
 
-    @extend_schema(parameters=[*OF, *PERIOD[:2], *PAST], responses=HouseholdSnapshotsSerializer)
-    def snapshots(self, request: Request) -> Response:
-        """Return the daily values in [start, end)."""
-        query = PeriodQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        first, end = query.validated_data["start"], query.validated_data["end"]
-        days = [day for day in self.household.days(start=first, end=end) if first is None or day.date >= first]
-        return self.answer(HouseholdSnapshotsSerializer, [snapshot_of(day) for day in days])
-
-    def answer(self, serializer: type[serializers.Serializer], rows: list[Any]) -> Response:
-        """Return rows with what is missing, and why."""
+    def answer(
+        self, serializer: type[serializers.Serializer], rows: list[Any], why: Sequence[Explanation], **more: Any
+    ) -> Response:
+        """Return rows with what is missing, and why; `why` are their explanations, if they are asked for."""
         gap = self.household.gap()
         told_ = {
             "currency": self.household.currency,
             "results": rows,
             "missing": names_of(self.household.lacking()),
             "reasons": {"total_value": gap} if gap else {},
+            **more,
         }
-        return Response(serializer(told_).data)
+        answer = serializer(told_).data
+        for place, explanation in enumerate(why):
+            answer["results"][place] |= self.told(explanation)
+        return Response(answer)
+
+
+class HouseholdSnapshotViewSet(HouseholdViewSet):
+    """The daily values of several accounts together."""
+
+    pagination_class = api_settings.DEFAULT_PAGINATION_CLASS
+    ordering = "date"
+    ordering_fields = ("date",)
+
+    @extend_schema(parameters=[*OF, *DATES, *PAST, EXPLAIN, *PAGES], responses=HouseholdSnapshotsSerializer)
+    def snapshots(self, request: Request) -> Response:
+        """Return a page of daily values."""
+        query = DatesQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        within: Any = Dates.within(self.household.reach, **query.validated_data)
+        page: list[date] = list(self.paginate_queryset(within) or [])
+        first, end = (min(page), max(page) + timedelta(days=1)) if page else (None, None)
+        days = {day.date: day for day in self.household.days(start=first, end=end)} if page else {}
+        why: list[Explanation] = []
+        if few_explained(request, len(page)):
+            told_of = ExplainedHousehold(self.household).days(page, self.way("snapshot-list"))
+            why = [told_of[day] for day in page]
+        links = self.get_paginated_response([]).data
+        around = {name: links[name] for name in ("next", "previous")}
+        return self.answer(HouseholdSnapshotsSerializer, [snapshot_of(days[day]) for day in page], why, **around)
+
+
+def few_explained(request: Request, rows: int) -> bool:
+    """Say whether rows are to be explained; of too many none are."""
+    asked = explains(request)
+    if asked and rows > MOST_EXPLAINED:
+        told_ = f"With `explain` there are at most {MOST_EXPLAINED} rows, and here are {rows}: ask for fewer days, or accounts."
+        raise serializers.ValidationError({"explain": told_})
+    return asked
 
 
 def snapshot_of(day: Daily) -> Snapshot:

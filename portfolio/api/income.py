@@ -1,11 +1,11 @@
-"""Dividends and interest of an account: received, beside what was paid for it, and to be expected."""
+"""Dividends, interest and staking rewards of an account: received, beside what was paid for it, and to be expected."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,10 +15,9 @@ from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
 from portfolio.api.performance import PERIOD, RATIO, PeriodQuery
 from portfolio.domain.exact import ZERO
 from portfolio.domain.income import Basis
-from portfolio.selectors.income import NO_COST, Income, income_of
+from portfolio.selectors.income import NO_RATE, Income, income_of
 
 UNITS = 12
-NO_RATE = "A rate into the currency is missing."
 
 
 class TallySerializer(serializers.Serializer):
@@ -30,6 +29,7 @@ class TallySerializer(serializers.Serializer):
     net = FigureField()
     dividends = FigureField(help_text="Gross.")
     interest = FigureField(help_text="Gross; below zero where it was paid.")
+    staking = FigureField(help_text="What units earned were worth when they came.")
     payments = serializers.IntegerField()
 
 
@@ -65,7 +65,7 @@ class ExpectedSerializer(serializers.Serializer):
 
 
 class ForecastSerializer(serializers.Serializer):
-    """What the twelve months after `as_of` can bring in dividends; interest is not foretold."""
+    """What the twelve months after `as_of` can bring in dividends; interest and rewards are not foretold."""
 
     gross = FigureField()
     declared = FigureField(help_text="The part of it that has been declared.")
@@ -74,7 +74,7 @@ class ForecastSerializer(serializers.Serializer):
 
 
 class IncomeSerializer(serializers.Serializer):
-    """Dividends and interest over [start, end), each at the rate on its entry or of its day. Staking rewards are no payments.
+    """Dividends, interest and staking rewards over [start, end), each at the rate on its entry or of its day.
 
     `yield_on_cost` is the gross income of the last twelve months from what is held now over what that cost.
     """
@@ -90,44 +90,20 @@ class IncomeSerializer(serializers.Serializer):
     cost = FigureField()
     yield_on_cost = FigureField(places=RATIO, allow_null=True)
     forecast = ForecastSerializer()
-    missing = serializers.ListField(child=serializers.CharField(), help_text="Pairs without which payments are left out.")
+    missing = serializers.ListField(
+        child=serializers.CharField(), help_text="Pairs without which payments are left out, and units earned that had no price."
+    )
     reasons = serializers.DictField(child=serializers.CharField())
 
 
 class IncomeViewSet(FiguresViewSet):
-    """The dividends and interest of an account."""
+    """The income of an account."""
 
     serializer_class = IncomeSerializer
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(
-        parameters=[*PERIOD[:2], CURRENCY, *PAST],
-        responses=IncomeSerializer,
-        examples=[
-            OpenApiExample(
-                "One dividend of 100, 15 of it held back",
-                value={
-                    "currency": "USD",
-                    "as_of": "2024-06-30",
-                    "start": None,
-                    "end": None,
-                    "total": {
-                        "gross": "100", "tax": "15", "fee": "0", "net": "85", "dividends": "100", "interest": "0", "payments": 1,
-                    },
-                    "months": [],
-                    "instruments": [],
-                    "last_year": "100",
-                    "cost": "2000",
-                    "yield_on_cost": "0.05",
-                    "forecast": {"gross": "0", "declared": "0", "months": {}, "payments": []},
-                    "missing": [],
-                    "reasons": {},
-                },
-                response_only=True,
-            )
-        ],
-    )  # fmt: skip
+    @extend_schema(parameters=[*PERIOD[:2], CURRENCY, *PAST], responses=IncomeSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return what was received in [start, end), and what can be expected."""
         query = PeriodQuery(data=request.query_params)
@@ -154,7 +130,7 @@ def _row(found: Income) -> dict[str, Any]:
     reasons = dict(found.reasons)
     for each in found.instruments:
         if each.yield_on_cost is None:
-            reasons[f"yield_on_cost {each.instrument.key}"] = NO_COST
+            reasons[f"yield_on_cost {each.instrument.key}"] = each.reason
     if any(gross is None for _, _, gross in found.forecast):
         reasons["gross_in_currency"] = NO_RATE
     return {

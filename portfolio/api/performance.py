@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, timedelta
 from decimal import Decimal
@@ -21,11 +22,13 @@ from portfolio.api.explain import EXPLAIN, ExplanationField, as_told, explains
 from portfolio.domain.benchmark import FIGURES as AGAINST_BENCHMARK
 from portfolio.domain.benchmark import NO_BENCHMARK, NO_DAY, Comparison
 from portfolio.domain.performance import Performance
+from portfolio.domain.regarded import CAUSES
 from portfolio.selectors.benchmark import compared
 from portfolio.selectors.explained import Explained
 from portfolio.selectors.figures import Figures, names_of
 from portfolio.selectors.household import Household
 from portfolio.selectors.performance import periods_of
+from portfolio.selectors.regarded import Regarded
 
 RATIO = 12
 RATIOS = (
@@ -48,6 +51,13 @@ BENCHMARK = [
 ]
 
 
+EXCLUDE = OpenApiParameter(
+    "exclude",
+    str,
+    description="Of fees, taxes and income, with commas between: performance before them, as if they had moved elsewhere.",
+)
+
+
 class PeriodQuery(serializers.Serializer):
     """Which period is asked for."""
 
@@ -64,6 +74,20 @@ class PeriodQuery(serializers.Serializer):
         if attrs["risk_free"] <= -1:
             raise serializers.ValidationError({"risk_free": [ErrorDetail("The rate must be above -1.", code="invalid")]})
         return attrs
+
+
+class PerformanceQuery(PeriodQuery):
+    """What is asked of a period."""
+
+    exclude = serializers.CharField(required=False, default="")
+
+    def validate_exclude(self, value: str) -> list[str]:
+        """Return the causes by name, each once; one that there is not is refused."""
+        names = sorted(set(filter(None, (name.strip() for name in value.split(",")))))
+        if unknown := [name for name in names if name not in CAUSES]:
+            detail = f"{unknown[0][:40]} can't be left out; take of {', '.join(CAUSES)}."
+            raise serializers.ValidationError([ErrorDetail(detail, code="invalid_choice")])
+        return names
 
 
 class DrawdownSerializer(serializers.Serializer):
@@ -122,6 +146,8 @@ class BridgeSerializer(serializers.Serializer):
 class PerformanceSerializer(ComparisonSerializer):
     """How an account did over [start, end), after fees and taxes, dividends and interest in it; in its own currency or another.
 
+    With `exclude`, what fees, taxes or income moved counts as flows, so that all figures are before them.
+
     `twr` chains (end + outflows) / (start + inflows) - 1 day by day; `xirr` is the money-weighted rate a year (actual days over
     365); `simple_return` is the gain over the start value and what flowed in. `volatility` is the sample standard deviation of
     log returns between days with new prices, times the root of 252 (365 for crypto accounts). `max_drawdown` is the deepest
@@ -167,34 +193,46 @@ class PerformanceViewSet(FiguresViewSet):
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(parameters=[*PERIOD, *BENCHMARK, CURRENCY, *PAST, EXPLAIN], responses=PerformanceSerializer)
+    exclude: Sequence[str] = ()
+
+    @extend_schema(parameters=[*PERIOD, EXCLUDE, *BENCHMARK, CURRENCY, *PAST, EXPLAIN], responses=PerformanceSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return the performance from `start` up to, and without, `end`."""
-        query = PeriodQuery(data=request.query_params)
+        query = PerformanceQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         asked = dict(query.validated_data)
-        benchmark, kind = asked.pop("benchmark"), asked.pop("benchmark_return")
-        row = self.remembered("performance", lambda: self.measured(**asked), **asked)
+        benchmark, kind, self.exclude = asked.pop("benchmark"), asked.pop("benchmark_return"), asked.pop("exclude")
+        if self.exclude and explains(request):
+            raise serializers.ValidationError({"exclude": [ErrorDetail("Ask for one of exclude and explain.", code="invalid")]})
+        row = self.remembered("performance", lambda: self.measured(**asked), **asked, exclude=self.exclude)
         if benchmark is not None:  # its prices are no part of what the account's figures follow from: nothing is kept
             row = beside(row, self.compared(benchmark, total=kind == "total", **asked), benchmark)
         row |= {"missing": names_of(row["missing"])}
-        return Response(row | self.why(**asked) if explains(request) else row)
+        return Response(row | self.why(benchmark, total=kind == "total", **asked) if explains(request) else row)
 
-    def why(self, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:
-        """Return why the performance is what it is."""
-        found = Explained(self.figures).period(start=start, end=end, risk_free=float(risk_free))
+    def why(
+        self, benchmark: Instrument | None, *, start: date | None, end: date | None, risk_free: Decimal, total: bool
+    ) -> dict[str, Any]:
+        """Return why the performance is what it is, beside a benchmark if one is asked for."""
+        other = None if benchmark is None else (benchmark, total)
+        found = Explained(self.figures).period(start=start, end=end, risk_free=float(risk_free), benchmark=other)
         return {"explanation": as_told(found[0], self.account, self.past) if found else None}
 
     def measured(self, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:
         """Return the performance as clients are told it, instruments in `missing` by their ids."""
-        return told(self.figures, start=start, end=end, risk_free=risk_free)
+        return told(self.regarded, start=start, end=end, risk_free=risk_free)
+
+    @property
+    def regarded(self) -> Figures | Regarded:
+        """The figures asked for, without the causes that are to be left out."""
+        return Regarded(self.figures, self.exclude) if self.exclude else self.figures
 
     def compared(
         self, benchmark: Instrument, *, start: date | None, end: date | None, risk_free: Decimal, total: bool
     ) -> Comparison:
         """Return how the account stood beside a benchmark."""
         return compared(
-            self.figures.points(start=start, end=end),
+            self.regarded.points(start=start, end=end),
             benchmark,
             periods=periods_of(self.account.kind),
             currency=self.currency,
@@ -211,7 +249,7 @@ def beside(row: dict[str, Any], comparison: Comparison, benchmark: Instrument) -
     return row | told | {"benchmark": benchmark.key, "reasons": kept | comparison.reasons}
 
 
-def told(figures: Figures | Household, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:
+def told(figures: Figures | Household | Regarded, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:
     """Return the performance of figures as clients are told it, instruments in `missing` by their ids."""
     found = figures.performance(start=start, end=end, risk_free=float(risk_free))
     row = {"currency": figures.currency, "missing": figures.lacking(start=start, end=end)}
@@ -222,9 +260,11 @@ def told(figures: Figures | Household, *, start: date | None, end: date | None, 
 
 def _nothing(start: date | None, end: date | None, why: str) -> dict[str, Any]:
     """Return a row without figures, and why there are none."""
-    names = (*RATIOS, "bridge", "start_value", "end_value", "net_flows", "gain", "drawdown")
+    ends: dict[str, Any] = {"start": start, "end": end}
+    lacking = [name for name, day in ends.items() if day is None]
+    names = (*RATIOS, "bridge", "start_value", "end_value", "net_flows", "gain", "drawdown", *lacking)
     reasons = dict.fromkeys(("benchmark", *AGAINST_BENCHMARK), NO_BENCHMARK) | dict.fromkeys(names, why)
-    return dict.fromkeys(reasons) | {"start": start, "end": end, "monthly": [], "drawdowns": [], "reasons": reasons}
+    return dict.fromkeys(reasons) | ends | {"monthly": [], "drawdowns": [], "reasons": reasons}
 
 
 def _row(found: Performance) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from portfolio.api.base import CURRENCY, KNOWN_AT
 from portfolio.api.reports import DAYS, ReportViewSet
 from portfolio.domain.charts import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart
 from portfolio.domain.performance import Performance
-from portfolio.selectors.performance_report import PerformanceReport, performance_report
+from portfolio.selectors.performance_report import Held, Made, PerformanceReport, performance_report
 
 TEMPLATE = "bedrock/performance_report.html"
 # styles of its own and nothing from elsewhere: whatever a name or note says, no script runs and no address is asked
@@ -47,6 +47,7 @@ BRIDGE = (
     ("fees", "Fees"),
     ("taxes", "Taxes"),
 )
+SIZES = ((1e12, 1e12, "T"), (1e9, 1e9, "B"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))  # from where on, and what one is
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Year")
 
 
@@ -96,7 +97,7 @@ def shown(report: PerformanceReport) -> dict[str, Any]:
         "charts": [
             one
             for one in (
-                chart("Value, and what was put in on the whole (dashed)", report.value, money=money),
+                chart("Value, and what was put in on the whole (dashed)", report.value),
                 chart("What 100 became, time-weighted", report.growth),
                 chart("Below the highest so far", report.drawdown, percent=True, kind="fall"),
                 chart("Return by month", report.months, percent=True),
@@ -110,8 +111,7 @@ def shown(report: PerformanceReport) -> dict[str, Any]:
         ],
         "made": [
             (
-                one.instrument.key if one.instrument else "The account itself",
-                one.instrument.name if one.instrument else "cash, and charges of its own",
+                *called(one),
                 *(money_text(amount, money) for amount in (one.row.price_gain, one.row.currency_gain)),
                 money_text(one.row.income + one.row.interest, money),
                 money_text(one.row.fees + one.row.taxes, money),
@@ -122,13 +122,29 @@ def shown(report: PerformanceReport) -> dict[str, Any]:
         ],
         "held": [
             (
-                *(one.instrument.key, one.instrument.name, quantity_text(one.quantity)),
+                *(one.called, one.instrument.name if one.instrument else "", amount_of(one)),
                 *(money_text(one.value, money), percent_text(one.weight)),
             )
             for one in report.held
         ],
-        "cash": [(currency, money_text(balance, currency)) for currency, balance in (report.cash or {}).items()],
+        "total": money_text(report.total, money),
     }  # fmt: skip
+
+
+def amount_of(held: Held) -> str:
+    """Return how much is held: units, or money in its own currency; nothing where several are told together."""
+    if held.quantity is None:
+        return ""
+    return money_text(held.quantity, held.currency) if held.currency else quantity_text(held.quantity)
+
+
+def called(made: Made) -> tuple[str, str]:
+    """Return what a row of contributions is called, and what is said below."""
+    if made.instrument is not None:
+        return made.instrument.key, made.instrument.name
+    return (
+        (f"{made.together} others", "between these") if made.together else ("The account itself", "cash, and charges of its own")
+    )
 
 
 def figures_of(found: Performance, names: Iterable[tuple[str, str]], *, signed: bool = False) -> list[tuple[str, str, str]]:
@@ -143,19 +159,19 @@ def bridge_of(report: PerformanceReport) -> list[tuple[str, str, str]]:
     if found is None or bridge is None:
         return []
     causes = bridge._asdict() | {"fees": -bridge.fees, "taxes": -bridge.taxes}
-    steps = [("Value at the start", found.start_value, False), ("Put in, less taken out", found.net_flows, True)]
-    steps += [(label, causes[name], True) for name, label in BRIDGE]
-    steps.append(("Value at the end", found.end_value, False))
     return [
-        (label, money_text(amount, money, signed=signed), tone(amount) if signed else "sum") for label, amount, signed in steps
+        ("Value at the start", money_text(found.start_value, money), "sum"),
+        ("Put in, less taken out", money_text(found.net_flows, money, signed=True), ""),
+        *((label, money_text(causes[name], money, signed=True), tone(causes[name])) for name, label in BRIDGE),
+        ("Value at the end", money_text(found.end_value, money), "sum"),
     ]
 
 
-def chart(title: str, found: Chart | None, *, money: str = "", percent: bool = False, kind: str = "") -> dict[str, Any] | None:
+def chart(title: str, found: Chart | None, *, percent: bool = False, kind: str = "") -> dict[str, Any] | None:
     """Return a chart with its labels; nothing where there is nothing to draw."""
     if found is None:
         return None
-    up = [(tick.at, f"{float(tick.at) + 3.5:.1f}", _label(tick.value, money, percent)) for tick in found.up]
+    up = [(tick.at, f"{float(tick.at) + 3.5:.1f}", _label(tick.value, percent)) for tick in found.up]
     box = {
         "width": WIDTH,
         "height": HEIGHT,
@@ -163,16 +179,17 @@ def chart(title: str, found: Chart | None, *, money: str = "", percent: bool = F
         "right": WIDTH - RIGHT,
         "top": TOP,
         "before": LEFT - 6,
-        "low": HEIGHT - 6,
+        "low": HEIGHT - 4,
     }
     return {"title": title, "drawn": found, "up": up, "kind": kind, "box": box}
 
 
-def _label(value: float, money: str, percent: bool) -> str:
-    """Return what a mark on the axis says."""
+def _label(value: float, percent: bool) -> str:
+    """Return what a mark on the axis says, in few signs: thousands are k, millions M."""
     if percent:
         return f"{value * 100:.4g}%"
-    return quantity_text(Decimal(f"{value:.10g}"))
+    size, unit = next(((size, unit) for start, size, unit in SIZES if abs(value) >= start), (1, ""))
+    return quantity_text(Decimal(f"{value / size:.10g}")) + unit
 
 
 def _number(ratio: Decimal | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,12 +19,16 @@ from portfolio.api.base import PAST, FigureField, FiguresViewSet
 from portfolio.api.positions import RATIO, UNITS
 from portfolio.domain.allocation import Drift, Standing
 from portfolio.domain.rebalancing import Wishes, bought, sold
-from portfolio.selectors.plans import allocation_of, drift_of, labels_of, planned_of, stock_of
+from portfolio.selectors.plans import Planned, allocation_of, drift_of, labels_of, planned_of, stock_of
 from portfolio.selectors.rebalancing import Rebalancing, chooses_lots, rebalancing_of
 
 ALLOCATION = OpenApiParameter("allocation", str, description="The id of an allocation; the one in force, if left out.")
 NO_VALUE = "The total value is not above zero, so nothing is a share of it."
+NEWER = "The targets are those written down on {}; how they were before is not kept."
+CLASSIFIED = "Instruments are classified as they are today; how they were before is not kept."
 NO_FEES = "Fees and taxes are not guessed: values are quantity x price x multiplier at the last known prices and rates."
+NONE_HELD = "Nothing that is traded is held of {}; buy the first of it yourself."
+GONE = "{} is not traded any more; give its weight to something else."
 NO_CHOICE = "The account closes lots by {}; change its method to SPECIFIC to choose them."
 
 
@@ -87,7 +92,10 @@ class DriftViewSet(FiguresViewSet):
 
     @extend_schema(parameters=[*PAST, ALLOCATION], responses=DriftSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
-        """Return actual and target weights of the allocation in force, or of another; on a past day by the targets of today."""
+        """Return actual and target weights of the allocation in force, or of another.
+
+        Of a past day, too; targets have no past: where they are newer than that, `reasons` says so.
+        """
         asked = DriftQuery(data=request.query_params)
         asked.is_valid(raise_exception=True)
         planned = planned_of(allocation_of(self.account, asked.validated_data.get("allocation")))
@@ -102,9 +110,21 @@ class DriftViewSet(FiguresViewSet):
             **standings(drift, labels_of(stock, planned)),
             "missing": stock.missing,
             "stale": stock.stale,
-            "reasons": {} if drift.total > 0 else {"drift": NO_VALUE},
+            "reasons": self.newer(planned) | ({} if drift.total > 0 else {"drift": NO_VALUE}),
         }
         return Response(self.get_serializer(row).data)
+
+    def newer(self, planned: Planned) -> dict[str, str]:
+        """Say that targets are newer than the past that is asked for, or that nobody can tell."""
+        as_of, known_at = self.past.get("as_of"), self.past.get("known_at")
+        ends = [known_at] if known_at else []
+        ends += [datetime.combine(as_of + timedelta(days=1), time(), UTC)] if as_of else []
+        changed = planned.allocation.updated_at
+        if any(changed >= end for end in ends):
+            return {"targets": NEWER.format(changed.astimezone(UTC).date())}
+        if ends and planned.allocation.taxonomy_id is not None:
+            return {"targets": CLASSIFIED}
+        return {}
 
 
 def standings(drift: Drift, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -274,8 +294,9 @@ def answer(found: Rebalancing, wishes: Wishes) -> dict[str, Any]:
         "drift_after": proposal.after.weight(proposal.after.off),
         "after": standings(proposal.after, labels),
         "unfilled": [
-            {"target": labels.get(key, key), "value": lack, "reason": f"Nothing is held of {key}; buy the first of it yourself."}
+            {"target": name, "value": lack, "reason": (GONE if key in labels else NONE_HELD).format(name)}
             for key, lack in proposal.unfilled.items()
+            for name in [labels.get(key, key)]
         ],
         "stale": found.stock.stale,
     }

@@ -15,8 +15,11 @@ from marketdata.api.fields import DayField, UtcDateTimeField
 from portfolio.api.base import PAST, FigureField, FiguresViewSet
 from portfolio.api.positions import RATIO
 from portfolio.domain.policies import Check
+from portfolio.models import Alert
 from portfolio.selectors.policies import checks_of
 from portfolio.services.policies import note_checks
+
+OF_TODAY = "The bounds are those of today: how they were on that day is not kept."
 
 
 class OffenderSerializer(serializers.Serializer):
@@ -46,6 +49,7 @@ class ChecksSerializer(serializers.Serializer):
     currency = serializers.CharField()
     broken = serializers.IntegerField()
     checks = CheckSerializer(many=True)
+    reasons = serializers.DictField(child=serializers.CharField())
 
 
 class PolicyCheckViewSet(FiguresViewSet):
@@ -58,15 +62,18 @@ class PolicyCheckViewSet(FiguresViewSet):
     @extend_schema(parameters=PAST, responses=ChecksSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return what every enabled bound comes to; what is broken or kept again by now is told to the members, once."""
-        checks, since = checks_of(self.figures), {}
-        if not self.past:
-            noted = note_checks(account=self.account, checks=checks, at=timezone.now())
-            since = {alert.subject.partition(":")[2]: alert.since for alert in noted}
+        alerts: list[Alert] = []
+        if self.past:
+            checks = checks_of(self.figures)
+        else:
+            checks, alerts = note_checks(account=self.account, at=timezone.now())
+        since = {alert.subject.partition(":")[2]: alert.since for alert in alerts}
         last = self.figures.last_snapshot()
         row = {
             "as_of": last.date if last else None,
             "currency": self.account.base_currency,
             "broken": sum(1 for one in checks if one.state == "broken"),
+            "reasons": {"threshold": OF_TODAY} if self.past else {},
             "checks": [_check(one) | {"since": since.get(one.kind.value)} for one in checks],
         }
         return Response(self.get_serializer(row).data)

@@ -135,6 +135,7 @@ class PositionViewSet(FiguresViewSet):
         """Return why positions are what they are, in the currencies of their instruments, then in the one asked for."""
         asked, explained = {one.instrument_id for one in page}, Explained(self.figures)
         found = explained.positions([one for one in self.figures.positions() if one.instrument_id in asked])
+        explained.gains(found, self.shown or self.currency, last_day=bool(self.shown))
         if self.shown:
             explained.positions_in(found, [one for one in page if isinstance(one, Valued)], self.shown)
         return [

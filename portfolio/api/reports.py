@@ -105,8 +105,7 @@ def file_of(report: Report, *, media_type: str, account: Account, label: str, se
     name = f"{slugify(account.name)[:NAME] or 'account'}-{report.name}{part}-{label}.{ending}"
     response = FileResponse(spool, as_attachment=ending != "json", filename=name, content_type=content_type)
     response.block_size = BLOCK
-    if ending != "xlsx":  # a workbook says when it was written
-        response["ETag"] = f'"{tag.hexdigest()}"'
+    response["ETag"] = f'"{tag.hexdigest()}"'
     return response
 
 

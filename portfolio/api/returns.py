@@ -15,6 +15,7 @@ from marketdata.api.fields import DayField
 from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
 from portfolio.api.performance import PERIOD, RATIO, FallSerializer, PeriodQuery
 from portfolio.domain.benchmark import NO_DAY
+from portfolio.domain.gaps import INCOMPLETE
 from portfolio.domain.performance import Year, falls_of, years_of
 from portfolio.selectors.performance import opened
 
@@ -41,7 +42,7 @@ class MonthsSerializer(serializers.Serializer):
 
     year = serializers.IntegerField()
     months = serializers.ListField(
-        child=FigureField(places=RATIO, allow_null=True), help_text="Twelve; null for a month without any valued day."
+        child=FigureField(places=RATIO, allow_null=True), help_text="Twelve; null for a month without any complete day."
     )
     total = FigureField(places=RATIO, allow_null=True)
     gain = FigureField()
@@ -122,4 +123,5 @@ def _row(year: Year) -> dict[str, Any]:
 
 def _reasons(years: Sequence[Year]) -> dict[str, str]:
     """Return why there is no return of months that were valued."""
-    return {month.month: "All had been lost before." for year in years for month in year.months if month.twr is None}
+    found = (month for year in years for month in year.months if month.twr is None)
+    return {month.month: INCOMPLETE if month.start_index else "All had been lost before." for month in found}

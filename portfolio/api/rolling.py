@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.request import Request
@@ -95,20 +95,6 @@ class RollingViewSet(FiguresViewSet):
             *PAST,
         ],
         responses=RollingSerializer,
-        examples=[
-            OpenApiExample(
-                "Volatility over two weeks",
-                value={
-                    "currency": "USD",
-                    "window": 10,
-                    "figures": ["volatility"],
-                    "benchmark": None,
-                    "results": [{"date": "2024-03-01", "volatility": "0.158113883008", "reasons": {}}],
-                    "reasons": {},
-                },
-                response_only=True,
-            )
-        ],
     )
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return the figures for each day of [start, end) that ends a whole window in it."""

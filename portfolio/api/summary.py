@@ -72,7 +72,7 @@ class SummaryViewSet(FiguresViewSet):
         if explanation is None or found.last is None:
             return {"explanation": None}
         day = {"occurred_at__lt": end_of(found.last.date)}
-        return {"explanation": as_told(explanation, self.account, self.past, **day)}
+        return {"explanation": as_told(explanation, self.account, self.past, found.last.date, **day)}
 
     def compute(self) -> dict[str, Any]:
         """Return the summary with instruments by their ids."""

@@ -17,6 +17,7 @@ from accounts.models import Scope, TradeThresholds
 from accounts.services.trade_thresholds import MOST_TRADES, set_thresholds
 from marketdata.api.fields import DecimalStringField, StrictSerializer, UtcDateTimeField, WholeNumberField
 from portfolio.api.base import PAST, FigureField, FiguresViewSet
+from portfolio.api.explain import EXPLAIN, ExplanationField, as_told, explains
 from portfolio.domain.trades import WINDOW, broken
 from portfolio.selectors.past import figures_of
 from portfolio.selectors.trades import bounds_of, last_trades
@@ -62,6 +63,7 @@ class TradesPerformanceSerializer(serializers.Serializer):
     alert_message = serializers.CharField()
     missing = serializers.ListField(child=serializers.CharField(), help_text="Rates without which trades are left out.")
     reasons = serializers.DictField(child=serializers.CharField())
+    explanation = ExplanationField()
 
 
 class ThresholdsSerializer(StrictSerializer):
@@ -91,6 +93,7 @@ class TradesPerformanceViewSet(FiguresViewSet):
         parameters=[
             OpenApiParameter("window", OpenApiTypes.INT, description="How many trades: as the bounds say, else 20."),
             *PAST,
+            EXPLAIN,
         ],
         responses=TradesPerformanceSerializer,
     )
@@ -116,7 +119,8 @@ class TradesPerformanceViewSet(FiguresViewSet):
             "reasons": statistics.reasons
             | ({} if found.trades else dict.fromkeys(("since", "until"), "No trade has been closed.")),
         }
-        return Response(TradesPerformanceSerializer(row).data)
+        why = {"explanation": as_told(found.explanation(), self.account, self.past)} if explains(request) else {}
+        return Response(TradesPerformanceSerializer(row).data | why)
 
 
 class TradeThresholdsViewSet(AccountScopedViewSet):

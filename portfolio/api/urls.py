@@ -6,7 +6,7 @@ from rest_framework.routers import SimpleRouter
 from portfolio.api.contributions import ContributionViewSet
 from portfolio.api.corporate_actions import ActionProposalViewSet
 from portfolio.api.cost_basis import CostBasisViewSet
-from portfolio.api.household import HouseholdViewSet
+from portfolio.api.household import HouseholdSnapshotViewSet, HouseholdViewSet
 from portfolio.api.income import IncomeViewSet
 from portfolio.api.lot_choices import LotChoiceViewSet
 from portfolio.api.missing import MissingAcquisitionViewSet
@@ -95,8 +95,9 @@ urlpatterns = [
     ),
     *(
         path(f"household/{name}/", HouseholdViewSet.as_view({"get": name}), name=f"household-{name}")
-        for name in ("summary", "positions", "performance", "snapshots")
+        for name in ("summary", "positions", "performance")
     ),
+    path("household/snapshots/", HouseholdSnapshotViewSet.as_view({"get": "snapshots"}), name="household-snapshots"),
     *(
         path(f"accounts/<uuid:account_id>/reports/{name}/", ReportViewSet.as_view({"get": name}), name=f"report-{name}")
         for name in SECTIONS

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
+from accounts.domain.ledger import RATIO
 from portfolio.domain import wash
 from portfolio.domain.book import Book, Holding, Parked
 from portfolio.domain.daybook import Transfer
 from portfolio.domain.entries import Entry
 from portfolio.domain.exact import EXACT, ONE, ZERO, money, spread, units
+from portfolio.domain.legs import OTHERS
 from portfolio.domain.lots import Method, arrived
 from portfolio.domain.numbers import number_in
 from portfolio.domain.pricing import Split
+
+ROUNDED_RATIO = Decimal("1e-4")  # as far as a ratio that was written as a decimal may lead away from the units stated
 
 
 def split(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
@@ -28,9 +32,7 @@ def split(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
         holding.income += cash
         return
     by_ratio = units(EXACT.divide(EXACT.multiply(before, new), old))
-    stated = before + entry.quantity if entry.quantity else by_ratio
-    if stated * before < 0:
-        stated = by_ratio
+    stated = _left_by_split(before + entry.quantity if entry.quantity else by_ratio, by_ratio, cash)
     if cash and abs(stated) < abs(by_ratio):
         holding.scale(by_ratio)
         book.close(entry, holding, abs(by_ratio - stated), cash)
@@ -42,6 +44,14 @@ def split(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     book.moved(holding)
 
 
+def _left_by_split(stated: Decimal, by_ratio: Decimal, cash: Decimal) -> Decimal:
+    """Return what is left: as stated, unless it was stated of other holdings (something was posted late): then by the ratio."""
+    near = max(ONE, EXACT.multiply(abs(by_ratio), ROUNDED_RATIO))
+    if stated * by_ratio >= 0 and abs(stated - by_ratio) < near:
+        return stated
+    return by_ratio.quantize(ONE, ROUND_DOWN, EXACT) if cash else by_ratio
+
+
 def ratio_of(entry: Entry) -> tuple[Decimal, Decimal]:
     """Return the new units and the old ones that a split states as "new:old" or as one number."""
     new, _, old = str(entry.data.get("ratio", "1")).partition(":")
@@ -49,17 +59,36 @@ def ratio_of(entry: Entry) -> tuple[Decimal, Decimal]:
 
 
 def spin_off(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
-    """Give out units of a child: a fraction of the parent's cost moves to them, lot by lot, dates kept."""
+    """Give out units of a child: a fraction of the parent's cost moves to them, lot by lot, dates kept.
+
+    Of a short position they are owed. If the entry states its ratio, the units that gives beyond its own are sold for its cash.
+    """
     parent = book.holdings.get(book.named.get(str(entry.data.get("from", "")), holding.key))
-    holding.income += cash
-    if parent is None or parent is holding or parent.quantity <= 0 or holding.quantity < 0:
+    if parent is None or parent is holding or not parent.quantity:
+        holding.income += cash
         book.trade(entry, holding, ZERO)
+        _note_exchange(book, entry, entry.quantity)
+        return
+    signed = entry.quantity.copy_sign(parent.quantity)
+    beyond = _fraction(entry, parent, signed) if cash else ZERO
+    _spin_off(book, entry, parent, holding, signed + beyond)
+    if beyond:
+        book.trade(entry._replace(quantity=-beyond), holding, cash)
     else:
-        _spin_off(book, entry, parent, holding)
-    _note_exchange(book, entry)
+        holding.income += cash
+    _note_exchange(book, entry, signed)
 
 
-def _spin_off(book: Book, entry: Entry, parent: Holding, child: Holding) -> None:
+def _fraction(entry: Entry, parent: Holding, given: Decimal) -> Decimal:
+    """Return the part of a unit that the ratio gives beyond what was given; nothing where no ratio is stated."""
+    if not RATIO.fullmatch(str(entry.data.get("ratio", ""))):
+        return ZERO
+    new, old = ratio_of(entry)
+    beyond = units(EXACT.divide(EXACT.multiply(parent.quantity, new), old)) - given if old else ZERO
+    return beyond if beyond * given > 0 and abs(beyond) < ONE else ZERO
+
+
+def _spin_off(book: Book, entry: Entry, parent: Holding, child: Holding, quantity: Decimal) -> None:
     """Move a fraction of the cost of the parent's lots to the child's units."""
     if book.method is Method.AVERAGE:
         parent.level()
@@ -69,10 +98,10 @@ def _spin_off(book: Book, entry: Entry, parent: Holding, child: Holding) -> None
         lot._replace(cost=book.into(child.currency, in_currency(entry, parent.currency), cost))
         for lot, cost in zip(parent.lots, moved, strict=True)
     ]
-    for lot in arrived(given, entry.quantity, entry.sequence):
-        child.open(lot)
     parent.lots = [lot._replace(cost=lot.cost - cost) for lot, cost in zip(parent.lots, moved, strict=True)]
     parent.cost -= sum(moved, ZERO)
+    for lot in arrived(given, quantity, entry.sequence):
+        book.arrive(entry, child, lot)
     book.touched.add(parent.key)
     book.moved(child)
 
@@ -84,31 +113,64 @@ def merger(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     another leg there is nothing to move to: the leg is a sale, or a purchase, for its cash. Units that go beyond those held
     are kept and marked as missing.
     """
-    leaving = holding.quantity * entry.quantity < 0
-    if entry.group is None or not (leaving or entry.group in book.parked):
-        book.trade(entry, holding, cash, missing=entry.quantity < 0)
-    elif leaving:
-        _park(book, entry, holding, entry.group, cash)
+    group = entry.group
+    if group is not None and _goes(book, entry, holding, group):
+        _park(book, entry, holding, group, cash)
+        for late in book.waiting.pop(group, ()):
+            own = book.holding(late.instrument or "")
+            _come(book, late, own, book.into(own.currency, late, late.cash))
+    elif group is not None and (group in book.waiting or (group not in book.parked and _precedes(book, entry))):
+        book.waiting.setdefault(group, []).append(entry)
     else:
-        _take_over(book, entry, holding, book.parked.pop(entry.group), cash)
-    book.moved(holding)
-    _note_exchange(book, entry)
+        _come(book, entry, holding, cash)
+
+
+def _goes(book: Book, entry: Entry, holding: Holding, group: str) -> bool:
+    """Say whether a leg goes: units held do, for what comes with the other sign; where both sides are held, the long ones."""
+    if book.parked.get(group):
+        return (book.parked[group][0].lot.quantity > 0) is not (entry.quantity > 0)
+    if group in book.waiting:
+        return (book.waiting[group][0].quantity > 0) is not (entry.quantity > 0)
+    return holding.quantity * entry.quantity < 0 and not (entry.quantity > 0 and _precedes(book, entry))
+
+
+def _precedes(book: Book, entry: Entry) -> bool:
+    """Say whether a leg comes before the units that go for it, which are held: long ones for what is added, else short ones."""
+    others = [book.holdings[key] for key in entry.data.get(OTHERS, ()) if key in book.holdings]
+    return any(other.quantity * entry.quantity > 0 for other in others)
 
 
 def _park(book: Book, entry: Entry, holding: Holding, group: str, cash: Decimal) -> None:
     """Take the units of an outgoing leg out of the book and keep their lots, and the cash for them, for the incoming one."""
-    going = min(abs(entry.quantity), abs(holding.quantity))
-    parts = holding.take(going, book.method)
-    shares = spread(cash, [part.quantity for part in parts])
-    book.parked.setdefault(group, []).extend(
-        Parked(
-            part.lot._replace(quantity=part.quantity, cost=part.cost, opened=part.quantity), holding.key, holding.currency, share
+    going = min(abs(entry.quantity), abs(holding.quantity)) if holding.quantity * entry.quantity < 0 else ZERO
+    parts = holding.take(going, book.method) if going else []
+    shares = spread(cash, [part.quantity for part in parts]) if parts else []
+    if parts:
+        book.parked.setdefault(group, []).extend(
+            Parked(
+                part.lot._replace(quantity=part.quantity, cost=part.cost, opened=part.quantity),
+                holding.key,
+                holding.currency,
+                own,
+            )
+            for part, own in zip(parts, shares, strict=True)
         )
-        for part, share in zip(parts, shares, strict=True)
-    )
     beyond = entry.quantity + (going if entry.quantity < 0 else -going)
     if beyond:
-        book.trade(entry._replace(quantity=beyond), holding, ZERO, missing=True)
+        book.trade(entry._replace(quantity=beyond), holding, ZERO if parts else cash, missing=True)
+    book.moved(holding)
+    _note_exchange(book, entry, entry.quantity)
+
+
+def _come(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
+    """Post units that come: with the lots of those that went; without any, for the cash."""
+    parked = book.parked.pop(entry.group, []) if entry.group is not None else []
+    if parked:
+        _take_over(book, entry, holding, parked, cash)
+    else:
+        book.trade(entry, holding, cash, missing=entry.quantity < 0)
+    book.moved(holding)
+    _note_exchange(book, entry, entry.quantity)
 
 
 def _take_over(book: Book, entry: Entry, holding: Holding, parked: list[Parked], cash: Decimal) -> None:
@@ -128,7 +190,7 @@ def _take_over(book: Book, entry: Entry, holding: Holding, parked: list[Parked],
             book.settle(entry, source, one.lot, received - won, received)
         lots.append(one.lot._replace(cost=cost - boot + gain))
     for lot in arrived(lots, entry.quantity, entry.sequence):
-        holding.open(lot)
+        book.arrive(entry, holding, lot)
 
 
 def _worths(book: Book, entry: Entry, holding: Holding, weights: list[Decimal]) -> list[Decimal | None]:
@@ -163,7 +225,7 @@ def in_currency(entry: Entry, currency: str) -> Entry:
     return entry._replace(currency=currency, data={})
 
 
-def _note_exchange(book: Book, entry: Entry) -> None:
+def _note_exchange(book: Book, entry: Entry, quantity: Decimal) -> None:
     """Note that units moved between instruments, so that the day's gain of neither counts them."""
     if entry.instrument is not None:
-        book.page.transfers.append(Transfer(entry.instrument, entry.quantity, entry.currency, None, external=False))
+        book.page.transfers.append(Transfer(entry.instrument, quantity, entry.currency, None, external=False))

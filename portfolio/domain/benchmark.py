@@ -38,6 +38,21 @@ class Payment(NamedTuple):
     rates: Points | None
 
 
+class Worth(NamedTuple):
+    """What a unit bought before the first day is worth on a day: its close there, and the units it has become."""
+
+    day: int
+    close: Decimal
+    unit: Decimal
+    rate: Decimal
+    units: Decimal
+
+    @property
+    def worth(self) -> Decimal:
+        """What it is worth in the currency asked for."""
+        return EXACT.multiply(EXACT.multiply(EXACT.multiply(self.close, self.unit), self.rate), self.units)
+
+
 @dataclass(frozen=True, slots=True)
 class Benchmark:
     """The worth of a benchmark on each day on which it has a price, in order; `missing` names the rates it lacks."""
@@ -45,6 +60,12 @@ class Benchmark:
     days: tuple[int, ...]
     values: tuple[Decimal, ...]
     missing: tuple[str, ...] = ()
+    course: tuple[Worth, ...] = ()
+
+    @classmethod
+    def of(cls, course: Sequence[Worth], missing: Sequence[str] = ()) -> Benchmark:
+        """Return the benchmark that went a course."""
+        return cls(tuple(one.day for one in course), tuple(one.worth for one in course), tuple(missing), tuple(course))
 
     def at(self, day: int) -> tuple[int, Decimal] | None:
         """Return the last price known on a day and the day it is of, or none."""
@@ -59,23 +80,22 @@ def worth(
     rates: Points | None = None,
     splits: Sequence[tuple[int, Decimal]] = (),
     dividends: Iterable[Payment] = (),
-) -> tuple[tuple[int, ...], tuple[Decimal, ...]]:
-    """Return the days with a price and what a unit bought before the first of them is worth on each.
+) -> list[Worth]:
+    """Return what a unit bought before the first day with a price is worth on each.
 
     `unit` is what one of its closes is worth in the currency that `rates` start from: 0.01 where it is quoted in pence.
 
     >>> closes = Points.of({1: Decimal(100), 2: Decimal(55)})
-    >>> days, values = worth(closes, splits=[(2, Decimal(2))], dividends=[Payment(2, Decimal(5), None)])
-    >>> days, [round(value) for value in values]
-    ((1, 2), [100, 120])
+    >>> course = worth(closes, splits=[(2, Decimal(2))], dividends=[Payment(2, Decimal(5), None)])
+    >>> [(one.day, round(one.worth)) for one in course]
+    [(1, 100), (2, 120)]
     """
     happenings: list[tuple[int, int, Any]] = [(day, 0, ratio) for day, ratio in splits]
     happenings += [(payment.day, 1, payment) for payment in dividends]
     happenings.sort(key=lambda one: one[:2])
     days, values = closes.days.tolist(), closes.values.decimals()
     units, at = ONE, 0
-    found_days: list[int] = []
-    found: list[Decimal] = []
+    found: list[Worth] = []
     while at < len(happenings) and days and happenings[at][0] <= days[0]:
         at += 1  # whoever buys at the first close has what came before
     for day, close in zip(days, values, strict=True):
@@ -86,9 +106,8 @@ def worth(
         while at < len(happenings) and happenings[at][0] <= day:
             units = EXACT.multiply(units, _growth(happenings[at][2], local))
             at += 1
-        found_days.append(day)
-        found.append(EXACT.multiply(local, units))
-    return tuple(found_days), tuple(found)
+        found.append(Worth(day, close, unit, rate, units))
+    return found
 
 
 def _growth(happening: Any, close: Decimal) -> Decimal:
@@ -122,7 +141,8 @@ def compare(
         needs = f" It needs rates of {', '.join(benchmark.missing)}." if benchmark.missing else ""
         return without(UNPRICED + needs)
     grown, reason = _benchmark_twr(points, benchmark, opening)
-    reasons = {"benchmark_twr": reason} if reason else {}
+    left_out = f"Dividends without a rate of {', '.join(benchmark.missing)} are left out." if benchmark.missing else ""
+    reasons = {"benchmark_twr": " ".join(filter(None, (reason, left_out)))} if reason or left_out else {}
     _, ours, theirs = paired_days(points, benchmark, opening=opening)
     if len(ours) < FEWEST:
         why = FEW if all(point.twr_index for point in points) else ALL_LOST
@@ -136,6 +156,18 @@ def compare(
     return Comparison(found | {"benchmark_twr": grown}, reasons)
 
 
+def pairs_of(
+    points: Sequence[Point], benchmark: Benchmark, *, opening: Point | None = None
+) -> list[tuple[int, Decimal, Decimal]]:
+    """Return the days on which both have a price, with the index and the worth of the benchmark; the opening counts as one."""
+    prices = dict(zip(benchmark.days, benchmark.values, strict=True))
+    both = [(point.day, point.twr_index, prices[point.day]) for point in points if point.priced and point.day in prices]
+    before = benchmark.at(opening.day) if opening is not None else None
+    if opening is not None and before is not None:
+        both.insert(0, (opening.day, opening.twr_index, before[1]))
+    return both
+
+
 def paired_days(
     points: Sequence[Point], benchmark: Benchmark, *, opening: Point | None = None
 ) -> tuple[list[int], NDArray[np.float64], NDArray[np.float64]]:
@@ -144,11 +176,7 @@ def paired_days(
     The opening counts with what was known on its day, so that the first return of a period is that of its first day. There are
     none if all was lost.
     """
-    prices = dict(zip(benchmark.days, benchmark.values, strict=True))
-    both = [(point.day, point.twr_index, prices[point.day]) for point in points if point.priced and point.day in prices]
-    before = benchmark.at(opening.day) if opening is not None else None
-    if opening is not None and before is not None:
-        both.insert(0, (opening.day, opening.twr_index, before[1]))
+    both = pairs_of(points, benchmark, opening=opening)
     columns = np.array([(float(index), float(price)) for _, index, price in both]).reshape(-1, 2)
     if not bool((columns > 0).all()):
         return [], np.empty(0), np.empty(0)
@@ -162,14 +190,22 @@ def _benchmark_twr(points: Sequence[Point], benchmark: Benchmark, opening: Point
     It opens with the last price up to the day before the period; where the account began within the period, or nothing of it
     had a price before, with that of the first priced day.
     """
-    first = next((point.day for point in points if point.priced), points[0].day)
-    start = None if opening is None else benchmark.at(opening.day)
-    start = start or benchmark.at(first)
-    if start is None:
+    ends = ends_of(points, benchmark, opening)
+    if ends is None:
         return None, f"The benchmark has no price before {date.fromordinal(benchmark.days[0])}."
-    seen, last = benchmark.at(points[-1].day) or start
+    start, (seen, last) = ends
     if not start[1]:
         return None, "The benchmark was worth nothing at the start."
     newest = max((point.day for point in points if point.priced), default=seen)
     note = f"The benchmark's last price is of {date.fromordinal(seen)}." if seen < newest else ""
     return exact_ratio(EXACT.divide(last, start[1]) - 1), note
+
+
+def ends_of(
+    points: Sequence[Point], benchmark: Benchmark, opening: Point | None
+) -> tuple[tuple[int, Decimal], tuple[int, Decimal]] | None:
+    """Return the days from which and to which a benchmark's growth counts, with its worth; none without a price at the start."""
+    first = next((point.day for point in points if point.priced), points[0].day)
+    start = None if opening is None else benchmark.at(opening.day)
+    start = start or benchmark.at(first)
+    return None if start is None else (start, benchmark.at(points[-1].day) or start)

@@ -58,6 +58,7 @@ class Book:
     owed: dict[str, tuple[str, Decimal]] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
     parked: dict[str, list[Parked]] = field(default_factory=dict)  # what merged, or options came to, by group
+    waiting: dict[str, list[Entry]] = field(default_factory=dict)  # what comes in a merger before anything went, by group
     losses: dict[str, list[wash.Loss]] = field(default_factory=dict)  # that a purchase would yet undo
     hands: dict[str, list[Hand]] = field(default_factory=dict)
     splits: dict[str, list[Split]] = field(default_factory=dict)
@@ -161,6 +162,17 @@ class Book:
             losses = wash.losses_in(self.closures[first:], self.closed + first + 1)
             if losses:
                 self.put_off(holding, wash.after_sale(self.losses.get(holding.key, ()), holding, losses, self.today))
+
+    def arrive(self, entry: Entry, holding: Holding, lot: Lot) -> None:
+        """Open a lot that comes with its date and cost; as far as units of the other sign are held, it closes those."""
+        if lot.quantity * holding.quantity < 0:
+            closing = min(abs(lot.quantity), abs(holding.quantity))
+            paid = share(lot.cost, closing, abs(lot.quantity))
+            self.close(entry, holding, closing, -paid)
+            left = lot.quantity - closing.copy_sign(lot.quantity)
+            lot = lot._replace(quantity=left, cost=lot.cost - paid, opened=left)
+        if lot.quantity:
+            holding.open(lot)
 
     def settle(self, entry: Entry, holding: Holding, lot: Lot, paid: Decimal, received: Decimal) -> None:
         """Leave a closure of no units behind: what cash without any going made of a lot."""

@@ -39,6 +39,7 @@ class Daily(NamedTuple):
     total_gain: Decimal
     twr_index: Decimal
     priced: bool
+    complete: bool = True  # nothing held lacked a price or rate
 
     @property
     def date(self) -> date:
@@ -48,7 +49,32 @@ class Daily(NamedTuple):
     @property
     def point(self) -> Point:
         """What performance needs of the day."""
-        return Point(self.day, self.total_value, self.inflow - self.outflow, self.twr_index, self.priced)
+        return Point(self.day, self.total_value, self.inflow - self.outflow, self.twr_index, self.priced, self.complete)
+
+
+class Link(NamedTuple):
+    """What the next complete day is measured from: the value of the last one and what came in since, and what went out since.
+
+    `since` is none where that is not known: the next complete day is the first, and has no return.
+    """
+
+    since: Decimal | None = ZERO
+    out: Decimal = ZERO
+
+    def after(self, day: Daily) -> Link:
+        """Return the link after one more day."""
+        return Link(day.total_value) if day.complete else self.moved(day.inflow, day.outflow)
+
+    def moved(self, into: Decimal, out: Decimal) -> Link:
+        """Return the link with more that came in and went out."""
+        return Link(None if self.since is None else self.since + into, self.out + out)
+
+    def grown(self, index: Decimal, total: Decimal) -> Decimal:
+        """Return an index after a complete day that ended with a value; its own flows are in the link."""
+        return index if self.since is None else _grown(index, self.since, total + self.out)
+
+
+BEGINNING, UNKNOWN = Link(), Link(None)
 
 
 class Bridge(NamedTuple):
@@ -76,7 +102,15 @@ def bridge_of(days: Iterable[Daily]) -> Bridge:
     return Bridge(*sums)
 
 
-NO_DAY = Daily._make([0, *[ZERO] * 14, ONE, False])
+NO_DAY = Daily._make([0, *[ZERO] * 14, ONE, False, True])
+
+
+def links(days: Iterable[Daily], link: Link = BEGINNING) -> dict[int, Link]:
+    """Return the link after each of successive days; without another they are those of an account since its beginning."""
+    found = {}
+    for day in days:
+        found[day.day] = link = link.after(day)
+    return found
 
 
 def converted(days: Sequence[Daily], rates: Points, *, opened: bool = False) -> tuple[list[Daily], int | None]:
@@ -87,27 +121,28 @@ def converted(days: Sequence[Daily], rates: Points, *, opened: bool = False) -> 
     """
     found: list[Daily] = []
     gap = None
-    before: Daily | None = None if opened else NO_DAY
+    before, link = (None, UNKNOWN) if opened else (NO_DAY, BEGINNING)
     for day in days:
         rate = rates.value_at(day.day)
         if rate is None:
-            gap, before = gap or day.day, None
+            gap, before, link = gap or day.day, None, UNKNOWN
             continue
-        before = _converted(day, rate, before)
+        before = _converted(day, rate, before, link)
+        link = link.after(before)
         found.append(before)
     return found, gap
 
 
-def _converted(day: Daily, rate: Decimal, before: Daily | None) -> Daily:
+def _converted(day: Daily, rate: Decimal, before: Daily | None, link: Link) -> Daily:
     """Return one day at a rate; where the day before is not known, its gain is that of the day at the rate."""
     total, cash, positions, power, into, out, gain = (money(EXACT.multiply(amount, rate)) for amount in day[1:8])
     price, _, income, interest, fees, taxes = (money(EXACT.multiply(amount, rate)) for amount in day[8:14])
     index, earlier = ONE, money(EXACT.multiply(day.total_gain, rate)) - gain
     if before is not None:
         gain, earlier = total - before.total_value - into + out, before.total_gain
-        index = _grown(before.twr_index, before.total_value + into, total + out)
+        index = link.moved(into, out).grown(before.twr_index, total) if day.complete else before.twr_index
     causes = (gain, price, gain - price - income - interest + fees + taxes, income, interest, fees, taxes)
-    return Daily(day.day, total, cash, positions, power, into, out, *causes, earlier + gain, index, day.priced)
+    return Daily(day.day, total, cash, positions, power, into, out, *causes, earlier + gain, index, day.priced, day.complete)
 
 
 def _grown(index: Decimal, start: Decimal, end: Decimal) -> Decimal:
@@ -139,11 +174,12 @@ def together(accounts: Sequence[Sequence[Daily]], internal: Sequence[Mapping[int
     if not held:
         return []
     found: list[Daily] = []
-    before: Daily | None = None if opened else NO_DAY
+    before, link = (None, UNKNOWN) if opened else (NO_DAY, BEGINNING)
     for number in range(min(min(days) for days, _ in held), max(max(days) for days, _ in held) + 1):
         rows = [days[number] for days, _ in held if number in days]
         legs = [legs[number] for _, legs in held if number in legs]
-        before = _summed(number, rows, legs, before)
+        before = _summed(number, rows, legs, before, link)
+        link = link.after(before)
         found.append(before)
     return found
 
@@ -151,18 +187,18 @@ def together(accounts: Sequence[Sequence[Daily]], internal: Sequence[Mapping[int
 def _stands(day: Daily, number: int) -> Daily:
     """Return a day on which nothing happened to an account."""
     values = (day.total_value, day.cash, day.positions_value, day.buying_power)
-    return Daily._make([number, *values, *[ZERO] * 9, day.total_gain, day.twr_index, False])
+    return Daily._make([number, *values, *[ZERO] * 9, day.total_gain, day.twr_index, False, day.complete])
 
 
-def _summed(number: int, rows: Sequence[Daily], legs: Sequence[Leg], before: Daily | None) -> Daily:
+def _summed(number: int, rows: Sequence[Daily], legs: Sequence[Leg], before: Daily | None, link: Link) -> Daily:
     """Return the day of all accounts from those of each, less the flows between them."""
     sums = [sum(column, ZERO) for column in list(zip(*rows, strict=True))[1:15]]
     total, cash, positions, power, into, out, gain, price, _, income, interest, fees, taxes, earlier = sums
     into, out = into - sum((leg.into for leg in legs), ZERO), out - sum((leg.out for leg in legs), ZERO)
-    index, earlier = ONE, earlier - gain
+    index, earlier, complete = ONE, earlier - gain, all(row.complete for row in rows)
     if before is not None:
         gain, earlier = total - before.total_value - into + out, before.total_gain
-        index = _grown(before.twr_index, before.total_value + into, total + out)
+        index = link.moved(into, out).grown(before.twr_index, total) if complete else before.twr_index
     causes = (gain, price, gain - price - income - interest + fees + taxes, income, interest, fees, taxes)
-    priced = any(row.priced for row in rows)
-    return Daily(number, total, cash, positions, power, into, out, *causes, earlier + gain, index, priced)
+    priced = complete and any(row.priced for row in rows)
+    return Daily(number, total, cash, positions, power, into, out, *causes, earlier + gain, index, priced, complete)

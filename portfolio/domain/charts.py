@@ -8,10 +8,11 @@ from datetime import date
 from typing import NamedTuple
 
 WIDTH, HEIGHT = 720.0, 220.0
-LEFT, RIGHT, TOP, BOTTOM = 66.0, 8.0, 10.0, 22.0
+LEFT, RIGHT, TOP, BOTTOM = 66.0, 8.0, 10.0, 27.0
 MOST_POINTS = 700
 STEPS = (1, 2, 2.5, 5, 10)
 LABELS = 6
+FINEST = 1e-9  # differences that are drawn, as parts of the whole
 LETTER = 6.5  # how wide one is
 YEAR, MONTH = 366, 31
 
@@ -95,8 +96,9 @@ def nice(low: float, high: float) -> list[float]:
     >>> nice(0, 97)
     [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
     """
-    spread = high - low or abs(high) or 1.0
-    size = 10 ** math.floor(math.log10(spread / 4))
+    size = max(abs(low), abs(high))
+    spread = high - low if high - low > max(size, FINEST) * FINEST else size if size > FINEST else 1.0
+    size = 10.0 ** math.floor(math.log10(spread / 4))
     step = next(size * one for one in STEPS if spread / (size * one) <= 5)  # noqa: PLR2004
     first, last = math.floor(low / step), math.ceil(high / step)
     return [number * step for number in range(first, max(last, first + 1) + 1)]

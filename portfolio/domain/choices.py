@@ -7,7 +7,7 @@ lots that entry 9 closes. The last note about an entry counts, before what the e
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from accounts.domain.ledger import EntryKind
@@ -26,8 +26,8 @@ def lots_named(entry: Entry) -> list[Choice]:
 
 
 def with_choices(entries: Iterable[Entry], notes: Collection[Entry]) -> list[Entry]:
-    """Return entries with the lots that notes choose for them."""
-    chosen = choices_in(notes)
+    """Return entries with the lots that notes choose for them; a note that chooses none leaves it at what the entry says."""
+    chosen = {sequence: lots for sequence, lots in choices_in(notes).items() if lots}
     if not chosen:
         return list(entries)
     return [
@@ -56,8 +56,10 @@ def _choice(row: Any) -> Choice | None:
     """Return what a row chooses, none if it makes no sense."""
     if not isinstance(row, Mapping) or not isinstance(row.get("sequence"), int):
         return None
-    limit = number_in(row, "quantity")
-    return Choice(row["sequence"], None if limit is None else units(limit), _day(row.get("opened_on")))
+    limit, tacked = number_in(row, "quantity"), row.get("tacked_days")
+    quantity = None if limit is None else units(limit)
+    days = tacked if isinstance(tacked, int) else 0
+    return Choice(row["sequence"], quantity, _day(row.get("opened_on")), _time(row.get("opened_at")), days)
 
 
 def _day(text: Any) -> date | None:
@@ -66,3 +68,12 @@ def _day(text: Any) -> date | None:
         return date.fromisoformat(text)
     except (TypeError, ValueError):
         return None
+
+
+def _time(text: Any) -> datetime | None:
+    """Return the time of a text, none if it is none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo is not None else None

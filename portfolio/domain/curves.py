@@ -35,9 +35,14 @@ def start_of(period: str, last: date) -> date | None:
     return min(following, date(month // 12, month % 12 + 1, 1) + timedelta(days=last.day))
 
 
-def dots(days: Sequence[Point], *, deposits: Decimal = Decimal(0)) -> Iterator[Dot]:
-    """Yield each day with what had been put in by then, `deposits` of it before, and the fall from the highest index so far."""
-    peak = Decimal(0)
+def dots(days: Sequence[Point], *, deposits: Decimal = Decimal(0), peak: Decimal = Decimal(0)) -> Iterator[Dot]:
+    """Yield each day with what had been put in by then, `deposits` of it before, and the fall from the highest index so far.
+
+    `peak` is what the index was before the first of them: 1 where the account begins with it.
+
+    >>> [dot.drawdown for dot in dots([Point(1, Decimal(99), Decimal(100), Decimal("0.99"), True)], peak=Decimal(1))]
+    [-0.01]
+    """
     for day in days:
         deposits += day.net_flow
         peak = max(peak, day.twr_index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from portfolio.domain import ratios
 from portfolio.domain.columns import FLOW, OF_ACCOUNT, Columns, Numbers, halves_to_even
 from portfolio.domain.exact import EXACT, MONEY_PLACES, Digits, Fixed, divided, widened
+from portfolio.domain.gaps import Lack
 from portfolio.domain.pricing import Points
-from portfolio.domain.returns import INDEX_PLACES, money_weighted
+from portfolio.domain.returns import INDEX_PLACES
 from portfolio.domain.swift import Holdings
+from portfolio.domain.xirr import money_weighted
 
 ONE = 10**INDEX_PLACES
 ROWS = 5
@@ -98,10 +100,10 @@ def _union(arrays: Sequence[Numbers]) -> Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """What holdings were worth on each day, and the instruments that lacked a price, by the first day they did."""
+    """What holdings were worth on each day, and what lacked a price; none where nothing did."""
 
     values: Fixed
-    missing: dict[str, int] = field(default_factory=dict)
+    lack: Lack | None = None
 
 
 def worth_of(holdings: Holdings, grid: Grid, first: int, last: int) -> Worth:
@@ -122,7 +124,8 @@ def worth_of(holdings: Holdings, grid: Grid, first: int, last: int) -> Worth:
     peak = int(np.abs(held).max()) * grid.peak
     places_of_product = holdings.held.places + grid.places
     left, prices = widened(left, peak * count), widened(grid.prices, peak * count)
-    missing = _lacking(holdings, grid) if bool((grid.known > days[heads.clip(max=len(days) - 1)]).any()) else {}
+    early = bool((grid.known > days[heads.clip(max=len(days) - 1)]).any())
+    lack = _lacking(holdings, grid, first, span) if early else None
     beyond = 10 ** max(places_of_product - MONEY_PLACES, 0)
     places_of_product = min(places_of_product, MONEY_PLACES)
     sums = np.zeros(width, dtype=left.dtype)
@@ -135,20 +138,22 @@ def worth_of(holdings: Holdings, grid: Grid, first: int, last: int) -> Worth:
         sums += (halves_to_even(product, beyond) if beyond > 1 else product).sum(axis=0)
     index = grid.reached(first, span)
     values = np.where(index < 0, 0, sums[index])
-    return Worth(Fixed(values, places_of_product, int(np.abs(sums).max(initial=0))), missing)
+    return Worth(Fixed(values, places_of_product, int(np.abs(sums).max(initial=0))), lack)
 
 
-def _lacking(holdings: Holdings, grid: Grid) -> dict[str, int]:
-    """Return the instruments that were held before their first price, by the first such day."""
-    columns, found = holdings.columns, {}
+def _lacking(holdings: Holdings, grid: Grid, first: int, span: int) -> Lack | None:
+    """Return what was held before its first price, none where nothing was."""
+    columns, lack = holdings.columns, Lack.over(first, span)
     days = columns.day
     for place, name in enumerate(columns.instruments):
         mine = slice(int(holdings.starts[place]), int(holdings.starts[place + 1]))
-        ends = np.append(days[mine][1:] != days[mine][:-1], True)[: mine.stop - mine.start]
-        held = days[mine][ends & (holdings.held.digits[mine] != 0).astype(bool)]
-        if len(held) and held[0] < grid.known[place]:
-            found[name] = int(held[0])
-    return found
+        if mine.start == mine.stop or days[mine][0] >= grid.known[place]:
+            continue
+        ends = np.append(days[mine][1:] != days[mine][:-1], True)
+        moved, held = days[mine][ends], (holdings.held.digits[mine][ends] != 0).astype(np.int64)
+        units = Fixed(np.repeat(held, np.diff(moved, append=first + span)), 0, 1)
+        lack.note(name, units.set_in(span, int(moved[0]) - first), grid.series[place])
+    return lack if lack.missing else None
 
 
 def daily(digits: Fixed, days: Numbers, first: int, span: int) -> Fixed:
@@ -181,8 +186,18 @@ class Chained:
         return [self.values[turn] for turn in self.turns.tolist()]
 
 
-def chained(total: Digits, into: Digits, out: Digits, *, before: int = 0, index: int = ONE) -> Chained:
-    """Return the index of successive days: the figures of `returns.linked`; all amounts are in the same places."""
+def chained(
+    total: Digits, into: Digits, out: Digits, gaps: NDArray[np.bool_] | None = None, *, before: int = 0, index: int = ONE
+) -> Chained:
+    """Return the index of successive days: the figures of `returns.chain`; all amounts are in the same places.
+
+    `gaps` are the days that have no return, as something held lacked a price.
+    """
+    if gaps is not None:
+        whole = np.flatnonzero(~gaps)
+        flows = (np.diff(np.cumsum(flow)[whole], prepend=flow[:1] * 0) for flow in (into, out))
+        few = chained(total[whole], *flows, before=before, index=index)
+        return Chained(few.values, np.concatenate(([0], few.turns))[np.cumsum(~gaps)])
     start = np.concatenate((total[:1] * 0 + before, total[:-1])) + into
     end = total + out
     moved = ((start > 0) & (start != end)).astype(bool)
@@ -203,7 +218,7 @@ class Analysis:
     first: int
     total: Fixed
     index: Chained
-    twr: Decimal
+    twr: Decimal | None
     xirr: float | None
     max_drawdown: Decimal
     volatility: float | None
@@ -220,17 +235,20 @@ def analyze(holdings: Holdings, grid: Grid, *, periods: int) -> Analysis:
     flows = Fixed(columns.cash.digits[flowing], columns.cash.places, columns.cash.peak)
     net = daily(flows, days[flowing], first, span)
     cash = running(daily(columns.cash, days, first, span))
-    total = cash + worth_of(holdings, grid, first, last).values
+    worth = worth_of(holdings, grid, first, last)
+    total = cash + worth.values
+    gaps = None if worth.lack is None else worth.lack.days
     moved = net.at(total.places).digits
     peaks = total.peak + net.peak * 10 ** (total.places - net.places)
     wide = widened(total.digits, peaks)
     into, out = _sides(flows, days[flowing], first, span, total.places, peaks)
-    index = chained(wide, into, out)
+    index = chained(wide, into, out, gaps)
     turns = np.flatnonzero(np.asarray(moved != 0, dtype=bool))
     investors = [(date.fromordinal(first + turn), as_amount(-moved[turn], total.places)) for turn in turns.tolist()]
     end = as_amount(total.digits[-1], total.places)
     rate = money_weighted([*investors, *([(date.fromordinal(last), end)] if end else [])])
     priced = _priced(holdings, grid, first, span)
+    priced = priced if gaps is None else priced & ~gaps
     every = index.floats()
     heights = every[index.turns][priced]
     growth = heights[1:] / heights[:-1] if len(heights) and bool((heights > 0).all()) else heights[:0]
@@ -238,7 +256,7 @@ def analyze(holdings: Holdings, grid: Grid, *, periods: int) -> Analysis:
         first,
         total,
         index,
-        Decimal(index.values[-1] - ONE).scaleb(-INDEX_PLACES, EXACT),
+        None if gaps is not None and gaps.all() else Decimal(index.values[-1] - ONE).scaleb(-INDEX_PLACES, EXACT),
         rate.rate,
         depth_of(index.values, every),
         ratios.volatility(growth, periods),

@@ -6,23 +6,23 @@ It starts from an empty book or goes on from one that was kept; the figures are 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
 from portfolio.domain.book import Book
+from portfolio.domain.checkpoints import Checkpoint, Keeping, post_keeping
 from portfolio.domain.columns import Columns
 from portfolio.domain.daybook import Day
 from portfolio.domain.entries import Entry
-from portfolio.domain.exact import EXACT, ZERO, money
-from portfolio.domain.positions import fold
-from portfolio.domain.posting import post_all
+from portfolio.domain.exact import EXACT, ZERO, Fixed, money
 from portfolio.domain.pricing import NOTHING, Points
 from portfolio.domain.returns import DayFigures, Opening, chain
-from portfolio.domain.valuation import Course, Quoted, keyframes, position_value, value_days
+from portfolio.domain.settling import settle
+from portfolio.domain.valuation import Course, Quoted, Valuation, keyframes, position_value, value_days
 
-VERSION = 4  # of the derivation: a new one makes every account start over
+VERSION = 7  # of the derivation: a new one makes every account start over
 
 
 class Gap(NamedTuple):
@@ -55,6 +55,26 @@ class Derivation:
     positions: list[PositionFigures] = field(default_factory=list)
     missing: dict[str, Gap] = field(default_factory=dict)
     stale: dict[str, date] = field(default_factory=dict)
+    kept: Sequence[Checkpoint] = ()
+    waiting: bool = False  # something that moved could not be valued yet: a later run has to start over
+    put_off: bool = False  # something counts on a later day than its own: an entry that comes late starts over, too
+
+
+class Others(NamedTuple):
+    """Positions that nothing is said about: their worth on the only day, its size, and whether the day had a price for one."""
+
+    value: Decimal
+    gross: Decimal
+    priced: bool
+
+    def joined(self, valuation: Valuation) -> Valuation:
+        """Return the values of the day with those of the other positions."""
+        return replace(
+            valuation,
+            positions=valuation.positions + Fixed.of([self.value]),
+            gross=valuation.gross + Fixed.of([self.gross]),
+            priced=valuation.priced | ({valuation.first} if self.priced else frozenset()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +90,7 @@ class Resumption:
     missing: Mapping[str, Gap] = field(default_factory=dict)
     last_moved: int = 0
     whole: bool = False
+    others: Others | None = None  # what is not in the book, if it is left out
 
 
 FROM_NOTHING = Resumption()
@@ -82,17 +103,42 @@ def derive(
     margin: bool,
     resumption: Resumption = FROM_NOTHING,
     until: int | None = None,
+    keeping: Keeping | None = None,
 ) -> Derivation:
     """Post entries, given in the order of happening, to a book and value every day from the first that changed.
 
     Columns of plain entries (see `can_post`) come to the same, much sooner; the book has to be empty.
-    The last day is `until`, else that of the last price, or of the last entry if it is later.
+    The last day is `until`, else that of the last price, or of the last entry if it is later. `keeping` asks for checkpoints.
     """
-    if isinstance(entries, Columns):
-        post_all(book, entries)
-    else:
-        fold(book, entries)
-    result = Derivation(book)
+    result = Derivation(book, kept=post_keeping(book, entries, keeping))
+    quoted = quote(book)
+    last = until or last_day(book, quoted, max([resumption.last_moved, *book.days]))
+    settled = settle(book.days, quoted, last, first=(resumption.first or 0) if resumption.whole else 0)
+    pages = _pages(book, resumption)
+    starts = [day for day in (resumption.first, min(book.days, default=None)) if day is not None]
+    if not pages or not starts or min(starts) > last:
+        result.missing = dict(resumption.missing)
+        return result
+    first = min(starts)
+    since = {key: holding.since for key, holding in book.holdings.items() if holding.since is not None}
+    course = Course.of(pages)
+    if resumption.others is not None:
+        course.units = {key: moves for key, moves in course.units.items() if key in book.holdings}
+    valuation = value_days(pages, course, quoted, first, last, since)
+    valuation = valuation if resumption.others is None else resumption.others.joined(valuation)
+    settled.mark(valuation)
+    result.waiting, result.put_off = settled.waiting, settled.put_off
+    result.figures = list(chain(valuation, resumption.opening, margin=margin))
+    result.pages = {day: page for day, page in pages.items() if day >= first}
+    months = [figure.day for figure in result.figures if date.fromordinal(figure.day).day == 1]
+    result.frames = keyframes(pages, months)
+    result.missing = _gaps(book, quoted, _earliest(valuation.missing, settled.missing), _before(first, resumption.missing))
+    _stand(result, course, pages.get(last, Day()), quoted, last)
+    return result
+
+
+def _pages(book: Book, resumption: Resumption) -> dict[int, Day]:
+    """Return the pages that were kept with those of a book; what those before the first day tell is on one of them."""
     pages = dict(resumption.pages)
     if resumption.whole and resumption.first is not None:
         pages |= _closed_before(book, resumption.first)
@@ -101,23 +147,7 @@ def derive(
             pages[day].merge(page)
         else:
             pages[day] = page
-    starts = [day for day in (resumption.first, min(book.days, default=None)) if day is not None]
-    quoted = quote(book)
-    last = until or last_day(book, quoted, max([resumption.last_moved, *book.days]))
-    if not pages or not starts or min(starts) > last:
-        result.missing = dict(resumption.missing)
-        return result
-    first = min(starts)
-    since = {key: holding.since for key, holding in book.holdings.items() if holding.since is not None}
-    course = Course.of(pages)
-    valuation = value_days(pages, course, quoted, first, last, since)
-    result.figures = list(chain(valuation, resumption.opening, margin=margin))
-    result.pages = {day: page for day, page in pages.items() if day >= first}
-    months = [figure.day for figure in result.figures if date.fromordinal(figure.day).day == 1]
-    result.frames = keyframes(pages, months)
-    result.missing = _gaps(book, quoted, {**valuation.missing}, _before(first, resumption.missing))
-    _stand(result, course, pages.get(last, Day()), quoted, last)
-    return result
+    return pages
 
 
 def _closed_before(book: Book, first: int) -> dict[int, Day]:
@@ -153,6 +183,12 @@ def last_day(book: Book, quoted: Quoted, last_moved: int) -> int:
 def _before(day: int, gaps: Mapping[str, Gap]) -> dict[str, Gap]:
     """Return the gaps that began before a day; those since then are looked for again."""
     return {name: gap for name, gap in gaps.items() if gap.since.toordinal() < day}
+
+
+def _earliest(*found: Mapping[str, int]) -> dict[str, int]:
+    """Return the first day of each name."""
+    names = {name for days in found for name in days}
+    return {name: min(days[name] for days in found if name in days) for name in names}
 
 
 def _gaps(book: Book, quoted: Quoted, found: dict[str, int], kept: Mapping[str, Gap]) -> dict[str, Gap]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from accounts.domain.ledger import EntryKind
 from portfolio.domain.choices import chooses_for_others, with_choices
 from portfolio.domain.entry import Entry, Listing
-from portfolio.domain.legs import ROLLED, joined
+from portfolio.domain.legs import DUE, ROLLED, joined
 from portfolio.domain.minor import in_major
 
 __all__ = ["Entry", "Listing", "Place", "in_order", "place_of", "taken_back", "takes_back_others"]
@@ -23,11 +23,11 @@ class Place(NamedTuple):
     sequence: int
 
 
-FIRST, ARRIVAL, EXCHANGE, DEPARTURE = range(4)
+FIRST, ARRIVAL, EXCHANGE, DELIVERY, DEPARTURE = range(5)
 
 _RANKS = {
     EntryKind.SPLIT: FIRST,
-    ROLLED: FIRST,
+    ROLLED: EXCHANGE,
     EntryKind.SELL: DEPARTURE,
     EntryKind.COVER: DEPARTURE,
     EntryKind.TRANSFER_OUT: DEPARTURE,
@@ -42,11 +42,13 @@ def place_of(entry: Entry) -> Place:
     """Return where an entry stands: what arrives comes before what leaves at the same instant.
 
     A split counts from the start of its day: trades of that day are in new units already. Of a merger, the units that go
-    come before those that arrive for them.
+    come before those that arrive for them; an option that was exercised comes before the trade it led to, and after its own.
     """
     if entry.kind == EntryKind.SPLIT:
         start = entry.occurred_at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         return Place(start, FIRST, entry.sequence)
+    if entry.group is not None and DUE in entry.data:
+        return Place(entry.occurred_at, DELIVERY, entry.sequence)
     if entry.kind == EntryKind.MERGER and entry.quantity > 0:
         return Place(entry.occurred_at, EXCHANGE, entry.sequence)
     return Place(entry.occurred_at, _RANKS.get(entry.kind, ARRIVAL), entry.sequence)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
-from portfolio.domain.bridge import NO_DAY, Daily
+from portfolio.domain.bridge import NO_DAY, Daily, Link
 from portfolio.domain.exact import ZERO
 from portfolio.domain.explain import RATIO_PLACES, Cited, Explanation, Rule
 from portfolio.domain.explain_days import chained
@@ -15,7 +15,7 @@ AMOUNTS = ("total_value", "cash", "positions_value", "buying_power", "inflow", "
 CHARGES = ("fees", "taxes")
 REST = "day_gain - price_gain - income - interest + fees + taxes"
 CONVERTED = Rule("amount * rate")
-GAIN = Rule("round(proceeds * rate_of_proceeds, 10) - round(cost * rate_of_cost, 10)")
+GAIN = Rule("round(proceeds * rate_of_proceeds, 10) - round(cost * rate_of_cost, 10) + round(put_off * rate_of_put_off, 10)")
 
 
 class Rated(NamedTuple):
@@ -27,7 +27,7 @@ class Rated(NamedTuple):
 
 
 class RatedGain(NamedTuple):
-    """What was paid and received for what was closed, each with the rate it is read at."""
+    """What was paid and received for what was closed, and of a loss what does not count, each with the rate it is read at."""
 
     opening: int
     closing: int
@@ -35,6 +35,8 @@ class RatedGain(NamedTuple):
     rate_of_cost: Decimal
     proceeds: Decimal
     rate_of_proceeds: Decimal
+    put_off: Decimal
+    rate_of_put_off: Decimal
 
 
 class InAnother(Protocol):
@@ -72,17 +74,38 @@ class InAnother(Protocol):
     def realized_gain(self) -> Decimal | None:
         """What was realized."""
 
+    @property
+    def day_gain(self) -> Decimal | None:
+        """What the last day made of it."""
 
-def explain_day_in(found: Explanation, own: Daily, told: Daily | None, before: Daily | None, rate: Cited, *, first: bool) -> None:
-    """Add how a day is read in another currency; `told` is the day there, `before` the one before it, if it has a rate."""
+    @property
+    def income(self) -> Decimal | None:
+        """What it earned."""
+
+    @property
+    def fees(self) -> Decimal | None:
+        """What was charged for it."""
+
+    @property
+    def taxes(self) -> Decimal | None:
+        """What was taxed of it."""
+
+
+def explain_day_in(
+    found: Explanation, own: Daily, told: Daily | None, before: Daily | None, rate: Cited, link: Link | None
+) -> None:
+    """Add how a day is read in another currency; `told` is the day there, `before` the one before it, if it has a rate.
+
+    `link` is what its return is measured from; none where no day before it has a rate.
+    """
     found.cite(rates=[rate])
     if told is None:
         return
     for name in (*AMOUNTS, *CHARGES):
         found.tell(name, "own * rate", getattr(told, name), own=getattr(own, name), rate=rate.value)
     found.tell("net_flow", "inflow - outflow", told.inflow - told.outflow, inflow=told.inflow, outflow=told.outflow)
-    if before is not None or first:
-        chained(found, told, before or NO_DAY)
+    if link is not None:
+        chained(found, told, before or NO_DAY, link)
     else:
         found.tell("day_gain", "own * rate", told.day_gain, own=own.day_gain, rate=rate.value)
     parts = {name: getattr(told, name) for name in ("day_gain", "price_gain", "income", "interest", "fees", "taxes")}
@@ -121,10 +144,17 @@ def explain_position_in(
         found.tell("unrealized_gain", "market_value - cost_basis", gain, **parts)
         share = {"unrealized_gain": gain, "cost_basis": cost}
         found.tell("unrealized_gain_pct", "unrealized_gain / abs(cost_basis)", told.unrealized_gain_pct, RATIO_PLACES, **share)
-    found.notes.append(BY_DAYS)
+    _by_gains(found, told)
 
 
-BY_DAYS = "Day's gain, income, fees and taxes are sums over days, each at its rate: ask `contributions` and `snapshots`."
+def _by_gains(found: Explanation, told: InAnother) -> None:
+    """Add the figures that are sums over days, each at its rate: what `gains` and `last_day` were explained from, if at all."""
+    made = "gains" in found.tables
+    found.tell("income", "sum(gains.income) + sum(gains.interest)" if made else "0", told.income)
+    found.tell("fees", "sum(gains.fees)" if made else "0", told.fees)
+    found.tell("taxes", "sum(gains.taxes)" if made else "0", told.taxes)
+    today = next((step.value for step in found.steps if step.figure == "last_day.total"), ZERO)
+    found.tell("day_gain", "last_day", told.day_gain, last_day=today)
 
 
 def explain_closure_in(found: Explanation, rated: RatedGain | None, disallowed: tuple[Decimal, Decimal | None]) -> None:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from portfolio.domain.bridge import NO_DAY, Daily
+from portfolio.domain.bridge import NO_DAY, Daily, Link
 from portfolio.domain.daybook import Cause, Day, Flow, Item, Transfer
-from portfolio.domain.exact import MONEY_PLACES, ONE, ZERO
+from portfolio.domain.entry import Listing
+from portfolio.domain.exact import MONEY_PLACES, ONE, ZERO, plain
 from portfolio.domain.explain import Cited, Explanation, Row, Rule
+from portfolio.domain.gaps import INCOMPLETE
 from portfolio.domain.pricing import NOTHING, Points
 from portfolio.domain.returns import INDEX_PLACES
 from portfolio.domain.valuation import CHARGES, Course, Quoted, position_value
@@ -46,8 +48,11 @@ class Around:
         return self.called.get(instrument, instrument)
 
 
-def explain_day(day: Daily, before: Daily | None, page: Day, around: Around) -> Explanation:
-    """Return why an account was worth what it was at the end of a day; `before` is the day before, if there is one."""
+def explain_day(day: Daily, before: Daily | None, page: Day, around: Around, link: Link | None = None) -> Explanation:
+    """Return why an account was worth what it was at the end of a day; `before` is the day before, if there is one.
+
+    If that was incomplete, `link` is what the return of the day is measured from.
+    """
     found, opening, number = Explanation(), before or NO_DAY, day.day
     _hold(found, number, around)
     _move(found, page, number, around)
@@ -64,25 +69,31 @@ def explain_day(day: Daily, before: Daily | None, page: Day, around: Around) -> 
     inflow = found.tell("inflow", "sum(flows.into) + sum(transfers.into)", day.inflow)
     outflow = found.tell("outflow", "sum(flows.out) + sum(transfers.out)", day.outflow)
     found.tell("net_flow", "inflow - outflow", day.inflow - day.outflow, inflow=inflow, outflow=outflow)
-    chained(found, day, opening)
+    chained(found, day, opening, link)
     by_cause(found, day)
     return found
 
 
-def chained(found: Explanation, day: Daily, opening: Daily) -> None:
-    """Add the steps that lead from the day before to this one."""
+def chained(found: Explanation, day: Daily, opening: Daily, link: Link | None = None) -> None:
+    """Add the steps that lead from the day before to this one; if that was incomplete, its return is measured from a link."""
     total, into, out = day.total_value, day.inflow, day.outflow
     moved = {"total_value": total, "value_before": opening.total_value, "inflow": into, "outflow": out}
     found.tell("day_gain", "total_value - value_before - inflow + outflow", day.day_gain, **moved)
     found.tell(
         "total_gain", "total_gain_before + day_gain", day.total_gain, total_gain_before=opening.total_gain, day_gain=day.day_gain
     )
-    start = opening.total_value + into
-    if start <= 0 or start == total + out:  # nothing to grow from, or nothing grew
-        found.tell("twr_index", "twr_index_before", day.twr_index, INDEX_PLACES, twr_index_before=opening.twr_index)
-    else:
-        index = "twr_index_before * max(total_value + outflow, 0) / (value_before + inflow)"
-        found.tell("twr_index", index, day.twr_index, INDEX_PLACES, **moved, twr_index_before=opening.twr_index)
+    since, left = link or Link(opening.total_value)
+    start = ZERO if since is None else since + into
+    index, numbers = "twr_index_before", {"twr_index_before": opening.twr_index}
+    if not day.complete:
+        found.notes.append(INCOMPLETE)
+    elif start > 0 and start != total + left + out:  # else there is nothing to grow from, or nothing grew
+        index, numbers = f"{index} * max(total_value + outflow, 0) / (value_before + inflow)", numbers | moved
+        if link is not None and not opening.complete:
+            index = "twr_index_before * max(total_value + outflow + outflow_since, 0) / (value_since + inflow)"
+            numbers |= {"value_since": since or ZERO, "outflow_since": left}
+            found.notes.append("The days before lacked a price or rate: the return is that since the last day that lacked none.")
+    found.tell("twr_index", index, day.twr_index, INDEX_PLACES, **numbers)
 
 
 def by_cause(found: Explanation, day: Daily) -> None:
@@ -111,8 +122,14 @@ def cited_price(instrument: str, day: int, around: Around) -> Cited | None:
         source = SPLIT
     else:
         place = int(points.closed.searchsorted(seen))
-        source = CLOSE if place < len(points.closed) and int(points.closed[place]) == seen else BY_HAND
+        closed = place < len(points.closed) and int(points.closed[place]) == seen
+        source = f"{CLOSE}{_in_coins(around.quoted.listings[instrument])}" if closed else BY_HAND
     return Cited(around.name(instrument), day, seen, points.values.decimal(index), source)
+
+
+def _in_coins(listing: Listing) -> str:
+    """Say that a close is quoted in a small coin, such as pence, of which it is a fraction here."""
+    return "" if listing.unit == ONE else f" times {plain(listing.unit)}, as it is quoted in hundredths"
 
 
 def cited_rate(currency: str, day: int, quoted: Quoted) -> Cited | None:
@@ -223,6 +240,8 @@ def _drift(found: Explanation, page: Day, day: int, around: Around) -> None:
     drift = found.table("drift", summed=("drift",), rules=DRIFT)
     for what, currency, amount in _held_before(day, around):
         rates = [cited_rate(currency, when, around.quoted) for when in (day, day - 1)]
+        if rates[1] is None:  # it had no value that a rate could change
+            continue
         found.cite(rates=[rate for rate in rates if rate])
         now, then = (rate.value if rate else ZERO for rate in rates)
         row = {"what": what, "currency": currency, "value_before": amount, "rate": now, "rate_before": then}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal, localcontext
 from typing import NamedTuple
@@ -10,15 +10,61 @@ from typing import NamedTuple
 from portfolio.domain.book import Book, rate_on
 from portfolio.domain.entries import Entry
 from portfolio.domain.exact import EXACT, ONE, ZERO
-from portfolio.domain.explain import Cited, Explanation, Row
+from portfolio.domain.explain import Cited, Explanation, Row, Rule, evaluate, rounded
 from portfolio.domain.holding import Holding
 from portfolio.domain.lots import Closure, Lot, Method
 from portfolio.domain.positions import post
 from portfolio.domain.pricing import NOTHING
+from portfolio.domain.wash import Loss
 
 CHANGES = ("quantity_change", "cost_change", "realized_change", "income_change", "fees_change", "taxes_change")
 State = tuple[Decimal, ...]
 _NOTHING: State = (ZERO,) * len(CHANGES)
+
+
+PUT_OFF = Rule("loss_left if quantity_left <= quantity else loss_left * quantity / quantity_left")
+
+
+class Replaced(NamedTuple):
+    """Units that an entry bought again or that were bought before it sold, of a loss of so many units that still counted."""
+
+    sequence: int  # of the entry by which the loss was put off
+    quantity: Decimal
+    quantity_left: Decimal
+    loss_left: Decimal
+    put_off: Decimal
+
+    @property
+    def holds(self) -> bool:
+        """Say whether the rule gives what was put off: of several lots at once each was rounded on its own."""
+        return rounded(evaluate(PUT_OFF.formula, self._asdict()), PUT_OFF.places) == self.put_off
+
+
+class Watch:
+    """What losses were put off by, by the number of the closure, in a book that entries are posted to one by one."""
+
+    def __init__(self, book: Book) -> None:
+        self.book, self.replaced = book, dict[int, list[Replaced]]()
+
+    def losses(self) -> dict[int, Loss]:
+        """Return the losses that a purchase would undo, by the number of the closure."""
+        return {loss.number: loss for losses in self.book.losses.values() for loss in losses}
+
+    def after(self, entry: Entry, known: Mapping[int, Loss], first: int) -> None:
+        """Note by how much the entry put off losses known before, and those of what it closed itself: from `first` on."""
+        left = self.losses()
+        fresh = dict(enumerate(self.book.closures[first:], first + 1))
+        for number in sorted({*known, *fresh}):
+            closure = self.book.closures[number - 1]
+            was = known.get(number)
+            held, loss, counted = (
+                (abs(closure.quantity), -closure.gain, ZERO) if was is None else (was.quantity, was.amount, was.disallowed)
+            )
+            if closure.disallowed == counted:
+                continue
+            rest = left[number].quantity if number in left else ZERO
+            row = Replaced(entry.sequence, held - rest, held, loss, closure.disallowed - counted)
+            self.replaced.setdefault(number, []).append(row)
 
 
 class Effect(NamedTuple):
@@ -58,7 +104,9 @@ def entry_row(entry: Entry) -> Row:
     }
 
 
-def traced(book: Book, entries: Iterable[Entry], *, wanted: frozenset[int] | None = None) -> Iterator[Effect]:
+def traced(
+    book: Book, entries: Iterable[Entry], *, wanted: frozenset[int] | None = None, watch: Watch | None = None
+) -> Iterator[Effect]:
     """Post entries to an empty book, and yield what each changed in each holding it touched.
 
     `wanted` are the sequences of closing entries of which the lots before are told, with what was closed; none for no entry.
@@ -71,8 +119,11 @@ def traced(book: Book, entries: Iterable[Entry], *, wanted: frozenset[int] | Non
         held = book.holdings.get(entry.instrument or "") if looked_at else None
         before = {held.key: tuple(held.lots)} if held is not None else {}
         first = len(book.closures)
+        losses = watch.losses() if watch else {}
         with localcontext(EXACT):
             post(book, entry)
+        if watch:
+            watch.after(entry, losses, first)
         touched |= book.touched
         for key in book.touched:
             state, cost = _state(book.holdings[key]), states.get(key, _NOTHING)[1]

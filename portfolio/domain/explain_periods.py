@@ -10,16 +10,21 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from portfolio.domain.bridge import NO_DAY, Bridge, Daily
-from portfolio.domain.exact import EXACT, ONE, ZERO
+from portfolio.domain.bridge import NO_DAY, Bridge, Daily, Link
+from portfolio.domain.exact import EXACT, ZERO
 from portfolio.domain.explain import MOST_ROWS, RATIO_PLACES, Explanation, Rule, Step, rounded
+from portfolio.domain.explain_details import FALL, explain_falls, explain_months, peak_of
 from portfolio.domain.performance import Performance, growth_of
 from portfolio.domain.ratios import FEWEST, TAIL
 from portfolio.domain.returns import INDEX_PLACES, annualized
 
 CAUSES = ("price_gain", "currency_gain", "income", "interest", "fees", "taxes")
 SUMMED = ("net_flow", "put_in", "day_gain", *CAUSES)
-INDEX = "index_before if value_before + inflow <= 0 else index_before * max(total_value + outflow, 0) / (value_before + inflow)"
+INDEX = "index_before if measured_from <= 0 else index_before * max(total_value + gone, 0) / measured_from"
+MEASURED = (
+    "measured_from is the value of the day before and what came in, gone is what went out; since the last day that had all \
+prices and rates. A day that lacks one has no return."
+)
 DAY = {
     "net_flow": Rule("inflow - outflow"),
     "put_in": Rule("max(net_flow, 0)"),
@@ -32,13 +37,24 @@ SOLVED = "xirr is the yearly rate at which the flows of the investor, each over 
 
 
 def explain_period(
-    days: Sequence[Daily], opening: Daily | None, figures: Performance, bridge: Bridge, *, periods: int, risk_free: float = 0.0
+    days: Sequence[Daily],
+    opening: Daily | None,
+    figures: Performance,
+    bridge: Bridge,
+    *,
+    periods: int,
+    risk_free: float = 0.0,
+    link: Link | None = None,
 ) -> Explanation:
-    """Return why the performance over successive days, at least one, is what it is; `opening` is the day before, if any."""
+    """Return why the performance over successive days, at least one, is what it is; `opening` is the day before, if any.
+
+    If that was incomplete, `link` is what the return of the first day is measured from.
+    """
     found = Explanation()
     before = opening or NO_DAY
-    _chain(found, days, before)
+    _chain(found, days, before, link or Link(before.total_value))
     start, end = before.total_value, days[-1].total_value
+    found.tell("start_value", "value_before", start, value_before=start)
     flows = found.tell("net_flows", "sum(days.net_flow)", figures.net_flows) or ZERO
     value = {"end_value": end, "start_value": start, "net_flows": flows}
     found.tell("gain", "end_value - start_value - net_flows", figures.gain, **value)
@@ -56,25 +72,26 @@ def explain_period(
         parts = {"gain": figures.gain, "start_value": start, "put_in": put_in}
         found.tell("simple_return", "gain / (start_value + put_in)", figures.simple_return, RATIO_PLACES, **parts)
     _solve(found, days, opening, figures.xirr)
-    _fall(found, days, before, opening, figures)
-    if figures.calmar is not None and figures.drawdown is not None:
-        over = days[-1].day - (opening.day if opening else days[0].day)
-        yearly = annualized(float(EXACT.divide(days[-1].twr_index, before.twr_index)), over) or 0.0
-        numbers = {"yearly_return": yearly, "depth": float(figures.drawdown.depth)}
-        found.tell_float("calmar", "yearly_return / abs(depth)", figures.calmar, **numbers)
+    _fall(found, days, opening, figures)
     _risk(found, days, opening, figures, periods, risk_free)
+    explain_falls(found, days, opening, figures)
+    explain_months(found, days, opening)
     found.notes += [f"{name}: {why}" for name, why in figures.reasons.items()]
     return found
 
 
-def _chain(found: Explanation, days: Sequence[Daily], before: Daily) -> None:
+def _chain(found: Explanation, days: Sequence[Daily], before: Daily, link: Link) -> None:
     """Fill in the table of the days."""
+    found.notes.append(MEASURED)
     table = found.table("days", summed=SUMMED, rules=DAY)
     for day in days:
         flow = day.inflow - day.outflow
         row = {"day": day.date.isoformat(), "total_value": day.total_value, "value_before": before.total_value}
         moved = {"inflow": day.inflow, "outflow": day.outflow, "net_flow": flow, "put_in": max(flow, ZERO)}
         causes = {name: getattr(day, name) for name in ("day_gain", *CAUSES)}
+        since, gone = link.moved(day.inflow, day.outflow)
+        moved |= {"measured_from": since if since is not None and day.complete else ZERO, "gone": gone}
+        link = link.after(day)
         table.add({**row, **moved, **causes, "index_before": before.twr_index, "twr_index": day.twr_index})
         before = day
 
@@ -105,21 +122,21 @@ def _untold(figure: str, value: Decimal) -> Step:
     return Step(figure, None, {}, value, RATIO_PLACES, exact=False)
 
 
-def _fall(found: Explanation, days: Sequence[Daily], before: Daily, opening: Daily | None, figures: Performance) -> None:
+def _fall(found: Explanation, days: Sequence[Daily], opening: Daily | None, figures: Performance) -> None:
     """Add the step to the deepest fall."""
     fall = figures.drawdown
     if fall is None or figures.max_drawdown is None:
         found.tell("max_drawdown", "0", figures.max_drawdown, RATIO_PLACES)
         return
-    by_day = {day.date: day.twr_index for day in days}
-    peaks = [by_day[fall.peak]] if fall.peak in by_day else [before.twr_index]
-    if opening is None and fall.peak == days[0].date:
-        peaks.append(ONE)  # the index before the first day counts, too
-    trough = by_day[fall.trough]
-    peak = next((one for one in peaks if rounded(EXACT.divide(trough, one) - 1, RATIO_PLACES) == figures.max_drawdown), peaks[0])
-    numbers = {"index_at_trough": trough, "index_at_peak": peak}
-    found.tell("max_drawdown", "index_at_trough / index_at_peak - 1", figures.max_drawdown, RATIO_PLACES, **numbers)
+    trough = next(day.twr_index for day in days if day.date == fall.trough)
+    numbers = {"index_at_trough": trough, "index_at_peak": peak_of(fall, days, opening)}
+    found.tell("max_drawdown", FALL, figures.max_drawdown, RATIO_PLACES, **numbers)
     found.notes.append(f"The deepest fall went from {fall.peak} to {fall.trough}.")
+    if figures.calmar is not None:
+        before = opening or NO_DAY
+        over = days[-1].day - (opening.day if opening else days[0].day)
+        yearly = annualized(float(EXACT.divide(days[-1].twr_index, before.twr_index)), over) or 0.0
+        found.tell_float("calmar", "yearly_return / abs(depth)", figures.calmar, yearly_return=yearly, depth=float(fall.depth))
 
 
 def _risk(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from portfolio.domain.daybook import Day
 from portfolio.domain.exact import MONEY_PLACES, ONE, ZERO
 from portfolio.domain.explain import RATIO_PLACES, Explanation, Row, Rule
 from portfolio.domain.explain_days import Around, position_row
-from portfolio.domain.explain_ledger import CHANGES, Effect, note
+from portfolio.domain.explain_ledger import CHANGES, PUT_OFF, Effect, Replaced, note
 from portfolio.domain.lots import Lot
 
 UNIT_PLACES = 12
@@ -25,6 +25,7 @@ SUMMED = {
     "taxes": ("taxes_change", MONEY_PLACES),
 }
 AVERAGE = "round(cost_of_all * reached / held, 10) - round(cost_of_all * reached_before / held, 10)"
+BOUGHT_AGAIN = "Units bought within 30 days replaced what was sold at a loss: so much of it became cost of theirs."
 CLOSED = Rule("round(brought * reached / closing, 10) - round(brought * reached_before / closing, 10)")
 
 
@@ -82,7 +83,8 @@ def explain_position(position: PositionLike, found: Explanation, standing: Stand
     if row is None or value is None:
         found.notes.append("What depends on the market is null: no price or rate was known.")
         return found
-    numbers: dict[str, Any] = {"quantity": quantity, "market_price": row["price"], "multiplier": row["multiplier"]}
+    price = found.tell("market_price", "price", position.market_price, price=row["price"])
+    numbers: dict[str, Any] = {"quantity": quantity, "market_price": price, "multiplier": row["multiplier"]}
     found.tell("market_value", "quantity * market_price * multiplier", value, **numbers)
     found.tell("value_in_base", "market_value * rate", position.value_in_base, market_value=value, rate=row["rate"])
     gain = found.tell(
@@ -116,8 +118,13 @@ def _day_gain(position: PositionLike, found: Explanation, standing: Standing, no
     found.tell("day_gain", "market_value - value_before - put_in - transferred", position.day_gain, **parts)
 
 
-def explain_closure(one: ClosureLike, effects: Iterable[Effect], opening: Effect | None) -> Explanation:
-    """Return why a closure is what it is; `effects` are of the entry that closed it, `opening` of the one that opened the lot."""
+def explain_closure(
+    one: ClosureLike, effects: Iterable[Effect], opening: Effect | None, put_off: Sequence[Replaced] = ()
+) -> Explanation:
+    """Return why a closure is what it is; `effects` are of the entry that closed it, `opening` of the one that opened the lot.
+
+    `put_off` tells what was bought again, by which the loss does not count.
+    """
     found = Explanation()
     found.table("entries", summed=CHANGES)
     closing = next((effect for effect in effects if _place(one, effect) is not None), None)
@@ -127,6 +134,7 @@ def explain_closure(one: ClosureLike, effects: Iterable[Effect], opening: Effect
     amounts = _amounts(one, found, closing) if closing is not None else None
     if amounts is None:
         _as_posted(one, found)
+    _put_off(one, found, put_off)
     parts = {"proceeds": one.proceeds, "cost": one.cost}
     gain = found.tell("gain", "proceeds - cost", one.gain, **parts)
     taxable = one.gain + one.disallowed_loss
@@ -154,9 +162,20 @@ def _place(one: ClosureLike, effect: Effect) -> int | None:
     return None
 
 
+def _put_off(one: ClosureLike, found: Explanation, replaced: Sequence[Replaced]) -> None:
+    """Add the step to the loss that does not count: the part of it that belongs to units that were bought again."""
+    rules = {"put_off": PUT_OFF} if all(row.holds for row in replaced) else {}
+    table = found.table("replaced", summed=("put_off",), rules=rules)
+    for row in replaced:
+        table.add(row._asdict())
+    if found.tell("disallowed_loss", "sum(replaced.put_off)", one.disallowed_loss):
+        found.notes.append(BOUGHT_AGAIN)
+
+
 def _as_posted(one: ClosureLike, found: Explanation) -> None:
     """Add what was paid and received as it was posted."""
     found.notes.append("Cost and proceeds are as the entry was posted: it was no plain trade.")
+    found.tell("quantity", "quantity", one.quantity, UNIT_PLACES, quantity=one.quantity)
     found.tell("cost", "cost", one.cost, cost=one.cost)
     found.tell("proceeds", "proceeds", one.proceeds, proceeds=one.proceeds)
 
@@ -172,11 +191,12 @@ def _amounts(one: ClosureLike, found: Explanation, closing: Effect) -> bool | No
     whole, upto, before = sum(sizes, ZERO), sum(sizes[: place + 1], ZERO), sum(sizes[:place], ZERO)
     cash = found.find("cash_in_currency", "cash * rate", cash=entry.cash, rate=rate)
     traded = {"cash_in_currency": cash, "closing": whole, "traded": abs(entry.quantity)}
-    brought = found.find("brought", "cash_in_currency * closing / traded", **traded)
-    parts = {"brought": brought, "closing": whole, "reached": upto, "reached_before": before}
+    whole_cash = found.find("brought", "cash_in_currency * closing / traded", **traded)
+    parts = {"brought": whole_cash, "closing": whole, "reached": upto, "reached_before": before}
     received = found.find("share_of_cash", CLOSED.formula, **parts)
     lot = lots[0]
     long = one.quantity > 0
+    _tell_quantity(found, one, lot, whole - before)
     if closing.average:
         held = sum((abs(one.quantity) for one in closing.before), ZERO)
         numbers = {"cost_of_all": closing.cost, "held": held, "reached": upto, "reached_before": before}
@@ -185,15 +205,21 @@ def _amounts(one: ClosureLike, found: Explanation, closing: Effect) -> bool | No
         numbers = {"lot_cost": lot.cost, "quantity": one.quantity, "lot_quantity": lot.quantity}
         lot_share = found.find("share_of_lot", "lot_cost * quantity / lot_quantity", **numbers)
         _tell_lot(found, lot)
-    share_of = {"share_of_cash": received} if not long else {"share_of_lot": lot_share}
-    other = {"share_of_lot": lot_share} if not long else {"share_of_cash": received}
-    if long:
-        found.tell("cost", "share_of_lot", one.cost, **share_of)
-        found.tell("proceeds", "share_of_cash", one.proceeds, **other)
-    else:
-        found.tell("cost", "-share_of_cash", one.cost, **share_of)
-        found.tell("proceeds", "-share_of_lot", one.proceeds, **other)
+    sides = {"share_of_lot": lot_share, "share_of_cash": received}
+    paid, brought = ("share_of_lot", "share_of_cash") if long else ("-share_of_cash", "-share_of_lot")
+    found.tell("cost", paid, one.cost, **{name: sides[name] for name in [paid.lstrip("-")]})
+    found.tell("proceeds", brought, one.proceeds, **{name: sides[name] for name in [brought.lstrip("-")]})
     return True
+
+
+def _tell_quantity(found: Explanation, one: ClosureLike, lot: Lot, left: Decimal) -> None:
+    """Add the step to the units closed: all of the lot or all that was left to close, or fewer where so many were chosen."""
+    sides = {"sign": ONE.copy_sign(one.quantity), "lot_quantity": lot.quantity, "left_to_close": left}
+    if abs(one.quantity) == min(abs(lot.quantity), left):
+        found.tell("quantity", "sign * min(abs(lot_quantity), left_to_close)", one.quantity, UNIT_PLACES, **sides)
+    else:
+        told = {"sign": sides["sign"], "chosen": abs(one.quantity)}
+        found.tell("quantity", "sign * chosen", one.quantity, UNIT_PLACES, **told)
 
 
 def _tell_lot(found: Explanation, lot: Lot) -> None:

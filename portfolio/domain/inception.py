@@ -13,8 +13,10 @@ import numpy as np
 from portfolio.domain import ratios
 from portfolio.domain.drawdown import Drawdown, falls_in
 from portfolio.domain.exact import EXACT, ZERO
-from portfolio.domain.performance import FEW, as_ratio, exact_ratio
-from portfolio.domain.returns import INDEX_PLACES, annualized, money_weighted
+from portfolio.domain.gaps import INCOMPLETE, partial
+from portfolio.domain.performance import FEW, as_ratio, exact_ratio, note_ends
+from portfolio.domain.returns import INDEX_PLACES, annualized
+from portfolio.domain.xirr import money_weighted
 
 ONE = 10**INDEX_PLACES
 
@@ -27,6 +29,7 @@ class Course(NamedTuple):
     flows: Sequence[tuple[int, Decimal]]
     heights: Sequence[int]  # in units of its last place
     priced: Sequence[bool]
+    complete: Sequence[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class Inception:
     end_value: Decimal
     net_flows: Decimal
     gain: Decimal
-    twr: Decimal
+    twr: Decimal | None
     twr_annualized: Decimal | None
     xirr: Decimal | None
     simple_return: Decimal | None
@@ -57,13 +60,15 @@ def measure_whole(course: Course, *, periods: int) -> Inception:
     put_in = sum((flow for _, flow in course.flows if flow > 0), ZERO)
     gain = course.end_value - net_flows
     growth = Decimal(course.heights[-1]).scaleb(-INDEX_PLACES, EXACT)
-    yearly = annualized(float(growth), last - first)
+    known = any(course.complete)
+    if not known:
+        reasons["twr"] = INCOMPLETE
+    yearly = annualized(float(growth), last - first) if known else None
     if yearly is None:
-        reasons["twr_annualized"] = "The growth of so few days is beyond any yearly rate."
+        reasons["twr_annualized"] = reasons.get("twr") or "The growth of so few days is beyond any yearly rate."
     moved = [(date.fromordinal(day), -flow) for day, flow in course.flows]
     rate = money_weighted([*moved, *([(end, course.end_value)] if course.end_value else [])])
-    if rate.note:
-        reasons["xirr"] = rate.note
+    note_ends(reasons, rate.note, partial(course.complete[-1:]))
     if put_in <= 0:
         reasons["simple_return"] = "Nothing was there at the start and nothing was put in."
     falls = falls_in([ONE, *course.heights], lambda place: date.fromordinal(first + max(place - 1, 0)), most=1)
@@ -73,7 +78,7 @@ def measure_whole(course: Course, *, periods: int) -> Inception:
         course.end_value,
         net_flows,
         gain,
-        exact_ratio(growth - 1),
+        exact_ratio(growth - 1) if known else None,
         as_ratio(yearly),
         as_ratio(rate.rate),
         exact_ratio(EXACT.divide(gain, put_in)) if put_in > 0 else None,

@@ -1,25 +1,34 @@
-"""Dividends and interest: what came in, what it comes to beside the cost, and what can be expected within a year.
+"""Dividends, interest and staking rewards: what came in, what it comes to beside the cost, and what a year can bring.
 
-Gross is what was paid before taxes and fees were held back, net what arrived. What is expected is gross, of what is held now, and
-says what it rests on: a payment that was declared, the declared payments of the last year once more, or the received ones.
+Gross is what was paid before taxes and fees were held back, net what arrived; rewards are worth what their units were when they
+came. What is expected is gross, of what is held now, and says what it rests on: a payment that was declared, the declared
+payments of the last year once more, or the received ones.
 """
 
 from __future__ import annotations
 
 import enum
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from accounts.domain.ledger import EntryKind
+from portfolio.domain.causes import gross_of
+from portfolio.domain.daybook import Cause, Day, Item
 from portfolio.domain.entry import Entry
 from portfolio.domain.exact import EXACT, ZERO, money
+from portfolio.domain.numbers import number_in
 
-KINDS = ("DIVIDEND", "INTEREST")
+PAID = (EntryKind.DIVIDEND, EntryKind.INTEREST)
+EARNED = (EntryKind.STAKING, EntryKind.RETURN_OF_CAPITAL)  # what these are worth is found in the daily values
+KINDS = (*PAID, *EARNED)
 YEAR = timedelta(days=365)
 NEAR = timedelta(days=45)  # a declared payment takes the place of last year's that is as near as this
 Units = Callable[[str, date], Decimal]  # what was held of an instrument at the end of a day
+Growth = Callable[[str, date, date], Decimal]  # by what splits multiplied its units after a day, up to another
 
 
 class Received(NamedTuple):
@@ -34,6 +43,7 @@ class Received(NamedTuple):
     fee: Decimal
     net: Decimal
     rate: Decimal | None = None
+    payments: int = 1
 
 
 class Declared(NamedTuple):
@@ -77,6 +87,7 @@ class Tally:
     net: Decimal = ZERO
     dividends: Decimal = ZERO  # gross
     interest: Decimal = ZERO  # gross
+    staking: Decimal = ZERO  # gross
     payments: int = 0
 
     def add(self, payment: Received) -> None:
@@ -85,9 +96,11 @@ class Tally:
         self.tax += payment.tax
         self.fee += payment.fee
         self.net += payment.net
-        self.payments += 1
-        if payment.kind == "INTEREST":
+        self.payments += payment.payments
+        if payment.kind == EntryKind.INTEREST:
             self.interest += payment.gross
+        elif payment.kind == EntryKind.STAKING:
+            self.staking += payment.gross
         else:
             self.dividends += payment.gross
 
@@ -100,15 +113,47 @@ def received(entries: Iterable[Entry], rate_on: Callable[[Entry], Decimal | None
             str(entry.kind),
             entry.instrument,
             entry.currency,
-            entry.cash + entry.tax + entry.fee,
+            gross_of(entry),
             entry.tax,
             entry.fee,
             entry.cash,
             rate_on(entry),
         )
         for entry in entries
-        if entry.kind in KINDS
+        if entry.kind in PAID
     ]
+
+
+def earned(entries: Sequence[Entry], pages: Mapping[int, Day]) -> list[Received]:
+    """Return what came in otherwise: units for staking, and capital returned of what is not held.
+
+    What that was worth is the income of a day beyond the dividends of its entries. What was charged for it is a row of its own,
+    in the currency of its entry.
+    """
+    found: list[Received] = []
+    rest: dict[tuple[int, Item], Decimal] = {}
+    for day, page in pages.items():
+        rest |= {(day, item): amount for item, amount in page.items.items() if item.cause is Cause.INCOME}
+    for entry in entries:
+        if entry.kind == EntryKind.DIVIDEND and entry.instrument:
+            item = Item(Cause.INCOME, entry.instrument, entry.currency, number_in(entry.data, "fx_rate"))
+            rest[entry.day, item] = rest.get((entry.day, item), ZERO) - gross_of(entry)
+    kinds = {(entry.day, entry.instrument): entry.kind for entry in entries if entry.kind in EARNED}
+    count = Counter((entry.day, entry.instrument) for entry in entries if entry.kind in EARNED)
+    for (day, item), worth in rest.items():
+        kind = kinds.get((day, item.instrument))
+        if kind is not None and worth:
+            many = count.pop((day, item.instrument), 0)
+            when = date.fromordinal(day)
+            found.append(Received(when, str(kind), item.instrument, item.currency, worth, ZERO, ZERO, worth, item.rate, many))
+    return found + [_charged(entry) for entry in entries if entry.kind == EntryKind.STAKING and (entry.fee or entry.tax)]
+
+
+def _charged(entry: Entry) -> Received:
+    """Return what was charged for units earned by staking."""
+    rate, net = number_in(entry.data, "fx_rate"), -entry.tax - entry.fee
+    when = date.fromordinal(entry.day)
+    return Received(when, str(entry.kind), entry.instrument, entry.currency, ZERO, entry.tax, entry.fee, net, rate, 0)
 
 
 def in_currency(payment: Received, currency: str, rate: Decimal) -> Received:
@@ -118,25 +163,23 @@ def in_currency(payment: Received, currency: str, rate: Decimal) -> Received:
 
 
 def expected(
-    today: date,
-    *,
-    declared: Sequence[Declared],
-    payments: Sequence[Received],
-    units: Units,
-    grown: Callable[[str, date], Decimal],
+    today: date, *, declared: Sequence[Declared], payments: Sequence[Received], units: Units, grown: Growth
 ) -> list[Expected]:
     """Return what can be expected after a day and within a year from it, by day.
 
-    `grown` tells by what splits have multiplied the units of an instrument after a day. Last year's payments are repeated a year
-    later on what is held now, but for special ones, those that a declared one takes the place of, and what is no longer held.
+    A declared dividend is of the units held before its ex-date, as they were then. Last year's payments are repeated a year later
+    on what is held now, in its units, but for special ones, those that a declared one takes the place of, and what is no longer
+    held.
     """
     until = today + YEAR
     found = []
     coming: dict[str, list[date]] = {}
     for one in declared:
         if today < one.pay_day <= until:
-            quantity = units(one.instrument, min(today, one.ex_day - timedelta(days=1)))
-            quantity = EXACT.multiply(quantity, grown(one.instrument, one.ex_day)) if one.ex_day <= today else quantity
+            before = one.ex_day - timedelta(days=1)
+            quantity = units(one.instrument, min(today, before))
+            if before > today:  # splits on the way to it make units of those that are held
+                quantity = EXACT.multiply(quantity, grown(one.instrument, today, before))
             coming.setdefault(one.instrument, []).append(one.ex_day)
             found.append(_expect(one.pay_day, one.instrument, one.currency, one.cash, quantity, Basis.DECLARED))
     known = {one.instrument for one in declared if today - YEAR < one.pay_day <= today}
@@ -145,7 +188,7 @@ def expected(
     for one, basis in sorted(past, key=lambda pair: pair[0].ex_day):
         if _replaced(coming.get(one.instrument, []), one.ex_day + YEAR):
             continue
-        cash = EXACT.divide(one.cash, grown(one.instrument, one.ex_day))
+        cash = EXACT.divide(one.cash, grown(one.instrument, one.ex_day - timedelta(days=1), today))
         found.append(_expect(one.pay_day + YEAR, one.instrument, one.currency, cash, units(one.instrument, today), basis))
     return sorted((one for one in found if one.gross > 0), key=lambda one: (one.day, one.instrument))
 
@@ -154,7 +197,7 @@ def _per_unit(today: date, payments: Sequence[Received], units: Units) -> list[D
     """Return the dividends received within the last year for each unit held when they came."""
     found = []
     for payment in payments:
-        if payment.kind == "DIVIDEND" and payment.instrument and today - YEAR < payment.day <= today:
+        if payment.kind == EntryKind.DIVIDEND and payment.instrument and today - YEAR < payment.day <= today:
             held = units(payment.instrument, payment.day - timedelta(days=1)) or units(payment.instrument, payment.day)
             if held > 0:
                 cash = EXACT.divide(payment.gross, held)

@@ -42,15 +42,27 @@ class Lot(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """A lot somebody chose to be closed: by the entry that opened it, and by its day where that opened several."""
+    """A lot somebody chose to be closed: by the entry that opened it, and by its day where that opened several.
+
+    Of several lots of a day, that of the very time, with the same days held before, goes first.
+    """
 
     sequence: int
     quantity: Decimal | None = None  # at most; none for all of it
     opened_on: date | None = None
+    opened_at: datetime | None = None
+    tacked: int = 0
 
     def names(self, lot: Lot) -> bool:
         """Say whether a lot is meant."""
         return lot.sequence == self.sequence and self.opened_on in {None, lot.opened_at.date()}
+
+    def order(self, lots: Sequence[Lot]) -> Sequence[int]:
+        """Return the places of the lots that are meant, in the order in which they go."""
+        places = [place for place, lot in enumerate(lots) if self.names(lot)]
+        if self.opened_at is not None:
+            places.sort(key=lambda place: (lots[place].opened_at, lots[place].tacked or 0) != (self.opened_at, self.tacked))
+        return places
 
 
 class Rules(NamedTuple):
@@ -155,8 +167,8 @@ def chosen(lots: Sequence[Lot], named: Sequence[Choice]) -> list[tuple[int, Deci
     left = [abs(lot.quantity) for lot in lots]
     for choice in named:
         wanted = choice.quantity
-        for index, lot in enumerate(lots):
-            if not choice.names(lot) or not left[index] or wanted == 0:
+        for index in choice.order(lots):
+            if not left[index] or wanted == 0:
                 continue
             going = left[index] if wanted is None else min(wanted, left[index])
             left[index] -= going

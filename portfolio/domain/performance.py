@@ -21,12 +21,15 @@ from numpy.typing import NDArray
 from portfolio.domain import ratios
 from portfolio.domain.drawdown import Drawdown, falls_in
 from portfolio.domain.exact import EXACT, ONE, ZERO
-from portfolio.domain.returns import annualized, money_weighted
+from portfolio.domain.gaps import INCOMPLETE, partial
+from portfolio.domain.returns import annualized
+from portfolio.domain.xirr import money_weighted
 
 RATIO = Decimal("1e-12")
 TRADING_DAYS, CALENDAR_DAYS = 252, 365
 DRAWDOWNS = 5
 LONGEST_MONTH = 31
+LOST = "All had been lost before the period."
 FEW = "Fewer than three days with new prices."
 _LARGEST = 1e12
 
@@ -43,6 +46,7 @@ class Point(NamedTuple):
     net_flow: Decimal
     twr_index: Decimal
     priced: bool
+    complete: bool = True  # nothing held lacked a price or rate; else the day has no return of its own
 
     @property
     def date(self) -> date:
@@ -55,7 +59,7 @@ class Month:
     """One calendar month of a period."""
 
     month: str
-    twr: Decimal | None  # none where all had been lost before it
+    twr: Decimal | None  # none where all had been lost before it, or no day of it was complete
     gain: Decimal
     net_flow: Decimal
     end_value: Decimal
@@ -115,15 +119,14 @@ def measure(points: Sequence[Point], *, periods: int, opening: Point | None = No
     net_flows = sum((flow for _, flow in flows), ZERO)
     gain = last.total_value - before.total_value - net_flows
     reasons: dict[str, str] = {}
-    growth = EXACT.divide(last.twr_index, before.twr_index) if before.twr_index else None
+    growth = _growth(before, points)
     yearly = None if growth is None else annualized(float(growth), last.day - before.day)
     falls = falls_of(points, opening=before, most=DRAWDOWNS)
     depth = falls[0].depth if falls else ZERO
     rate = money_weighted(_investors_flows(before, points, flows))
-    if rate.note:
-        reasons["xirr"] = rate.note
+    note_ends(reasons, rate.note, partial([before.complete, last.complete]))
     if growth is None:
-        reasons["twr"] = "All had been lost before the period."
+        reasons["twr"] = INCOMPLETE if before.twr_index else LOST
     if yearly is None:
         reasons["twr_annualized"] = reasons.get("twr", "The growth of so few days is beyond any yearly rate.")
     return Performance(
@@ -144,6 +147,21 @@ def measure(points: Sequence[Point], *, periods: int, opening: Point | None = No
         monthly=tuple(_months(before, points, flows)),
         reasons=reasons,
     )
+
+
+def note_ends(reasons: dict[str, str], about_rate: str, about_ends: str) -> None:
+    """Note what there is to say of the money-weighted rate, and of the values at both ends that it and others rest on."""
+    if about_rate or about_ends:
+        reasons["xirr"] = " ".join(filter(None, (about_rate, about_ends)))
+    if about_ends:
+        reasons.setdefault("simple_return", about_ends)
+
+
+def _growth(before: Point, points: Sequence[Point]) -> Decimal | None:
+    """Return what the index grew to from the day before, none where all had been lost by then or no day has a return."""
+    if not before.twr_index or not any(point.complete for point in points):
+        return None
+    return EXACT.divide(points[-1].twr_index, before.twr_index)
 
 
 def falls_of(points: Sequence[Point], *, opening: Point | None = None, most: int | None = None) -> list[Drawdown]:
@@ -175,7 +193,8 @@ def years_of(months: Sequence[Month]) -> list[Year]:
         of_year = tuple(group)
         start, end = of_year[0].start_index, of_year[-1].end_index
         gain, flow = sum((month.gain for month in of_year), ZERO), sum((month.net_flow for month in of_year), ZERO)
-        twr = exact_ratio(EXACT.subtract(EXACT.divide(end, start), ONE)) if start else None
+        known = start and any(month.twr is not None for month in of_year)
+        twr = exact_ratio(EXACT.subtract(EXACT.divide(end, start), ONE)) if known else None
         found.append(Year(int(year), of_year, twr, gain, flow))
     return found
 
@@ -249,7 +268,7 @@ def _months(before: Point, points: Sequence[Point], flows: Sequence[Flow]) -> li
         while moved < len(flows) and flows[moved][0] < end:
             flow += flows[moved][1]
             moved += 1
-        growth = EXACT.divide(last.twr_index, before.twr_index) if before.twr_index else None
+        growth = _growth(before, points[start:end])
         months.append(
             Month(
                 f"{day.year:04}-{day.month:02}",

@@ -132,7 +132,7 @@ def _hold(book: Book, ordered: Columns) -> None:
     lots = _lots(columns, matched, times)
     begin = int(holdings.starts[0])
     own = columns.only(np.arange(begin, len(columns)))
-    income, fees, taxes = _sums(own, count)
+    income, fees, taxes = sums_of(own, count)
     gained = matched.proceeds - matched.cost
     realized = total(gained, columns.what[matched.opening], count).tolist()
     cost = total(matched.left_cost, columns.what[matched.lots], count).tolist()
@@ -151,7 +151,7 @@ def _hold(book: Book, ordered: Columns) -> None:
     book.touched |= set(book.holdings)
 
 
-def _sums(own: Columns, count: int) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
+def sums_of(own: Columns, count: int) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
     """Return the income, the fees and the taxes of each instrument, in units of the last place of money."""
     cash, fee, tax = (column.at(MONEY_PLACES) for column in (own.cash, own.fee, own.tax))
     gross = cash + fee + tax

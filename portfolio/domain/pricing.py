@@ -97,6 +97,23 @@ class Points:
 NOTHING = Points.of({})
 
 
+def since(points: Points, first: int) -> Points:
+    """Return what is known from a day on.
+
+    >>> since(Points.of({1: Decimal(5), 2: Decimal(6), 4: Decimal(7)}), 3).days.tolist()
+    [3, 4]
+    """
+    known = {max(day, first): points.value_at(max(day, first)) for day in points.days.tolist()}
+    return Points.of({day: value for day, value in known.items() if value is not None})
+
+
+def crossed(first: Points, second: Points) -> Points:
+    """Return the rates across a third currency: from the first day on which both legs are known, the last known of each."""
+    days = sorted({*first.days.tolist(), *second.days.tolist()})
+    legs = ((day, first.value_at(day), second.value_at(day)) for day in days)
+    return Points.of({day: EXACT.multiply(one, other) for day, one, other in legs if one is not None and other is not None})
+
+
 @dataclass(frozen=True, slots=True)
 class Market:
     """The closes of instruments and the rates of pairs, as far as they are known."""

@@ -72,6 +72,23 @@ class _Case:
     held: Decimal
     said: Said
 
+    @property
+    def in_lieu(self) -> Decimal:
+        """The cash for a fraction of a unit, signed: whoever is short pays it."""
+        return (self.said.cash_in_lieu or ZERO).copy_sign(self.held)
+
+    def fraction_of(self, quantity: Decimal) -> Decimal:
+        """Return the fraction of a unit that cash was paid for.
+
+        :raises NotProposed: if there is none
+        """
+        fraction = units(quantity) - quantity.quantize(WHOLE, ROUND_DOWN, EXACT)
+        if not fraction:
+            raise NotProposed(
+                f"The {plain(quantity)} units have no fraction that cash could be paid for; leave cash_in_lieu out."
+            )
+        return fraction
+
     def draft(self, kind: EntryKind, *, leg: str = "", **fields: Any) -> EntryDraft:
         """Return an entry of the action; `leg` tells those of one action apart."""
         external = f"{self.terms.id}:{leg}" if leg else str(self.terms.id)
@@ -84,6 +101,7 @@ class _Case:
         return EntryDraft(kind=kind, source=SOURCE, external_id=external, data=data, **defaults | fields)
 
 
+IN_UNITS = frozenset({ActionKind.SPLIT, ActionKind.STOCK_DIVIDEND, ActionKind.SPIN_OFF, ActionKind.MERGER})
 POSTED_AS: Mapping[str, frozenset[str]] = {
     ActionKind.SPLIT: frozenset({EntryKind.SPLIT}),
     ActionKind.STOCK_DIVIDEND: frozenset({EntryKind.SPLIT, EntryKind.DIVIDEND}),
@@ -99,6 +117,8 @@ def entries_for(terms: Terms, held: Decimal, *, account: UUID, said: Said | None
     :raises NotProposed: if a person has to say something first, or post it by hand
     """
     case = _Case(terms, held, said or Said())
+    if case.said.cash_in_lieu is not None and not (terms.kind in IN_UNITS and terms.ratio):
+        raise NotProposed(f"This {terms.kind} gives no units, so no fraction of one; leave cash_in_lieu out.")
     match terms.kind:
         case ActionKind.SPLIT:
             return _split(case, terms.ratio or ONE)
@@ -115,12 +135,13 @@ def entries_for(terms: Terms, held: Decimal, *, account: UUID, said: Said | None
 
 
 def _split(case: _Case, ratio: Decimal) -> list[EntryDraft]:
-    """Return the split; with cash in lieu, whole units are left."""
+    """Return the split; with cash in lieu, whole units are left. Whoever is short pays for the fraction."""
     data = {"ratio": ratio_text(ratio)}
     if case.said.cash_in_lieu is None:
         return [case.draft(EntryKind.SPLIT, data=data)]
-    after = EXACT.multiply(case.held, ratio).quantize(WHOLE, ROUND_DOWN, EXACT)
-    return [case.draft(EntryKind.SPLIT, data=data, quantity=after - case.held, cash=case.said.cash_in_lieu)]
+    after = EXACT.multiply(case.held, ratio)
+    whole = after - case.fraction_of(after)
+    return [case.draft(EntryKind.SPLIT, data=data, quantity=whole - case.held, cash=case.in_lieu)]
 
 
 def _dividend(case: _Case) -> list[EntryDraft]:
@@ -143,28 +164,25 @@ def _dividend(case: _Case) -> list[EntryDraft]:
 
 
 def _spin_off(case: _Case) -> list[EntryDraft]:
-    """Return the units received, and the part of the cost that goes with them."""
+    """Return the units received, and the part of the cost that goes with them; of a short position they are owed."""
     terms = case.terms
     fraction = case.said.cost_fraction if case.said.cost_fraction is not None else terms.cost_fraction
-    _refuse_short(case)
     if fraction is None:
         raise NotProposed("Say cost_fraction, the part of the cost that goes to what is spun off; no prices tell it.")
     quantity = units(EXACT.multiply(case.held, terms.ratio or ZERO))
-    return [
-        case.draft(
-            EntryKind.SPIN_OFF,
-            instrument_id=terms.other,
-            currency=terms.other_currency,
-            quantity=quantity,
-            data={"from": terms.key, "cost_fraction": plain(fraction)},
-        )
-    ]
+    entry = case.draft(
+        EntryKind.SPIN_OFF,
+        instrument_id=terms.other,
+        currency=terms.other_currency,
+        quantity=abs(quantity),
+        data={"from": terms.key, "cost_fraction": plain(fraction)},
+    )
+    return [entry, *_in_lieu(case, quantity)]
 
 
 def _merger(case: _Case, group: UUID) -> list[EntryDraft]:
     """Return the leg that goes, with its cash, and the one that comes; for cash alone it is a sale."""
     terms = case.terms
-    _refuse_short(case)
     cash = money(EXACT.multiply(case.held, terms.cash or ZERO))
     currency = terms.cash_currency or terms.currency
     if terms.other is None or terms.ratio is None:
@@ -180,6 +198,26 @@ def _merger(case: _Case, group: UUID) -> list[EntryDraft]:
             quantity=come,
             group=group,
         ),
+        *_in_lieu(case, come),
+    ]
+
+
+def _in_lieu(case: _Case, come: Decimal) -> list[EntryDraft]:
+    """Return the sale of the fraction of a unit that came, for the cash paid for it; nothing where none was."""
+    if case.said.cash_in_lieu is None:
+        return []
+    fraction = case.fraction_of(come)
+    return [
+        case.draft(
+            EntryKind.SELL if fraction > 0 else EntryKind.COVER,
+            leg="lieu",
+            instrument_id=case.terms.other,
+            currency=case.terms.other_currency,
+            quantity=-fraction,
+            price=money(EXACT.divide(case.said.cash_in_lieu, abs(fraction))),
+            cash=case.in_lieu,
+            data={"rounding": "Cash in lieu of a fraction of a unit."},
+        )
     ]
 
 
@@ -190,12 +228,6 @@ def _note(case: _Case) -> list[EntryDraft]:
         told = f"{terms.old_symbol or terms.key} is called {terms.new_symbol} from {terms.ex_date} on."
         return [case.draft(EntryKind.NOTE, notes=told, data={"from_symbol": terms.old_symbol, "to_symbol": terms.new_symbol})]
     return [case.draft(EntryKind.NOTE, notes=f"{terms.key} is not traded any more from {terms.ex_date} on.")]
-
-
-def _refuse_short(case: _Case) -> None:
-    """Leave short positions to whoever knows what was agreed."""
-    if case.held < 0:
-        raise NotProposed("The position is short: post what was agreed by hand.")
 
 
 def ratio_text(ratio: Decimal) -> str:

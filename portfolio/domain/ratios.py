@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Returns = NDArray[np.float64]
 TAIL = 0.05
 FEWEST = 2
-FLAT = 1e-15  # a spread that only rounding has left
+FLAT = 1e-9  # of what was there: a spread below it is what the rounding of amounts has left
 
 
 def spread(values: Returns) -> tuple[float, float]:
@@ -70,7 +70,7 @@ def omega(returns: Returns, free: float = 0.0) -> float | None:
         return None
     beyond = returns - free
     short = -float(np.minimum(beyond, 0.0).sum())
-    return None if short < FLAT else float(np.maximum(beyond, 0.0).sum()) / short
+    return None if short < FLAT * len(returns) else float(np.maximum(beyond, 0.0).sum()) / short
 
 
 def calmar(yearly: float | None, depth: float) -> float | None:
@@ -125,7 +125,7 @@ def measures(growth: Returns, periods: int, free: float = 0.0) -> dict[str, floa
         "semi_deviation": math.sqrt(float(below_mean @ below_mean) / (count - 1)) * year,
         "sharpe": None if deviation < FLAT else whole / count / deviation * year,
         "sortino": None if risk < FLAT else whole / count / risk * year,
-        "omega": None if lack < FLAT else (whole + lack) / lack,
+        "omega": None if lack < FLAT * count else (whole + lack) / lack,
         "var_95": limit,
         "cvar_95": worst,
     }

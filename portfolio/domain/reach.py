@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
+from itertools import permutations
 
-from accounts.domain.ledger import EntryKind
+from accounts.domain.ledger import CURRENCY, EntryKind
 from portfolio.domain.choices import choices_in
 from portfolio.domain.entries import Entry, Listing
+from portfolio.domain.legs import ROLLED
 from portfolio.domain.lots import Closure
 
 # What these do follows from the entry alone, as long as it is in the instrument's currency: no price or rate is looked up.
@@ -21,6 +23,18 @@ SELF_CONTAINED = frozenset(
         EntryKind.INTEREST,
         EntryKind.FEE,
         EntryKind.TAX,
+    }
+)
+
+# What these do takes cost from one instrument to another, or from another account: their currencies may differ.
+CARRIES_COST = frozenset(
+    {
+        EntryKind.TRANSFER_IN,
+        EntryKind.SPIN_OFF,
+        EntryKind.MERGER,
+        EntryKind.OPTION_EXERCISE,
+        EntryKind.OPTION_ASSIGNMENT,
+        ROLLED,
     }
 )
 
@@ -42,6 +56,27 @@ def first_reached(entries: Sequence[Entry], read_up_to: int) -> int | None:
     days += [by_sequence[sequence].day for sequence in chosen if sequence in by_sequence]
     days += [entry.day for entry in entries if entry.group in groups] if groups else []
     return min(days, default=None)
+
+
+def pairs_of(base: str, listings: Mapping[str, Listing], entries: Iterable[Entry]) -> set[tuple[str, str]]:
+    """Return the currency pairs a derivation may ask for: into the account's currency, and into those of what was traded."""
+    pairs = {(listing.currency, base) for listing in listings.values()}
+    traded = {listing.currency for listing in listings.values()}
+    for entry in entries:
+        pairs.add((entry.currency, base))
+        if entry.kind in CARRIES_COST and entry.instrument is not None:
+            pairs |= set(permutations(traded | currencies_carried(entry), 2))
+        if entry.instrument is not None:
+            own = listings[entry.instrument].currency
+            pairs |= {(entry.currency, own), (own, entry.currency)}
+    return {(own, other) for own, other in pairs if own != other}
+
+
+def currencies_carried(entry: Entry) -> set[str]:
+    """Return the currencies in which an entry tells the cost of lots that it brings."""
+    rows = entry.data.get("lots") if entry.kind == EntryKind.TRANSFER_IN and entry.data else None
+    named = {str(row.get("currency") or "") for row in rows if isinstance(row, Mapping)} if isinstance(rows, list) else set()
+    return {name for name in named if CURRENCY.fullmatch(name)}
 
 
 def asks_nothing(entry: Entry, listings: Mapping[str, Listing]) -> bool:

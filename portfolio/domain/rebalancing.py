@@ -9,9 +9,9 @@
 4. Trades below the minimum fall away: of buys those whose share of the cash is below it, the smallest first, and its cash is
    shared out anew; then those that are below it once rounded.
 
-So never more is spent than there is, never more sold than held, and the drift never grows: a trade moves its category by no more
-than the cash. Only an instrument in several categories of a taxonomy can move one away from its target; where the drift would
-grow by that, such instruments are left alone.
+What is not traded any more stays as it is. So never more is spent than there is, never more sold than held, and the drift never
+grows: a trade moves its category by no more than the cash. Only an instrument in several categories of a taxonomy can move one
+away from its target; where the drift would grow by that, such instruments are left alone.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Asset(NamedTuple):
     price: Decimal
     multiplier: Decimal = ONE
     rate: Decimal = ONE
+    traded: bool = True  # what is not traded any more stays as it is
 
     @property
     def key(self) -> str:
@@ -112,7 +113,8 @@ def propose(plan: Plan, account: Account, wishes: Wishes) -> Proposal:
     """
     account = account.with_cash(wishes.new_cash)
     before = _drift(plan, account, {})
-    for assets in (account.assets, [one for one in account.assets if len(plan.places(one.held)) == 1]):
+    tradable = [one for one in account.assets if one.traded]
+    for assets in (tradable, [one for one in tradable if len(plan.places(one.held)) == 1]):
         run = _Run(plan, account, wishes, before, sorted(assets, key=lambda one: one.held.name))
         found = run.trades()
         after = _drift(plan, account, found)

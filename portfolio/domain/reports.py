@@ -7,7 +7,6 @@ the order of the tables, so totals can be gathered while the rows go by.
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -16,8 +15,6 @@ from typing import Any, NamedTuple
 
 from portfolio.domain.exact import ZERO
 
-# what a spreadsheet takes for the start of a formula, behind whatever it passes over
-RISKY = re.compile(r"[\s'\u200b\ufeff]*[=+\-@\uff0b\uff0d\uff1d\uff20]|[\t\r\n]")
 SPREADSHEET_DIGITS = Context(prec=15)  # all that a spreadsheet keeps of a number
 FIRST, LAST = 1970, 9998
 
@@ -68,12 +65,16 @@ class Period(NamedTuple):
         return (self.start is None or day >= self.start) and (self.end is None or day < self.end)
 
     @property
+    def last(self) -> date | None:
+        """The last day."""
+        return self.end - timedelta(days=1) if self.end else None
+
+    @property
     def label(self) -> str:
         """What the period is called in the name of a file."""
         if self.start and self.end and self.start == date(self.start.year, 1, 1) and self.end == date(self.start.year + 1, 1, 1):
             return str(self.start.year)
-        last = self.end - timedelta(days=1) if self.end else None
-        return f"{self.start or 'first'}-to-{last or 'last'}" if self.start or last else "all"
+        return f"{self.start or 'first'}-to-{self.last or 'last'}" if self.start or self.end else "all"
 
 
 def year_of(year: int) -> Period:
@@ -88,15 +89,6 @@ def year_of(year: int) -> Period:
 def columns(**kinds: Kind) -> list[Column]:
     """Return columns by their names."""
     return [Column(name, kind) for name, kind in kinds.items()]
-
-
-def harmless(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula: one that it could take for one stands behind an apostrophe.
-
-    >>> harmless("=1+1"), harmless("@SUM(A1)"), harmless(" -2"), harmless("Acme (A=B)")
-    ("'=1+1", "'@SUM(A1)", "' -2", 'Acme (A=B)')
-    """
-    return f"'{text}" if RISKY.match(text) else text
 
 
 def as_kept_by_spreadsheets(number: Decimal) -> Decimal:

@@ -3,20 +3,17 @@
 TWR: r = (end + outflows) / (start + inflows) - 1 for each day, chained. What flows in counts from the start of its day, what
 flows out until its end. The index starts at 1, is kept with 18 places and rounded each day, so that a chain taken up again
 gives the figures of one never interrupted. A day that starts with nothing, or less, has no return: the index stands still.
+
+A day that lacks a price or rate of something held has none either. The next complete one has that of all days since the last
+complete one: (end + outflows since) / (value then + inflows since) - 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
-
-import numpy as np
-import pyxirr
-from numpy.typing import NDArray
 
 from portfolio.domain.exact import EXACT, MONEY_PLACES, ONE, ZERO, Fixed, divided
 from portfolio.domain.valuation import Causes, Flows, Valuation
@@ -54,14 +51,20 @@ class DayFigures(NamedTuple):
     interest: Decimal
     fees: Decimal
     taxes: Decimal
+    complete: bool = True
 
 
 class Opening(NamedTuple):
-    """Where a chain is taken up: the figures of the day before."""
+    """Where a chain is taken up: the figures of the day before.
+
+    If that was incomplete, `since` is the value of the last complete day and what came in since, and `out` what went out since.
+    """
 
     total_value: Decimal = ZERO
     total_gain: Decimal = ZERO
     twr_index: Decimal = ONE
+    since: Decimal | None = None
+    out: Decimal = ZERO
 
 
 def chain(valuation: Valuation, opening: Opening, *, margin: bool) -> Iterator[DayFigures]:
@@ -73,12 +76,16 @@ def chain(valuation: Valuation, opening: Opening, *, margin: bool) -> Iterator[D
     nothing, uncaused = Flows(ZERO, ZERO), Causes()
     amount = cache(_decimal)  # on most days most amounts are those of the day before
     before, gain, index = _scaled(opening.total_value), _scaled(opening.total_gain), _scaled(opening.twr_index, INDEX_PLACES)
+    start, gone = (before, 0) if opening.since is None else (_scaled(opening.since), _scaled(opening.out))
+    gaps = valuation.gaps.tolist()
     for offset, (cash, positions, gross, owed, drift) in enumerate(zip(*columns, strict=True)):
         day = valuation.first + offset
         total = cash + positions - owed
         flows = valuation.flows.get(day, nothing)
         into, out = (_scaled(flows.into), _scaled(flows.out)) if flows is not nothing else (0, 0)
-        index = linked(index, before + into, total + out)
+        start, gone, complete = start + into, gone + out, not gaps[offset]
+        if complete:
+            index, start, gone = linked(index, start, total + gone), total, 0
         day_gain = total - before - into + out
         gain += day_gain
         causes = valuation.causes.get(day, uncaused)
@@ -94,12 +101,13 @@ def chain(valuation: Valuation, opening: Opening, *, margin: bool) -> Iterator[D
             amount(day_gain),
             amount(gain),
             _decimal(index, INDEX_PLACES),
-            day in valuation.priced,
+            complete and day in valuation.priced,
             amount(into),
             amount(out),
             amount(price),
             amount(currency),
             *causes[:4],
+            complete,
         )
         before = total
 
@@ -158,74 +166,3 @@ def annualized(growth: float, days: int) -> float | None:
     except OverflowError:
         return None
     return rate if rate <= HIGHEST_RATE else None
-
-
-@dataclass(frozen=True, slots=True)
-class MoneyWeighted:
-    """The yearly rate at which the flows of a period are worth nothing together, or why there is none, or which others."""
-
-    rate: float | None
-    note: str = ""
-
-
-def money_weighted(flows: Sequence[tuple[date, Decimal]]) -> MoneyWeighted:
-    """Return the XIRR (actual days over 365) of flows seen from the investor: money put in is below zero.
-
-    Where several rates solve it, it is the one nearest to zero and the note names the others.
-
-    >>> money_weighted([(date(2023, 1, 1), Decimal(-100)), (date(2024, 1, 1), Decimal(110))]).rate.__round__(6)
-    0.1
-    """
-    amounts = np.array([float(amount) for _, amount in flows])
-    days = np.array([day.toordinal() for day, _ in flows], dtype=float)
-    if not len(flows) or days.min() == days.max():
-        return MoneyWeighted(None, "All money moved on one day.")
-    if not (amounts.min() < 0 < amounts.max()):
-        return MoneyWeighted(None, "Money only went in, or only came out.")
-    order = np.argsort(days, kind="stable")
-    amounts, years = amounts[order], (days[order] - days.min()) / DAYS_OF_YEAR
-    roots = _roots(amounts, years)
-    if not roots:
-        return MoneyWeighted(None, "No yearly rate solves it.")
-    if len(roots) == 1:
-        return MoneyWeighted(roots[0])
-    return MoneyWeighted(roots[0], f"Several rates solve it: {', '.join(f'{root:.6f}' for root in sorted(roots))}.")
-
-
-def _roots(amounts: NDArray[np.float64], years: NDArray[np.float64]) -> list[float]:
-    """Return the rates found at which flows are worth nothing, the nearest to zero first."""
-    signs = np.sign(amounts[amounts != 0])
-    quick = pyxirr.xirr([date.fromordinal(1 + round(year * DAYS_OF_YEAR)) for year in years], amounts, silent=True)
-    roots = [float(quick)] if quick is not None and np.isfinite(quick) and -1 < quick <= HIGHEST_RATE else []
-    if roots and np.count_nonzero(np.diff(signs)) == 1:  # one change of sign: one root (Descartes)
-        return roots
-    for low, high in _brackets(amounts, years):
-        root = _bisected(amounts, years, low, high)
-        if all(abs(root - known) > 1e-6 * (1 + abs(root)) for known in roots):
-            roots.append(root)
-    return sorted(roots, key=abs)
-
-
-# Where roots are looked for, as ln(1 + rate): from nearly everything lost in a year to a million times the money.
-_GRID = np.linspace(np.log(1e-6), np.log1p(HIGHEST_RATE), 321)
-
-
-def _brackets(amounts: NDArray[np.float64], years: NDArray[np.float64]) -> list[tuple[float, float]]:
-    """Return neighbors on the grid between which the worth of the flows changes its sign."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        worth = np.array([float(amounts @ np.exp(-force * years)) for force in _GRID])
-    changes = np.flatnonzero(np.isfinite(worth[:-1]) & np.isfinite(worth[1:]) & (np.sign(worth[:-1]) * np.sign(worth[1:]) < 0))
-    return [(float(_GRID[index]), float(_GRID[index + 1])) for index in changes]
-
-
-def _bisected(amounts: NDArray[np.float64], years: NDArray[np.float64], low: float, high: float) -> float:
-    """Return the rate between two forces of interest at which the flows are worth nothing."""
-    at_low = float(amounts @ np.exp(-low * years))
-    for _ in range(100):
-        middle = (low + high) / 2
-        at_middle = float(amounts @ np.exp(-middle * years))
-        if (at_middle < 0) is (at_low < 0):
-            low = middle
-        else:
-            high = middle
-    return float(np.expm1((low + high) / 2))

@@ -57,7 +57,7 @@ def _sortino(growth: Windows, periods: int, free: float) -> Column:
 
 def _omega(growth: Windows, periods: int, free: float) -> Column:
     beyond = growth - 1.0 - free
-    return _over(np.maximum(beyond, 0.0).sum(axis=1), -np.minimum(beyond, 0.0).sum(axis=1))
+    return _over(np.maximum(beyond, 0.0).sum(axis=1), -np.minimum(beyond, 0.0).sum(axis=1), FLAT * growth.shape[1])
 
 
 def _max_drawdown(growth: Windows, periods: int, free: float) -> Column:

@@ -32,7 +32,7 @@ class Holdings:
         quantity = ordered.quantity
         digits = widened(quantity.digits, quantity.peak * max(len(ordered), 1))
         running = np.cumsum(digits)
-        before = np.concatenate((running[:1] * 0, running))[starts[:-1]] if len(running) else running
+        before = np.concatenate((running[:1] * 0, running))[starts[:-1]] if len(running) else starts[:-1]
         counts = np.diff(starts)
         held = running.copy()
         held[starts[0] :] -= np.repeat(before, counts)

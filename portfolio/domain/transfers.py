@@ -8,7 +8,7 @@ arrival at `data.cost`, else at the price of the entry, else at that of the day.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from portfolio.domain.book import Book, Holding
 from portfolio.domain.daybook import Transfer
 from portfolio.domain.entries import Entry
 from portfolio.domain.exact import ZERO, money, share, units
-from portfolio.domain.lots import Lot
+from portfolio.domain.lots import Lot, Method
 from portfolio.domain.numbers import amount_in, number_in
 
 
@@ -78,8 +78,12 @@ def _move(book: Book, entry: Entry, holding: Holding, stated: Decimal | None) ->
     left = entry.quantity
     if left < 0 < holding.quantity:
         going = min(-left, holding.quantity)
-        holding.take(going, book.method, book.named_by(entry))
+        named = book.named_by(entry)
+        cost = sum((part.cost for part in holding.take(going, book.method, named)), ZERO)
         left += going
+        told = amount_in(entry.data, "cost")
+        if book.method is Method.AVERAGE and named and told is not None and not left:
+            _keep_to(holding, cost, book.into(holding.currency, entry, told))
     if left:
         carried = amount_in(entry.data, "cost")
         value = carried if carried is not None else value_of(book, entry, holding, stated)
@@ -87,17 +91,16 @@ def _move(book: Book, entry: Entry, holding: Holding, stated: Decimal | None) ->
         book.trade(entry._replace(quantity=left), holding, -cost if left > 0 else cost, missing=left < 0)
 
 
+def _keep_to(holding: Holding, taken: Decimal, told: Decimal) -> None:
+    """Let the cost leave that the entry tells, which is what arrives elsewhere, whatever the average has become since."""
+    if holding.quantity and holding.cost + taken >= told:
+        holding.cost += taken - told
+
+
 def _arrive(book: Book, entry: Entry, holding: Holding, lot: Carried) -> None:
     """Open a lot that came along; units that were sold before they came are closed by it."""
     cost = book.into(holding.currency, actions.in_currency(entry, lot.currency), lot.cost)
-    quantity = lot.quantity
-    if holding.quantity < 0:
-        closing = min(quantity, -holding.quantity)
-        paid = share(cost, closing, quantity)
-        book.close(entry, holding, closing, -paid)
-        quantity, cost = quantity - closing, cost - paid
-    if quantity:
-        holding.open(Lot(lot.opened_at, entry.sequence, quantity, cost, quantity, tacked=lot.tacked))
+    book.arrive(entry, holding, Lot(lot.opened_at, entry.sequence, lot.quantity, cost, lot.quantity, tacked=lot.tacked))
 
 
 def _carried(row: Any, entry: Entry) -> Carried | None:
@@ -109,6 +112,8 @@ def _carried(row: Any, entry: Entry) -> Carried | None:
         opened_at = datetime.fromisoformat(row.get("opened_at", ""))
     except (TypeError, ValueError):
         return None
-    if not quantity or cost is None or opened_at.tzinfo is None or not isinstance(tacked, int) or tacked < 0:
+    if not quantity or cost is None or not isinstance(tacked, int) or tacked < 0:
         return None
-    return Carried(opened_at, units(quantity), cost, str(row.get("currency") or entry.currency), tacked)
+    if opened_at.tzinfo is None or opened_at > entry.occurred_at:
+        return None
+    return Carried(opened_at.astimezone(UTC), units(quantity), cost, str(row.get("currency") or entry.currency), tacked)

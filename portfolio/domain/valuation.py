@@ -13,10 +13,12 @@ from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from portfolio.domain.daybook import Cause, Day, Transfer
 from portfolio.domain.entries import Listing
 from portfolio.domain.exact import EXACT, MONEY_PLACES, ZERO, Fixed, money
+from portfolio.domain.gaps import Lack
 from portfolio.domain.pricing import NOTHING, Points
 
 FEW_DAYS = 8  # are valued one by one: vectors would cost more than they save
@@ -99,6 +101,7 @@ class Valuation:
     flows: Mapping[int, Flows]
     priced: frozenset[int]  # days on which something held, now or before, got a new price
     missing: Mapping[str, int]  # what lacked a price or a rate, and the first day it did
+    gaps: NDArray[np.bool_]  # the days on which something held did
     drift: Fixed | None = None  # what was held before, at the day's rates less at those of the day before
     causes: Mapping[int, Causes] = field(default_factory=dict)
 
@@ -111,29 +114,29 @@ def value_days(
     `since` says for each instrument from which day on its new prices count as such.
     """
     span = last - first + 1
-    missing: dict[str, int] = {}
+    lack = Lack.over(first, span)
     drifts: list[Fixed] = []
     positions = gross = Fixed.zeros(span)
     sums, sizes = [0] * span, [0] * span
     for instrument, moves in course.units.items():
         if span <= FEW_DAYS and quoted.listings[instrument].currency == quoted.base:
-            for offset, single in enumerate(_few_values(instrument, moves, quoted, first, span, missing)):
+            for offset, single in enumerate(_few_values(instrument, moves, quoted, span, lack)):
                 sums[offset] += single
                 sizes[offset] += abs(single)
             continue
-        value = _value_of_units(instrument, moves, quoted, first, span, missing)
+        value = _value_of_units(instrument, moves, quoted, span, lack)
         if value is None:
             continue
         listing = quoted.listings[instrument]
         if listing.currency != quoted.base:
             before = _position_before(instrument, moves, quoted, first)
-            value = _in_base(value, listing.currency, quoted, first, missing, drifts, before)
+            value = _in_base(value, listing.currency, quoted, lack, drifts, before)
         positions, gross = positions + value, gross + abs(value)
     if any(sizes):
         positions, gross = positions + Fixed.whole(sums, MONEY_PLACES), gross + Fixed.whole(sizes, MONEY_PLACES)
-    cash = _value_of_money(course.cash, quoted, first, span, missing, drifts)
+    cash = _value_of_money(course.cash, quoted, span, lack, drifts)
     owings: list[Fixed] = []
-    owed = _value_of_money(course.owed, quoted, first, span, missing, owings)
+    owed = _value_of_money(course.owed, quoted, span, lack, owings)
     drifts += [-drift for drift in owings]
     turning = {day: pages[day] for day in sorted(pages) if first <= day <= last}
     return Valuation(
@@ -142,11 +145,12 @@ def value_days(
         positions,
         gross,
         owed,
-        {day: flows_of(page, quoted, day, missing) for day, page in turning.items()},
+        {day: flows_of(page, quoted, day, lack.missing) for day, page in turning.items()},
         _priced_days(quoted, first, last, since),
-        missing,
+        lack.missing,
+        lack.days,
         sum(drifts[1:], drifts[0]) if drifts else None,
-        {day: found for day, page in turning.items() if (found := causes_of(page, quoted, day, missing)) is not None},
+        {day: found for day, page in turning.items() if (found := causes_of(page, quoted, day, lack.missing)) is not None},
     )
 
 
@@ -163,37 +167,34 @@ def _stretch(days: np.ndarray[tuple[int], np.dtype[np.int64]], values: Fixed, fi
     return values.repeated(np.diff(starts, append=span)).set_in(span, int(starts[0]))
 
 
-def _value_of_units(
-    instrument: str, moves: dict[int, Decimal], quoted: Quoted, first: int, span: int, missing: dict[str, int]
-) -> Fixed | None:
+def _value_of_units(instrument: str, moves: dict[int, Decimal], quoted: Quoted, span: int, lack: Lack) -> Fixed | None:
     """Return what the units of an instrument were worth each day in its currency, or none if none were held.
 
     What was not known is noted.
     """
+    first = lack.first
     units = stretched(moves, first, span)
     if not units.peak and not _before(moves, first):
         return None
     listing, points = quoted.listings[instrument], quoted.prices.get(instrument, NOTHING)
-    _note_gap(instrument, units, points, first, missing)
+    lack.note(instrument, units, points)
     prices = _stretch(points.days, points.values, first, span)
     return (units * prices).upto(MONEY_PLACES) if listing.multiplier == 1 else _multiplied(units * prices, listing)
 
 
-def _few_values(
-    instrument: str, moves: dict[int, Decimal], quoted: Quoted, first: int, span: int, missing: dict[str, int]
-) -> list[int]:
+def _few_values(instrument: str, moves: dict[int, Decimal], quoted: Quoted, span: int, lack: Lack) -> list[int]:
     """Return what `_value_of_units` does for a few days, in units of the last place of money."""
     units, multiplier, points = (
-        _before(moves, first),
+        _before(moves, lack.first),
         quoted.listings[instrument].multiplier,
         quoted.prices.get(instrument, NOTHING),
     )
     values = []
-    for day in range(first, first + span):
+    for day in range(lack.first, lack.first + span):
         units = moves.get(day, units)
         price = points.value_at(day) if units else ZERO
         if price is None:
-            missing[instrument] = min(day, missing.get(instrument, day))
+            lack.note_day(instrument, day)
         value = money(EXACT.multiply(EXACT.multiply(units, price or ZERO), multiplier))
         values.append(int(value.scaleb(MONEY_PLACES, EXACT)))
     return values
@@ -215,10 +216,14 @@ def _before(moves: dict[int, Decimal], first: int) -> Decimal:
 def drift_of_units(instrument: str, moves: dict[int, Decimal], quoted: Quoted, first: int, last: int) -> Decimal:
     """Return what rates made of the units of an instrument from the first day to the last, in the account's currency."""
     currency, drifts = quoted.listings[instrument].currency, list[Fixed]()
-    value = None if currency == quoted.base else _value_of_units(instrument, moves, quoted, first, last - first + 1, {})
+    value = (
+        None
+        if currency == quoted.base
+        else _value_of_units(instrument, moves, quoted, last - first + 1, Lack.over(first, last - first + 1))
+    )
     if value is None:
         return ZERO
-    _in_base(value, currency, quoted, first, {}, drifts, _position_before(instrument, moves, quoted, first))
+    _in_base(value, currency, quoted, Lack.over(first, len(value)), drifts, _position_before(instrument, moves, quoted, first))
     return sum(drifts[0].decimals(), ZERO)
 
 
@@ -229,36 +234,34 @@ def _multiplied(value: Fixed, listing: Listing) -> Fixed:
 
 
 def _value_of_money(
-    balances: Mapping[str, dict[int, Decimal]],
-    quoted: Quoted,
-    first: int,
-    span: int,
-    missing: dict[str, int],
-    drifts: list[Fixed],
+    balances: Mapping[str, dict[int, Decimal]], quoted: Quoted, span: int, lack: Lack, drifts: list[Fixed]
 ) -> Fixed:
     """Return what balances in several currencies were worth each day; what rates made of them is added to `drifts`."""
     total = Fixed.zeros(span)
     for currency, moves in balances.items():
-        balance = stretched(moves, first, span)
+        balance = stretched(moves, lack.first, span)
         if currency != quoted.base:
-            balance = _in_base(balance, currency, quoted, first, missing, drifts, _before(moves, first))
+            balance = _in_base(balance, currency, quoted, lack, drifts, _before(moves, lack.first))
         total = total + balance
     return total
 
 
-def _in_base(
-    value: Fixed, currency: str, quoted: Quoted, first: int, missing: dict[str, int], drifts: list[Fixed], before: Decimal
-) -> Fixed:
+def _in_base(value: Fixed, currency: str, quoted: Quoted, lack: Lack, drifts: list[Fixed], before: Decimal) -> Fixed:
     """Return daily values of another currency in the account's; `before` is the value on the day before the first.
 
-    Added to `drifts` is what the value of the day before was worth at the day's rate, less what it was at its own.
+    Added to `drifts` is what the value of the day before was worth at the day's rate, less what it was at its own; nothing on
+    the first day that has a rate.
     """
     points, span = quoted.rates.get(currency, NOTHING), len(value)
-    _note_gap(f"{currency}/{quoted.base}", value, points, first, missing)
-    rates = _stretch(points.days, points.values, first, span)
+    lack.note(f"{currency}/{quoted.base}", value, points)
+    rates = _stretch(points.days, points.values, lack.first, span)
     found = (value * rates).upto(MONEY_PLACES)
-    started = quoted.worth(currency, before, first - 1) or ZERO
-    drifts.append((_after(before, value) * rates).upto(MONEY_PLACES) + -_after(started, found))
+    started = quoted.worth(currency, before, lack.first - 1) or ZERO
+    drift = (_after(before, value) * rates).upto(MONEY_PLACES) + -_after(started, found)
+    begun = int(points.days[0]) - lack.first if len(points.days) else -1
+    if 0 <= begun < span:
+        drift.digits[begun] = 0
+    drifts.append(drift)
     return found
 
 
@@ -266,15 +269,6 @@ def _after(before: Decimal, values: Fixed) -> Fixed:
     """Return for each day the value of the day before."""
     span = len(values)
     return values.between(0, span - 1).set_in(span, 1) + Fixed.of([before]).set_in(span, 0)
-
-
-def _note_gap(name: str, held: Fixed, points: Points, first: int, missing: dict[str, int]) -> None:
-    """Note the first day on which something was held whose price or rate was not known yet."""
-    known = int(points.days[0]) - first if len(points.days) else len(held)
-    if known > 0:
-        gaps = np.flatnonzero(held.digits[:known])
-        if len(gaps):
-            missing[name] = min(first + int(gaps[0]), missing.get(name, first + int(gaps[0])))
 
 
 def _priced_days(quoted: Quoted, first: int, last: int, since: Mapping[str, int]) -> frozenset[int]:

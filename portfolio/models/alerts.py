@@ -20,4 +20,4 @@ class Alert(models.Model):
         constraints = [models.UniqueConstraint(fields=["account", "subject"], name="alert_once")]
 
     def __str__(self) -> str:
-        return f"{self.subject} of {self.account_id} since {self.since:%Y-%m-%d}"
+        return f"{self.subject} of {self.account} since {self.since:%Y-%m-%d}"

@@ -32,7 +32,7 @@ class Lot(models.Model):
         constraints = [models.UniqueConstraint(fields=["account", "instrument", "number"], name="lot_once")]
 
     def __str__(self) -> str:
-        return f"{self.remaining.normalize():f} of {self.instrument_id} since {self.opened_at:%Y-%m-%d}"
+        return f"{self.remaining.normalize():f} {self.instrument} since {self.opened_at:%Y-%m-%d}"
 
 
 class Closure(models.Model):
@@ -63,7 +63,7 @@ class Closure(models.Model):
         constraints = [models.UniqueConstraint(fields=["account", "number"], name="closure_once")]
 
     def __str__(self) -> str:
-        return f"{self.quantity.normalize():f} of {self.instrument_id} closed {self.closed_at:%Y-%m-%d}"
+        return f"{self.quantity.normalize():f} {self.instrument}, closed {self.closed_at:%Y-%m-%d}"
 
     @property
     def taxable_gain(self) -> Decimal:

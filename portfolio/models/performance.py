@@ -33,4 +33,4 @@ class Performance(models.Model):
         verbose_name_plural = "performance"
 
     def __str__(self) -> str:
-        return f"{self.account_id} as of {self.as_of}"
+        return f"{self.account} as of {self.as_of}"

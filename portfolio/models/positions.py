@@ -48,7 +48,7 @@ class Position(models.Model):
         constraints = [models.UniqueConstraint(fields=["account", "instrument"], name="position_once")]
 
     def __str__(self) -> str:
-        return f"{self.quantity.normalize():f} of {self.instrument_id}"
+        return f"{self.quantity.normalize():f} {self.instrument}"
 
     @property
     def average_price(self) -> Decimal | None:

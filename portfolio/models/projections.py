@@ -25,9 +25,18 @@ class Projection(models.Model):
     stale = models.JSONField(default=dict, help_text="What is valued at a price or rate from before the last day.")
     caught_up_at = models.DateTimeField(null=True)
 
-    current: bool  # whether nothing has changed since; told by `selectors.projections.projections`
+    # told by `selectors.projections.projections`
+    read = False  # all entries, under the basis that still holds
+    unmoved = False  # no price or rate is new
+    measured = False  # the performance is that of the last valued day
+    version = ""  # of the row
 
     objects = AccountScoped.as_manager()
 
     def __str__(self) -> str:
-        return f"{self.account_id} read up to {self.read_up_to}"
+        return f"{self.account} read up to {self.read_up_to}"
+
+    @property
+    def current(self) -> bool:
+        """Whether nothing has changed since."""
+        return self.read and self.unmoved

@@ -35,6 +35,9 @@ class Snapshot(models.Model):
     total_gain = AmountField()
     twr_index = IndexField()
     priced = models.BooleanField(help_text="A price of the day came in for something held, now or before.")
+    complete = models.BooleanField(
+        db_default=True, help_text="Nothing held lacked a price or rate; else the day has no return of its own."
+    )
     moves = models.JSONField(null=True)
     held = models.JSONField(null=True)
 
@@ -44,7 +47,7 @@ class Snapshot(models.Model):
         constraints = [models.UniqueConstraint(fields=["account", "date"], name="snapshot_once_a_day")]
 
     def __str__(self) -> str:
-        return f"{self.account_id} on {self.date}"
+        return f"{self.account} on {self.date}"
 
     @property
     def at(self) -> datetime:

@@ -29,20 +29,24 @@ def benchmark_of(
     if dividends:
         kinds = (ActionKind.CASH_DIVIDEND,)
         paid = list(actions(instruments=[instrument], end=until, kinds=kinds).using(using))
+    closes = load_market(instruments=[key], pairs=(), start=first, until=last, using=using).closes.get(key, NOTHING)
+    begin = date.fromordinal(int(closes.days[0])) if len(closes.days) else first  # the last one before may be long ago
     pairs = {(one, currency) for one in (instrument.money, *(action.currency for action in paid)) if one != currency}
-    market = load_market(instruments=[key], pairs=pairs, start=first, until=last, using=using)
+    market = load_market(instruments=(), pairs=pairs, start=begin, until=last, using=using)
     ratios = splits(instrument_ids=[instrument.pk], end=until, using=using).get(instrument.pk, ())
-    days, values = worth(
-        market.closes.get(key, NOTHING),
+    payments = [(action, _rates(market, action.currency, currency)) for action in paid if action.ex_date > begin]
+    lacking = {pair for pair in pairs if pair[0] == instrument.money and pair not in market.rates}
+    for action, rates in payments:
+        if rates is not None and rates.value_at(action.ex_date.toordinal()) is None:
+            lacking.add((action.currency, currency))
+    course = worth(
+        closes,
         unit=major_unit(instrument.currency)[1],
         rates=_rates(market, instrument.money, currency),
         splits=[(split.ex_date.toordinal(), split.ratio) for split in ratios],
-        dividends=[
-            Payment(action.ex_date.toordinal(), action.cash or Decimal(0), _rates(market, action.currency, currency))
-            for action in paid
-        ],
+        dividends=[Payment(action.ex_date.toordinal(), action.cash or Decimal(0), rates) for action, rates in payments],
     )
-    return Benchmark(days, values, tuple(sorted("/".join(pair) for pair in pairs if pair not in market.rates)))
+    return Benchmark.of(course, sorted("/".join(pair) for pair in lacking))
 
 
 def compared(

@@ -18,9 +18,10 @@ from portfolio.selectors.market import listings_of, load_market, reach_of_prices
 
 _INT64_DIGITS = 18
 # Numbers have the places of their columns, so that without the points they are whole ones; numpy reads those at once.
+HEARD = ["fx_rate", "gross", "lots", "from"]  # what else the data of a plain entry states changes no figure
 PLAIN = """
     SELECT NOT EXISTS (SELECT FROM accounts_ledgerentry WHERE account_id = %(account)s AND NOT
-        (group_id IS NULL AND reverses_id IS NULL AND data = '{}' AND kind = ANY (%(kinds)s)))
+        (group_id IS NULL AND reverses_id IS NULL AND NOT data ?| %(heard)s AND kind = ANY (%(kinds)s)))
 """
 COLUMNS = """
     SELECT count(*), string_agg(sequence::text, ','), string_agg(kind, ','),
@@ -34,7 +35,7 @@ COLUMNS = """
 def columns_of(*, account_id: UUID, using: str = "default") -> Columns | None:
     """Return the entries of an account as columns; none where there are none, or one of them is not of a plain kind."""
     with connections[using].cursor() as cursor:
-        cursor.execute(PLAIN, {"account": account_id, "kinds": list(CODES)})
+        cursor.execute(PLAIN, {"account": account_id, "kinds": list(CODES), "heard": HEARD})
         if not cursor.fetchone()[0]:
             return None
         cursor.execute(COLUMNS, {"account": account_id})

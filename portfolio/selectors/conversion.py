@@ -14,10 +14,12 @@ from django.db.models import QuerySet
 from portfolio.domain.bridge import Daily, converted
 from portfolio.domain.daybook import Day
 from portfolio.domain.derivation import Gap
+from portfolio.domain.joint import DETAILS, EVERY_DAY, JointDays, Member
 from portfolio.domain.performance import Performance, Point
 from portfolio.domain.pricing import NOTHING, Points
 from portfolio.domain.valuation import Quoted
 from portfolio.models import Closure, Lot, Position, Snapshot
+from portfolio.selectors.days import day_before
 from portfolio.selectors.figures import Figures, Summary
 from portfolio.selectors.market import load_market
 from portfolio.selectors.pages import restated
@@ -31,11 +33,16 @@ SHOWN = (
 )  # fmt: skip
 
 
-def rates_into(currency: str, sources: Iterable[str]) -> Mapping[str, Points]:
-    """Return the rates of currencies into another, by the currency; one query for all of them."""
+def rates_into(currency: str, sources: Iterable[str], *, via: str = "") -> Mapping[str, Points]:
+    """Return the rates of currencies into another, by the currency; those that are not known across that of an account."""
     pairs = {(source, currency) for source in sources if source != currency}
-    found = load_market(instruments=(), pairs=pairs, start=EARLIEST).rates if pairs else {}
+    found = load_market(instruments=(), pairs=pairs, start=EARLIEST, via=via).rates if pairs else {}
     return {source: found.get((source, currency), NOTHING) for source, _ in pairs}
+
+
+def span_of(start: date | None, end: date | None) -> tuple[int, int]:
+    """Return a period, with the day before it, as numbers of days."""
+    return (0 if start is None else start.toordinal() - 1), (date.max.toordinal() if end is None else end.toordinal())
 
 
 def no_rate(pair: str, day: date) -> str:
@@ -64,6 +71,12 @@ class InCurrency(Figures):
         """The rates from the account's currency."""
         return rates_into(self.currency, [self.inner.currency])[self.inner.currency]
 
+    @cached_property
+    def whole(self) -> JointDays | None:
+        """What is told of every day, none where one has no rate, or there are none."""
+        found = None if self.unrated() else self.inner.vectors(EVERY_DAY)
+        return None if found is None else JointDays.of([Member(found, self.rates, {})])
+
     def days(self, *, start: date | None = None, end: date | None = None) -> list[Daily]:
         """Return the days that have a rate."""
         return self._converted(start, end)[0]
@@ -80,15 +93,30 @@ class InCurrency(Figures):
         """Return the market by which moves are valued in a currency."""
         return self.inner.quoted(pages, currency=currency, start=start, until=until)
 
+    def reach(self) -> tuple[date, date] | None:
+        """Return the first and the last valued day, none where there are none."""
+        return self.inner.reach()
+
     def gap(self, *, start: date | None = None, end: date | None = None) -> str:
         """Return why there is no performance: a day has no rate; empty, if all have one."""
-        gap = self._converted(start, end)[1]
-        return no_rate(self.pair, date.fromordinal(gap)) if gap else ""
+        first = self.unrated(start, end)
+        return no_rate(self.pair, first) if first else ""
+
+    def unrated(self, start: date | None = None, end: date | None = None) -> date | None:
+        """Return the first day in [start, end), or the one before it, that has no rate."""
+        reach = self.inner.reach()
+        if reach is None:
+            return None
+        first = max(reach[0], day_before(start))
+        known = date.fromordinal(int(self.rates.days[0])) if len(self.rates.days) else date.max
+        return first if first < min(known, end or date.max) and first <= reach[1] else None
 
     def points(self, *, start: date | None, end: date | None) -> list[Point]:
         """Return the days of a period; none of them, if one has no rate."""
-        found, gap = self._converted(start, end)
-        return [] if gap else [day.point for day in found]
+        if self.gap(start=start, end=end):
+            return []
+        whole = self.whole
+        return whole.points(*span_of(start, end)) if whole else [day.point for day in self._converted(start, end)[0]]
 
     def snapshots(self) -> Sequence[Snapshot]:
         """Return the daily values; those of days without a rate, and sums over them, are null."""
@@ -151,9 +179,9 @@ class InCurrency(Figures):
 
     def gaps(self) -> Mapping[str, Gap]:
         """Return what lacked a price or rate, and the pair if a day had no rate."""
-        gap = self._converted(None, None)[1]
+        gap = self.unrated()
         known = date.fromordinal(int(self.rates.days[0])) if len(self.rates.days) else None
-        own = {self.pair: Gap(date.fromordinal(gap), known)} if gap else {}
+        own = {self.pair: Gap(gap, known)} if gap else {}
         return {**self.inner.gaps(), **own}
 
     def stale(self) -> Collection[str]:
@@ -162,9 +190,13 @@ class InCurrency(Figures):
 
     def _converted(self, start: date | None, end: date | None) -> tuple[list[Daily], int | None]:
         """Return the days of a period at their rates, and the first that has none."""
-        found = self.inner.days(start=start, end=end)
-        opened = bool(found) and start is not None and found[0].day < start.toordinal()
-        return converted(found, self.rates, opened=opened)
+        whole, details = self.whole, self.inner.vectors(DETAILS, start=day_before(start), end=end)
+        if whole is not None and details is not None:
+            return whole.days([Member(details, self.rates, {})], *span_of(start, end)), None
+        first, last = span_of(start, end)
+        found, _ = converted(self.inner.days(end=end), self.rates)
+        gap = self.unrated(start, end)
+        return [day for day in found if first <= day.day < last], gap.toordinal() if gap else None
 
     def _snapshot(self, number: int, day: Daily | None, gap: int | None) -> Snapshot:
         """Return the snapshot of a day; what chains over a day without a rate is null."""
@@ -172,7 +204,8 @@ class InCurrency(Figures):
         if gap:
             values |= dict.fromkeys(("total_gain", "twr_index"))
         values["net_flow"] = None if day is None else day.inflow - day.outflow
-        return Snapshot(account=self.account, date=date.fromordinal(number), **values)
+        complete = day is not None and day.complete
+        return Snapshot(account=self.account, date=date.fromordinal(number), complete=complete, **values)
 
 
 def in_currency(figures: Figures, currency: str) -> Figures:

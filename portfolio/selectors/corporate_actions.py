@@ -22,6 +22,7 @@ from marketdata.models import CorporateAction, Instrument
 from marketdata.selectors.actions import actions
 from marketdata.selectors.prices import Series, closes
 from portfolio.domain.exact import EXACT, ZERO
+from portfolio.domain.minor import unit_of
 from portfolio.domain.proposals import SOURCE, NotProposed, Said, Terms, days_by_hand, entries_for
 from portfolio.models import Position
 
@@ -217,10 +218,10 @@ def _priced(action: CorporateAction, terms: Terms, series: Mapping[UUID, Series]
     if terms.kind != ActionKind.SPIN_OFF or terms.cost_fraction is not None or terms.other is None:
         return terms
     parent, child = (_first(series.get(key), action.ex_date) for key in (terms.instrument, terms.other))
-    if parent is None or child is None or action.other is None or action.instrument.currency != action.other.currency:
+    if parent is None or child is None or action.other is None or action.instrument.money != action.other.money:
         return terms
-    worth = EXACT.multiply(child, terms.ratio or ZERO)
-    whole = worth + parent
+    worth = EXACT.multiply(EXACT.multiply(child, unit_of(action.other.currency)[1]), terms.ratio or ZERO)
+    whole = worth + EXACT.multiply(parent, unit_of(action.instrument.currency)[1])
     fraction = EXACT.divide(worth, whole) if whole else ZERO
     return replace(terms, cost_fraction=fraction.quantize(FRACTION))
 

@@ -17,13 +17,14 @@ from marketdata.models import Instrument
 from portfolio.domain.bridge import Bridge, Daily, bridge_of
 from portfolio.domain.daybook import Day
 from portfolio.domain.derivation import Gap
+from portfolio.domain.joint import Vectors
 from portfolio.domain.performance import Performance, Point
 from portfolio.domain.valuation import Quoted
 from portfolio.models import Closure, Lot, Position, Projection, Snapshot
 from portfolio.models import Performance as KeptPerformance
 from portfolio.selectors import performance as daily
 from portfolio.selectors import projections as state
-from portfolio.selectors.days import days_of, since
+from portfolio.selectors.days import days_of, since, vectors_of
 from portfolio.selectors.pages import pages_in, quoted_for, transfers_in
 
 ZERO = Decimal(0)
@@ -71,6 +72,11 @@ class Figures(ABC):
     def days(self, *, start: date | None = None, end: date | None = None) -> list[Daily]:
         """Return the days in [start, end) with their causes, after the day before them."""
 
+    def vectors(self, names: Sequence[str], *, start: date | None = None, end: date | None = None) -> Vectors | None:
+        """Return some amounts of the days in [start, end), maybe of others, too; none without days."""
+        found = self.days(end=end)
+        return Vectors.of(found, names) if found else None
+
     def bridge(self, *, start: date | None = None, end: date | None = None) -> Bridge:
         """Return what each cause made of the gain over [start, end)."""
         return bridge_of(since(self.days(start=start, end=end), start))
@@ -86,6 +92,10 @@ class Figures(ABC):
     @abstractmethod
     def quoted(self, pages: Iterable[Day], *, currency: str, start: date, until: date | None = None) -> Quoted:
         """Return the market by which moves are valued in a currency."""
+
+    @abstractmethod
+    def reach(self) -> tuple[date, date] | None:
+        """Return the first and the last valued day, none where there are none."""
 
     def gap(self, *, start: date | None = None, end: date | None = None) -> str:
         """Return why no figure of [start, end) can be told, empty if they can."""
@@ -187,7 +197,8 @@ class KeptFigures(Figures):
 
     def lots(self) -> QuerySet[Lot]:
         """Return the open lots with their instruments, oldest first."""
-        return Lot.objects.filter(account=self.account).select_related("instrument").order_by("opened_at")
+        found = Lot.objects.filter(account=self.account).select_related("instrument")
+        return found.order_by("opened_at", "instrument_id", "number")
 
     def closures(self) -> QuerySet[Closure]:
         """Return what was closed with its instruments, oldest first."""
@@ -204,11 +215,12 @@ class KeptFigures(Figures):
     def since_inception(self) -> Performance | KeptPerformance | None:
         """Return the performance from the first day on, or none where no day was valued.
 
-        What was kept may stop before the last day, as the end of a day writes the values alone: then it is measured from those.
+        What was kept may stop before the last day, or be gone, as the end of a day and entries of the last day write the values
+        alone: then it is measured from those.
         """
         last = Snapshot.objects.filter(account=self.account).order_by("-date").values("date")[:1]
         kept = KeptPerformance.objects.filter(account=self.account).annotate(last=Subquery(last)).first()
-        return self.performance() if kept is not None and kept.as_of != kept.last else kept
+        return kept if kept is not None and kept.as_of == kept.last else self.performance()
 
     def points(self, *, start: date | None, end: date | None) -> list[Point]:
         """Return the daily values in [start, end) that performance is measured from, after the day before them."""
@@ -217,6 +229,10 @@ class KeptFigures(Figures):
     def days(self, *, start: date | None = None, end: date | None = None) -> list[Daily]:
         """Return the days in [start, end) with their causes, after the day before them."""
         return days_of(account_id=self.account.pk, start=start, end=end)
+
+    def vectors(self, names: Sequence[str], *, start: date | None = None, end: date | None = None) -> Vectors | None:
+        """Return some amounts of the days in [start, end), maybe of others, too; none without days."""
+        return vectors_of(account_id=self.account.pk, names=names, start=start, end=end)
 
     def pages(self, *, start: date | None = None, end: date | None = None) -> dict[int, Day]:
         """Return what moved in [start, end), and what was held before it."""
@@ -228,7 +244,12 @@ class KeptFigures(Figures):
 
     def quoted(self, pages: Iterable[Day], *, currency: str, start: date, until: date | None = None) -> Quoted:
         """Return the market by which moves are valued in a currency."""
-        return quoted_for(self.projection, pages, currency=currency, start=start, until=until)
+        return quoted_for(self.projection, pages, currency=currency, start=start, until=until, via=self.account.base_currency)
+
+    def reach(self) -> tuple[date, date] | None:
+        """Return the first and the last valued day, none where there are none."""
+        first, last = self.projection.first_date, self.projection.valued_until
+        return None if first is None or last is None else (first, last)
 
     def balances(self) -> Mapping[str, Decimal]:
         """Return the cash in each currency."""

@@ -12,17 +12,18 @@ from typing import Any
 
 from accounts.models import AccountKind
 from marketdata.models import Instrument
-from portfolio.domain.bridge import Bridge, Daily, Leg, bridge_of, converted, prolonged, together
+from portfolio.domain.bridge import Bridge, Daily, Leg, bridge_of, converted, prolonged
 from portfolio.domain.contributions import Contribution
 from portfolio.domain.daybook import Day
 from portfolio.domain.exact import EXACT, ZERO, money
+from portfolio.domain.joint import DETAILS, EVERY_DAY, JointDays, Member, Vectors
 from portfolio.domain.performance import Performance, Point, exact_ratio
 from portfolio.domain.pricing import Points
 from portfolio.domain.valuation import flows_of
 from portfolio.models import Position
 from portfolio.selectors import performance as daily
-from portfolio.selectors.conversion import no_rate, rates_into
-from portfolio.selectors.days import since
+from portfolio.selectors.conversion import no_rate, rates_into, span_of
+from portfolio.selectors.days import day_before, since
 from portfolio.selectors.figures import NO_DAY, Figures, Summary, names_of
 from portfolio.selectors.valued import gains_of
 
@@ -56,8 +57,8 @@ class Household:
         return rates_into(self.currency, {member.currency for member in self.members})
 
     @cached_property
-    def joined(self) -> tuple[list[Daily], str]:
-        """All days together, and why there are none: a day of a member has no rate."""
+    def parts(self) -> tuple[list[list[Daily]], list[dict[int, Leg]], str]:
+        """The days of each member and what it counted as flows from or to another, and why there are none: a day has no rate."""
         own = [member.days() for member in self.members]
         last = max((days[-1].day for days in own if days), default=0)
         internal = transfers_between(self.members)
@@ -67,20 +68,52 @@ class Household:
             longer = prolonged(days, last)
             found, gap = (longer, None) if rates is None else converted(longer, rates)
             if gap:
-                return [], no_rate(f"{member.currency}/{self.currency}", date.fromordinal(gap))
+                return [], [], no_rate(f"{member.currency}/{self.currency}", date.fromordinal(gap))
             series.append(found)
             legs.append({day: _at(leg, rates, day) for day, leg in moved.items()})
-        return together(series, legs), ""
+        return series, legs, ""
+
+    @cached_property
+    def own(self) -> list[Vectors | None]:
+        """What is told of every day of each member, in its own currency."""
+        return [member.vectors(EVERY_DAY) for member in self.members]
+
+    @cached_property
+    def whole(self) -> tuple[JointDays | None, str]:
+        """What is told of every day of all together, none without days, and why there are none: a day has no rate."""
+        found = []
+        for member, vectors, moved in zip(self.members, self.own, transfers_between(self.members), strict=True):
+            if vectors is not None:
+                rates = self.rates.get(member.currency)
+                one = Member(vectors, rates, {day: _at(leg, rates, day) for day, leg in moved.items()})
+                if one.unrated:
+                    return None, no_rate(f"{member.currency}/{self.currency}", date.fromordinal(one.unrated))
+                found.append(one)
+        return JointDays.of(found) if found else None, ""
+
+    @cached_property
+    def joined(self) -> tuple[list[Daily], str]:
+        """All days together, and why there are none: a day of a member has no rate."""
+        return self.days(), self.gap()
+
+    @property
+    def reach(self) -> tuple[date, date] | None:
+        """The first and the last day, none where there are none."""
+        whole = self.whole[0]
+        return None if whole is None else (date.fromordinal(whole.first), date.fromordinal(whole.last))
 
     def days(self, *, start: date | None = None, end: date | None = None) -> list[Daily]:
         """Return the days in [start, end), after the day before them."""
-        first = 0 if start is None else start.toordinal() - 1
-        last = date.max.toordinal() if end is None else end.toordinal()
-        return [day for day in self.joined[0] if first <= day.day < last]
+        whole = self.whole[0]
+        if whole is None:
+            return []
+        details = [(member, member.vectors(DETAILS, start=day_before(start), end=end)) for member in self.members]
+        members = [Member(found, self.rates.get(member.currency), {}) for member, found in details if found is not None]
+        return whole.days(members, *span_of(start, end))
 
     def gap(self, *, start: date | None = None, end: date | None = None) -> str:
         """Return why no figure can be told, empty if they can."""
-        return self.joined[1]
+        return self.whole[1]
 
     def performance(self, *, start: date | None = None, end: date | None = None, risk_free: float = 0.0) -> Performance | None:
         """Return the performance over [start, end), or none where no day of it was valued."""
@@ -95,7 +128,8 @@ class Household:
 
     def points(self, *, start: date | None = None, end: date | None = None) -> list[Point]:
         """Return the daily values in [start, end) that performance is measured from, after the day before them."""
-        return [day.point for day in self.days(start=start, end=end)]
+        whole = self.whole[0]
+        return [] if whole is None else whole.points(*span_of(start, end))
 
     def bridge(self, *, start: date | None = None, end: date | None = None) -> Bridge:
         """Return what each cause made of the gain over [start, end)."""
@@ -109,9 +143,9 @@ class Household:
     def lacking_rates(self) -> set[str]:
         """Return the pairs into the currency that lack a rate on some day."""
         found = set()
-        for member in self.members:
+        for member, vectors in zip(self.members, self.own, strict=True):
             rates = self.rates.get(member.currency)
-            if rates is not None and converted(member.days(), rates)[1]:
+            if vectors is not None and Member(vectors, rates, {}).unrated:
                 found.add(f"{member.currency}/{self.currency}")
         return found
 
@@ -125,17 +159,17 @@ class Household:
 
     def summary(self) -> Summary:
         """Return all accounts at a glance."""
-        found, gap = self.joined
+        gap = self.gap()
         missing = {key for member in self.members for key, own in member.gaps().items() if own.known is None}
         names = names_of(missing | self.lacking_rates())
         cash = {currency: balance for currency, balance in sorted(self.balances().items()) if balance}
         whole = self.performance()
-        if whole is None:
+        if whole is None or self.reach is None:
             money_ = ("total_value", "positions_value", "net_deposits", "gain", "day_gain") if gap else ()
             reasons = dict.fromkeys((*money_, *RETURNS), gap or NO_DAY)
             nothing: dict[str, Any] = dict.fromkeys(money_)
             return Summary(None, self.currency, cash=cash, missing=names, reasons=reasons, **nothing)
-        last = found[-1]
+        last = self.days(start=self.reach[1])[-1]
         return Summary(
             as_of=last.date,
             currency=self.currency,
@@ -160,8 +194,8 @@ class Household:
             for position in member.positions():
                 if position.quantity:
                     held[position.instrument].append((member, position))
-        found, gap = self.joined
-        total = found[-1].total_value if found and not gap else ZERO
+        last = self.points(start=self.reach[1])[-1:] if self.reach else []
+        total = last[0].total_value if last else ZERO
         gains = self._gains()
         rows = [self._joint(instrument, rows, total, gains.get(str(instrument.pk))) for instrument, rows in held.items()]
         return sorted(rows, key=lambda row: (row.instrument.symbol, row.instrument.exchange))
@@ -187,10 +221,10 @@ class Household:
 
     def _value(self, member: Figures, position: Position) -> Decimal | None:
         """Return what a position is worth in the currency, at the rate of the last day."""
-        rates, days = self.rates.get(member.currency), self.joined[0]
+        rates = self.rates.get(member.currency)
         if position.value_in_base is None or rates is None:
             return position.value_in_base
-        rate = rates.value_at(days[-1].day) if days else None
+        rate = rates.value_at(self.reach[1].toordinal()) if self.reach else None
         return None if rate is None else money(EXACT.multiply(position.value_in_base, rate))
 
     def _gains(self) -> dict[str, Contribution]:

@@ -13,10 +13,12 @@ from uuid import UUID
 
 from django.db import connections
 
+from accounts.domain.ledger import EntryKind
 from marketdata.domain.actions import ActionKind
 from marketdata.models import Instrument
 from marketdata.selectors.actions import actions, splits
 from portfolio.domain.book import rate_on
+from portfolio.domain.daybook import Day
 from portfolio.domain.entries import Entry, in_order
 from portfolio.domain.exact import EXACT, ONE, ZERO, money
 from portfolio.domain.income import (
@@ -27,6 +29,7 @@ from portfolio.domain.income import (
     Received,
     Tally,
     by_month,
+    earned,
     expected,
     in_currency,
     received,
@@ -47,6 +50,7 @@ PAYMENTS = """
     ORDER BY sequence
 """
 NO_COST = "Nothing is held that cost anything."
+NO_RATE = "A rate into the currency is missing."
 SPECIAL = "special"
 
 
@@ -58,11 +62,12 @@ class OfInstrument:
     tally: Tally
     trailing: Decimal  # gross, within the last year
     yield_on_cost: Decimal | None
+    reason: str = ""  # why there is no yield
 
 
 @dataclass(frozen=True, slots=True)
 class Income:
-    """The income of a period, in one currency; `missing` names pairs without which a payment is left out."""
+    """The income of a period, in one currency; `missing` names pairs and instruments without which a payment is left out."""
 
     currency: str
     as_of: date
@@ -81,9 +86,11 @@ def income_of(
     figures: Figures, *, start: date | None, end: date | None, today: date, known_at: datetime | None = None, past: bool = False
 ) -> Income:
     """Return the income over [start, end), and what the year after `today` can bring; `past` leaves out what came later."""
-    payments = _payments(figures.account.pk, today if past else None, known_at)
-    units = Held(figures)
-    listed = {payment.instrument for payment in payments if payment.instrument} | units.instruments
+    pages = figures.pages()
+    entries = _entries(figures.account.pk, today if past else None, known_at)
+    payments = received(entries, rate_on) + earned(entries, pages)
+    units = Held(pages)
+    listed = {entry.instrument for entry in entries if entry.instrument} | units.instruments
     instruments = {str(one.pk): one for one in Instrument.objects.filter(pk__in=listed)}
     declared = _declared(units.instruments, today)
     rates = _Rates(
@@ -96,6 +103,7 @@ def income_of(
         },
     )
     told = [one for one in (rates.convert(payment) for payment in payments) if one is not None]
+    unpriced = _unpriced(entries, payments, instruments)
     inside = [one for one in told if (start is None or one.day >= start) and (end is None or one.day < end)]
     trailing = [one for one in told if today - YEAR < one.day <= today]
     costs = {
@@ -105,32 +113,39 @@ def income_of(
     }
     rows = [_of_instrument(instruments[key], key, inside, trailing, costs) for key in _names(inside, instruments)]
     growth = _Growth(units.instruments)
-    coming = expected(today, declared=declared, payments=payments, units=units.at, grown=growth.since)
+    coming = expected(today, declared=declared, payments=payments, units=units.at, grown=growth.between)
     cost = sum((one for one in costs.values() if one is not None), ZERO)
-    earned = sum((one.gross for one in trailing if one.instrument in costs), ZERO)
+    last_year = sum((one.gross for one in trailing if one.instrument and costs.get(one.instrument) is not None), ZERO)
     return Income(
         figures.currency,
         today,
         total(inside),
         by_month(inside),
         rows,
-        earned,
+        last_year,
         cost,
-        _share(earned, cost),
+        _share(last_year, cost),
         [(one, instruments[one.instrument], rates.worth(one.gross, one.currency, today)) for one in coming],
-        sorted(rates.missing),
-        {} if cost > 0 else {"yield_on_cost": NO_COST},
+        sorted(rates.missing | unpriced),
+        {} if cost > 0 else {"yield_on_cost": NO_RATE if None in costs.values() else NO_COST},
     )
 
 
-def _payments(account_id: UUID, as_of: date | None, known_at: datetime | None) -> list[Received]:
-    """Return the payments that an account's ledger tells of, those taken back left out."""
+def _entries(account_id: UUID, as_of: date | None, known_at: datetime | None) -> list[Entry]:
+    """Return the entries of an account's ledger that brought income, those taken back left out."""
     until = None if as_of is None else datetime.combine(as_of + timedelta(days=1), time(), UTC)
     asked: dict[str, Any] = {"account": account_id, "kinds": list(KINDS), "until": until, "known_at": known_at}
     with connections["default"].cursor() as cursor:
         cursor.execute(PAYMENTS, asked)
         entries = [Entry._make((*row[:11], json.loads(row[11]), *row[12:])) for row in cursor.fetchall()]
-    return received(in_order(entries), rate_on)
+    return in_order(entries)
+
+
+def _unpriced(entries: Sequence[Entry], payments: Sequence[Received], instruments: Mapping[str, Instrument]) -> set[str]:
+    """Return the names of instruments of which units were earned on a day when nobody knew what they were worth."""
+    known = {(one.day.toordinal(), one.instrument) for one in payments if one.payments}
+    staked = {(one.day, one.instrument) for one in entries if one.kind == EntryKind.STAKING and one.instrument}
+    return {instruments[str(key)].key for _, key in staked - known}
 
 
 def _declared(instruments: set[str], today: date) -> list[Declared]:
@@ -153,9 +168,8 @@ def _declared(instruments: set[str], today: date) -> list[Declared]:
 class Held:
     """What was held of each instrument at the end of days, from what moved on them."""
 
-    def __init__(self, figures: Figures) -> None:
+    def __init__(self, pages: Mapping[int, Day]) -> None:
         self._moves: dict[str, tuple[list[int], list[Decimal]]] = {}
-        pages = figures.pages()
         for day in sorted(pages):
             for instrument, quantity in pages[day].units.items():
                 days, quantities = self._moves.setdefault(instrument, ([], []))
@@ -175,16 +189,16 @@ class Held:
 
 
 class _Growth:
-    """By what splits have multiplied the units of instruments since a day."""
+    """By what splits multiply the units of instruments."""
 
     def __init__(self, instruments: set[str]) -> None:
         self._splits = splits(instrument_ids=map(UUID, instruments))
 
-    def since(self, instrument: str, day: date) -> Decimal:
-        """Return the product of the ratios of splits after a day."""
+    def between(self, instrument: str, day: date, until: date) -> Decimal:
+        """Return the product of the ratios of splits after a day, up to another."""
         ratio = ONE
         for split in self._splits.get(UUID(instrument), ()):
-            if split.ex_date > day:
+            if day < split.ex_date <= until:
                 ratio = EXACT.multiply(ratio, split.ratio)
         return ratio
 
@@ -230,9 +244,10 @@ def _of_instrument(
     costs: Mapping[str, Decimal | None],
 ) -> OfInstrument:
     """Return what one instrument paid."""
-    earned = sum((one.gross for one in trailing if one.instrument == key), ZERO)
+    last_year = sum((one.gross for one in trailing if one.instrument == key), ZERO)
     tally = total(one for one in inside if one.instrument == key)
-    return OfInstrument(instrument, tally, earned, _share(earned, costs.get(key) or ZERO))
+    reason = NO_RATE if key in costs and costs[key] is None else NO_COST
+    return OfInstrument(instrument, tally, last_year, _share(last_year, costs.get(key) or ZERO), reason)
 
 
 def _share(earned: Decimal, cost: Decimal) -> Decimal | None:

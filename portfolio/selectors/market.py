@@ -16,7 +16,7 @@ from marketdata.selectors.prices import fx_rates, written_closes
 from portfolio.domain.entries import Listing
 from portfolio.domain.exact import MONEY_PLACES, Fixed
 from portfolio.domain.minor import unit_of
-from portfolio.domain.pricing import Market, Points
+from portfolio.domain.pricing import NOTHING, Market, Points, crossed, since
 
 SYSTEM = "system"
 UNIX_DAY = date(1970, 1, 1).toordinal()
@@ -75,21 +75,33 @@ def load_market(
     start: date,
     until: date | None = None,
     using: str = "default",
+    via: str = "",
 ) -> Market:
     """Return the closes and rates from a day on (to another, included), each preceded by the last one before.
 
-    One query for all closes, and one for all rates where there are any.
+    One query for all closes, and one for all rates where there are any. `via` is the currency of an account, in which all its
+    figures are kept: what has no rate into it has none into another currency either, and a pair that is not known is crossed.
     """
     end = LATEST if until is None else until + timedelta(days=1)
-    wanted = sorted(set(pairs))
-    rates = fx_rates(pairs=wanted, start=start, end=end) if wanted else {}
-    return Market(
-        _closes(list(instruments), start, end, using),
-        {
-            pair: Points.of({day.toordinal(): value for day, value in zip(series.days, series.values, strict=True)})
-            for pair, series in rates.items()
-        },
-    )
+    wanted = set(pairs)
+    rates = _rates(wanted, start, end)
+    beyond = {pair for pair in wanted if via and via not in pair}
+    legs = _rates({leg for base, quote in beyond for leg in ((base, via), (via, quote))}, start, end)
+    for base, quote in beyond:
+        first, second = legs.get((base, via), NOTHING), legs.get((via, quote), NOTHING)
+        direct = rates.pop((base, quote), None)
+        if len(first.days):
+            rates[base, quote] = crossed(first, second) if direct is None else since(direct, int(first.days[0]))
+    return Market(_closes(list(instruments), start, end, using), rates)
+
+
+def _rates(pairs: Collection[tuple[str, str]], start: date, end: date) -> dict[tuple[str, str], Points]:
+    """Return the rates of those pairs that any are known of."""
+    found = fx_rates(pairs=sorted(pairs), start=start, end=end) if pairs else {}
+    return {
+        pair: Points.of({day.toordinal(): value for day, value in zip(series.days, series.values, strict=True)})
+        for pair, series in found.items()
+    }
 
 
 def _closes(instruments: list[str], start: date, end: date, using: str) -> dict[str, Points]:

@@ -51,14 +51,16 @@ def transfers_in(*, account_id: UUID) -> dict[int, Day]:
         return {when.toordinal(): Day.of_json(json.loads(moves)) for when, moves in cursor.fetchall()}
 
 
-def quoted_for(projection: Projection, pages: Iterable[Day], *, currency: str, start: date, until: date | None) -> Quoted:
-    """Return the market by which moves are valued in a currency, as the derivation saw it."""
+def quoted_for(
+    projection: Projection, pages: Iterable[Day], *, currency: str, start: date, until: date | None, via: str
+) -> Quoted:
+    """Return the market by which moves are valued in a currency, as the derivation saw it; `via` is the account's."""
     found = list(pages)
     listings = listings_of(projection.series)
     wanted = {key for page in found for key in _instruments(page)} & set(listings)
     currencies = {listings[key].currency for key in wanted} | {one for page in found for one in currencies_on(page)}
     pairs = {(one, currency) for one in currencies if one != currency}
-    market = load_market(instruments=wanted, pairs=pairs, start=start, until=until)
+    market = load_market(instruments=wanted, pairs=pairs, start=start, until=until, via=via)
     market = in_currencies(market, listings)
     memory = projection.memory
     prices = {

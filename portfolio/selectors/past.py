@@ -96,7 +96,7 @@ class PastFigures(Figures):
             for instrument, holding in self.derivation.book.holdings.items()
             for number, lot in enumerate(holding.lots, 1)
         ]
-        return sorted(found, key=lambda lot: lot.opened_at)
+        return sorted(found, key=lambda lot: (lot.opened_at, lot.instrument_id, lot.number))
 
     def closures(self) -> Sequence[Closure]:
         """Return what was closed with its instruments, oldest first."""
@@ -133,7 +133,7 @@ class PastFigures(Figures):
         first = 0 if start is None else start.toordinal() - 1
         last = date.max.toordinal() if end is None else end.toordinal()
         return [
-            Point(figure.day, figure.total_value, figure.net_flow, figure.twr_index, figure.priced)
+            Point(figure.day, figure.total_value, figure.net_flow, figure.twr_index, figure.priced, figure.complete)
             for figure in self.derivation.figures
             if first <= figure.day < last
         ]
@@ -162,8 +162,13 @@ class PastFigures(Figures):
         found = list(pages)
         sources = {one for page in found for one in currencies_on(page)} | {one.currency for one in own.listings.values()}
         pairs = {(one, currency) for one in sources if one != currency}
-        rates = load_market(instruments=(), pairs=pairs, start=start, until=until).rates if pairs else {}
+        rates = load_market(instruments=(), pairs=pairs, start=start, until=until, via=own.base).rates if pairs else {}
         return Quoted(currency, own.listings, own.prices, {one: points for (one, _), points in rates.items()})
+
+    def reach(self) -> tuple[date, date] | None:
+        """Return the first and the last valued day, none where there are none."""
+        found = self.derivation.figures
+        return (date.fromordinal(found[0].day), date.fromordinal(found[-1].day)) if found else None
 
     def balances(self) -> Mapping[str, Decimal]:
         """Return the cash in each currency."""
@@ -178,9 +183,14 @@ class PastFigures(Figures):
         return list(self.derivation.stale)
 
 
+def entries_in_order(account: Account, *, as_of: date | None = None, known_at: datetime | None = None) -> list[Entry]:
+    """Return the entries that counted at the end of a day, as known at a time, in the order in which they do."""
+    return in_order(state.entries_after(account_id=account.pk, as_of=as_of, known_at=known_at))
+
+
 def history_of(account: Account, *, as_of: date | None = None, known_at: datetime | None = None) -> tuple[list[Entry], Book]:
     """Return the entries that counted at the end of a day, as known at a time, and the empty book they are posted to."""
-    entries = in_order(state.entries_after(account_id=account.pk, as_of=as_of, known_at=known_at))
+    entries = entries_in_order(account, as_of=as_of, known_at=known_at)
     named = state.instruments_named(entries)
     series = reach_of_prices({entry.instrument for entry in entries if entry.instrument} | set(named.values()))
     pairs = state.pairs_of(account.base_currency, series, (), entries)

@@ -23,7 +23,7 @@ def periods_of(kind: str) -> int:
 def points(*, account_id: UUID, start: date | None = None, end: date | None = None, using: str = "default") -> list[Point]:
     """Return the daily values in [start, end), preceded by the day before it, if there is one."""
     query = """
-        SELECT date - DATE '0001-01-01' + 1, total_value, net_flow, twr_index, priced FROM portfolio_snapshot
+        SELECT date - DATE '0001-01-01' + 1, total_value, net_flow, twr_index, priced, complete FROM portfolio_snapshot
         WHERE account_id = %s AND date >= %s AND date < %s ORDER BY date
     """
     first = date.min if start is None else max(start, date.min + timedelta(days=1)) - timedelta(days=1)
@@ -35,23 +35,22 @@ def points(*, account_id: UUID, start: date | None = None, end: date | None = No
 def whole_course(*, account_id: UUID, using: str = "default") -> Course | None:
     """Return all days of an account, or none where nothing is derived; one row of texts is read sooner than thousands of rows."""
     query = """
-        SELECT min(date), string_agg(replace(twr_index::text, '.', ''), ','),
-               string_agg(CASE WHEN priced THEN '1' ELSE '0' END, ''),
+        SELECT min(date), string_agg(twr_index::text, ','), string_agg((priced::int + 2 * complete::int)::text, ''),
                string_agg(CASE WHEN net_flow <> 0 THEN (date - DATE '0001-01-01' + 1) || ',' || net_flow END, ';'),
                (SELECT total_value FROM portfolio_snapshot WHERE account_id = %(account)s ORDER BY date DESC LIMIT 1)
-        FROM (SELECT date, twr_index, priced, net_flow FROM portfolio_snapshot WHERE account_id = %(account)s
+        FROM (SELECT date, twr_index, priced, complete, net_flow FROM portfolio_snapshot WHERE account_id = %(account)s
               ORDER BY date) AS day
     """
     with connections[using].cursor() as cursor:
         cursor.execute(query, {"account": account_id})
-        first, index, priced, flows, end_value = cursor.fetchone()
+        first, index, marks, flows, end_value = cursor.fetchone()
     if first is None:
         return None
     moved = [flow.split(",") for flow in flows.split(";")] if flows else []
-    values = list(map(int, index.split(",")))
-    return Course(
-        first.toordinal(), end_value, [(int(day), Decimal(flow)) for day, flow in moved], values, [mark == "1" for mark in priced]
-    )
+    values = list(map(int, index.replace(".", "").split(",")))  # each has the places of its column
+    flowed = [(int(day), Decimal(flow)) for day, flow in moved]
+    priced, complete = [mark in "13" for mark in marks], [mark in "23" for mark in marks]
+    return Course(first.toordinal(), end_value, flowed, values, priced, complete)
 
 
 def performance_of(found: list[Point], *, kind: str, start: date | None = None, risk_free: float = 0.0) -> Performance | None:

@@ -6,40 +6,44 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import reduce
 from typing import NamedTuple
 
 from marketdata.models import Instrument
 from portfolio.domain.bridge import Bridge, Daily
 from portfolio.domain.charts import Chart, bar_chart, line_chart
 from portfolio.domain.contributions import Contribution
-from portfolio.domain.exact import EXACT, ZERO
+from portfolio.domain.exact import EXACT, ZERO, money
 from portfolio.domain.performance import Performance
 from portfolio.domain.reports import Period
 from portfolio.selectors.contributions import contributions_of
-from portfolio.selectors.conversion import in_currency
 from portfolio.selectors.days import since
 from portfolio.selectors.figures import NO_DAY, Figures
 from portfolio.selectors.past import figures_of
-from portfolio.selectors.valued import positions_in
+from portfolio.selectors.plans import rates_into
 
 MOST_HOLDINGS = 25
 MOST_BARS = 60
+SHOWN_OF_EACH = 20  # of those that made most, and of those that made least
 
 
 class Held(NamedTuple):
     """Something held on the last day; its value and its weight are none where a price or rate is missing."""
 
-    instrument: Instrument
-    quantity: Decimal
+    instrument: Instrument | None  # none for cash, and for the rest together
+    called: str
+    quantity: Decimal | None
     value: Decimal | None
     weight: Decimal | None
+    currency: str = ""  # of cash
 
 
 class Made(NamedTuple):
-    """What one instrument, or the account itself, made of the gain."""
+    """What one instrument made of the gain, or the account itself, or several together."""
 
     instrument: Instrument | None
     row: Contribution
+    together: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +62,7 @@ class PerformanceReport:
     years: Mapping[str, Sequence[Decimal | None]] | None = None  # twelve months and the year
     made: Sequence[Made] = ()
     held: Sequence[Held] = ()
-    others: int = 0  # held beyond those shown
-    cash: Mapping[str, Decimal] | None = None
+    total: Decimal | None = None
     missing: Sequence[str] = ()
 
 
@@ -69,11 +72,9 @@ def performance_report(figures: Figures, period: Period, *, known_at: datetime |
     found = figures.performance(start=start, end=end)
     missing = figures.missing(start=start, end=end)
     if found is None:
-        why = figures.gap(start=start, end=end) or NO_DAY
+        why = figures.gap(start=start, end=end) or _no_day(figures)
         return PerformanceReport(figures.currency, period, None, why, missing=missing)
     days = since(figures.days(start=start, end=end), start)
-    last = in_currency(figures_of(figures.account, as_of=found.end, known_at=known_at), figures.currency)
-    held, others = _held(last)
     return PerformanceReport(
         currency=figures.currency,
         period=period,
@@ -85,11 +86,18 @@ def performance_report(figures: Figures, period: Period, *, known_at: datetime |
         months=_months(found),
         years=years_of(found),
         made=_made(contributions_of(figures, start=start, end=end)),
-        held=held,
-        others=others,
-        cash={currency: balance for currency, balance in sorted(last.balances().items()) if balance},
+        held=_held(figures_of(figures.account, as_of=found.end, known_at=known_at), figures.currency),
+        total=found.end_value,
         missing=missing,
     )
+
+
+def _no_day(figures: Figures) -> str:
+    """Return why there is nothing to tell of a period."""
+    days = figures.days()
+    if not days:
+        return f"{NO_DAY} Post a deposit or a purchase, or import what happened elsewhere: the days since then get values."
+    return f"No day of the period has a value: those from {days[0].date:%Y-%m-%d} to {days[-1].date:%Y-%m-%d} have one."
 
 
 def _value(days: Sequence[Daily]) -> Chart | None:
@@ -128,8 +136,10 @@ def _index_before(days: Sequence[Daily]) -> float:
 
 
 def _months(found: Performance) -> Chart | None:
-    """Return the return of each month; the last ones where there are many."""
+    """Return the return of each month, if there are two; the last ones where there are many."""
     told = [month for month in found.monthly if month.twr is not None][-MOST_BARS:]
+    if len(told) < 2:  # noqa: PLR2004
+        return None
     return bar_chart([month.month for month in told], [float(month.twr or ZERO) for month in told])
 
 
@@ -148,23 +158,45 @@ def years_of(found: Performance) -> dict[str, list[Decimal | None]]:
 
 
 def _made(found: Sequence[Contribution]) -> list[Made]:
-    """Return what instruments made, the largest gain first, and the account itself in the end."""
+    """Return what instruments made, the largest gain first, and the account itself in the end; of many, those between are one."""
     called = {str(pk): one for pk, one in Instrument.objects.in_bulk([row.instrument for row in found if row.instrument]).items()}
-    rows = [Made(called.get(row.instrument or ""), row) for row in found]
-    return sorted(rows, key=lambda made: (made.instrument is None, -made.row.gain))
+    rows = sorted((Made(called[row.instrument], row) for row in found if row.instrument), key=lambda made: -made.row.gain)
+    between = rows[SHOWN_OF_EACH:-SHOWN_OF_EACH]
+    if len(between) > 1:
+        rows[SHOWN_OF_EACH:-SHOWN_OF_EACH] = [Made(None, _together([one.row for one in between]), len(between))]
+    return rows + [Made(None, row) for row in found if not row.instrument]
 
 
-def _held(figures: Figures) -> tuple[list[Held], int]:
-    """Return the largest positions in the currency of the figures, and how many there are beyond them."""
-    own = figures.currency == figures.account.base_currency
-    found = figures.positions() if own else positions_in(figures, figures.currency)
-    last = figures.last_snapshot()
-    whole = last.total_value if last is not None and last.total_value else None
-    rows = []
-    for one in found:
-        if one.quantity:
-            value = one.value_in_base if own else one.market_value
-            weight = None if value is None or not whole else EXACT.divide(value, whole)
-            rows.append(Held(one.instrument, one.quantity, value, weight))
-    rows.sort(key=lambda held: (held.value is None, -(held.value or ZERO), held.instrument.key))
-    return rows[:MOST_HOLDINGS], max(len(rows) - MOST_HOLDINGS, 0)
+def _together(rows: Sequence[Contribution]) -> Contribution:
+    """Return what several instruments made together."""
+    shares = [row.contribution for row in rows if row.contribution is not None]
+    whole = reduce(Contribution.plus, rows)
+    return whole._replace(instrument=None, contribution=sum(shares, ZERO) if len(shares) == len(rows) else None)
+
+
+def _held(figures: Figures, currency: str) -> list[Held]:
+    """Return the largest positions of the last day, the others together, and the cash; their values add up to the account's."""
+    last, base = figures.last_snapshot(), figures.account.base_currency
+    if last is None:
+        return []
+    balances = {code: balance for code, balance in sorted(figures.balances().items()) if balance}
+    rates = rates_into(base, balances, last.date)
+    told = rates_into(currency, [base], last.date).get(base)
+
+    def valued(own: Decimal | None) -> tuple[Decimal | None, Decimal | None]:
+        value = None if own is None or told is None else money(EXACT.multiply(own, told))
+        return value, None if own is None or not last.total_value else EXACT.divide(own, last.total_value)
+
+    def worth(code: str, balance: Decimal) -> Decimal | None:
+        return money(EXACT.multiply(balance, rates[code])) if code in rates else None
+
+    found = [one for one in figures.positions() if one.quantity]
+    found.sort(key=lambda one: (one.value_in_base is None, -(one.value_in_base or ZERO), one.instrument.key))
+    shown, others = (found, []) if len(found) <= MOST_HOLDINGS + 1 else (found[:MOST_HOLDINGS], found[MOST_HOLDINGS:])
+    rows = [Held(one.instrument, one.instrument.key, one.quantity, *valued(one.value_in_base)) for one in shown]
+    if others:
+        rest = sum((one.value_in_base or ZERO for one in others), ZERO)
+        rows.append(Held(None, f"{len(others)} others", None, *valued(rest)))
+    return rows + [
+        Held(None, f"Cash, {code}", balance, *valued(worth(code, balance)), code) for code, balance in balances.items()
+    ]

@@ -9,15 +9,17 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections
-from django.db.models import BooleanField, QuerySet
+from django.db.models import BooleanField, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 
 from accounts.models import Account
+from marketdata.domain.actions import ActionKind
 from marketdata.domain.instruments import BadSymbol, split_key
-from marketdata.models import Instrument
+from marketdata.models import CorporateAction, Instrument
+from portfolio.domain import reach
 from portfolio.domain.book import Book, Holding
 from portfolio.domain.daybook import Day
-from portfolio.domain.derivation import VERSION, Gap
+from portfolio.domain.derivation import VERSION, Gap, Others
 from portfolio.domain.entries import Entry
 from portfolio.domain.legs import counterparts
 from portfolio.domain.lots import Lot, Rules
@@ -31,7 +33,8 @@ ENTRIES = """
            CASE WHEN data <> '{}' THEN data::text END, group_id::text, reverses_id::text
     FROM accounts_ledgerentry
     WHERE account_id = %(account)s AND sequence > %(sequence)s
-      AND (%(until)s::timestamptz IS NULL OR occurred_at < %(until)s)
+      AND (%(since)s::timestamptz IS NULL OR occurred_at >= %(since)s)
+      AND (%(until)s::timestamptz IS NULL OR occurred_at < %(until)s OR kind = 'NOTE')
       AND (%(known_at)s::timestamptz IS NULL OR recorded_at <= %(known_at)s)
     ORDER BY sequence
 """
@@ -42,19 +45,34 @@ BASIS = f"""
     concat_ws(':', {VERSION}, a.cost_basis_method, a.kind, a.base_currency, coalesce(a.long_term_days::text, '-'),
               CASE WHEN a.wash_sales THEN 'W' ELSE '-' END)
 """
+# Of the days before one: the value of the last complete day and what came in since, and what went out since.
+SINCE_COMPLETE = """
+    WITH complete AS (SELECT date, total_value FROM portfolio_snapshot
+                      WHERE account_id = %(account)s AND date < %(day)s AND complete ORDER BY date DESC LIMIT 1)
+    SELECT coalesce((SELECT total_value FROM complete), 0) + coalesce(sum(inflow), 0), coalesce(sum(outflow), 0)
+    FROM portfolio_snapshot
+    WHERE account_id = %(account)s AND date < %(day)s AND date > coalesce((SELECT date FROM complete), '-infinity')
+"""
 # An account is up to date if its ledger, what its figures rest on, its prices and its rates are those that were read.
-_CURRENT = """
+_READ = """
     portfolio_projection.read_up_to = coalesce(
         (SELECT sequence FROM accounts_ledgerhead AS head WHERE head.account_id = portfolio_projection.account_id), 0)
     AND portfolio_projection.basis = (SELECT {basis} FROM accounts_account AS a WHERE a.id = portfolio_projection.account_id)
-    AND portfolio_projection.series = ({series})
-    AND portfolio_projection.rates = ({rates})
 """
-CURRENT = _CURRENT.format(
-    basis=BASIS,
+_UNMOVED = """
+    portfolio_projection.series = ({series}) AND portfolio_projection.rates = ({rates})
+"""
+MEASURED = """
+    (portfolio_projection.valued_until IS NULL OR EXISTS (
+        SELECT FROM portfolio_performance AS kept
+        WHERE kept.account_id = portfolio_projection.account_id AND kept.as_of = portfolio_projection.valued_until))
+"""
+READ = _READ.format(basis=BASIS)
+UNMOVED = _UNMOVED.format(
     series=SERIES.format(ids="ARRAY(SELECT jsonb_object_keys(portfolio_projection.series)::uuid)"),
     rates=RATES.format(legs="ARRAY(SELECT jsonb_object_keys(portfolio_projection.rates))"),
 )
+CURRENT = f"{READ} AND {UNMOVED}"
 LAGGING = f"""
     SELECT head.account_id
     FROM accounts_ledgerhead AS head
@@ -92,8 +110,21 @@ def joins_earlier(entries: Collection[Entry], *, account_id: UUID, sequence: int
 
 def projections() -> QuerySet[Projection]:
     """Return projections that say of themselves whether they are `current`, seen through the system role."""
-    current = RawSQL(f"({CURRENT})", [], output_field=BooleanField())  # noqa: S611
-    return Projection.objects.using(SYSTEM).annotate(current=current)  # type: ignore[no-redef]
+    told = {
+        "read": RawSQL(f"({READ})", [], output_field=BooleanField()),  # noqa: S611
+        "unmoved": RawSQL(f"({UNMOVED})", [], output_field=BooleanField()),  # noqa: S611
+        "measured": RawSQL(MEASURED, [], output_field=BooleanField()),  # noqa: S611
+        "version": RawSQL("portfolio_projection.xmin::text", [], output_field=TextField()),
+    }
+    return Projection.objects.using(SYSTEM).annotate(**told)
+
+
+def lock(account_id: UUID) -> str | None:
+    """Lock the row of a projection until the transaction ends, and return its version; none where there is no such row."""
+    with connections[SYSTEM].cursor() as cursor:
+        cursor.execute("SELECT xmin::text FROM portfolio_projection WHERE account_id = %s FOR UPDATE", [account_id])
+        row = cursor.fetchone()
+    return None if row is None else str(row[0])
 
 
 def lagging_accounts() -> list[UUID]:
@@ -122,16 +153,21 @@ def entries_after(
     *,
     account_id: UUID,
     sequence: int = 0,
+    since: date | None = None,
     as_of: date | None = None,
     known_at: datetime | None = None,
     using: str = "default",
 ) -> list[Entry]:
     """Return the entries of an account's ledger after a sequence, as values.
 
-    `as_of` leaves out those that happened after a day, `known_at` those that were recorded after a time.
+    `since` leaves out those that happened before a day, `as_of` those that happened after one, `known_at` those that were
+    recorded after a time.
     """
+    start = None if since is None else datetime.combine(since, time(), UTC)
     until = None if as_of is None else datetime.combine(as_of + timedelta(days=1), time(), UTC)
-    asked: dict[str, Any] = {"account": account_id, "sequence": sequence, "until": until, "known_at": known_at}
+    asked: dict[str, Any] = {
+        "account": account_id, "sequence": sequence, "since": start, "until": until, "known_at": known_at,
+    }  # fmt: skip
     with connections[using].cursor() as cursor:
         cursor.execute(ENTRIES, asked)
         return [
@@ -141,52 +177,68 @@ def entries_after(
 
 def instruments_named(entries: Iterable[Entry], *, using: str = "default") -> dict[str, str]:
     """Return the instruments that entries name in their data; a name that means none, or several, is left out."""
-    names = {str(entry.data["from"]) for entry in entries if entry.data and "from" in entry.data}
-    named: dict[str, list[str]] = {}
-    for name in names:
+    days = {str(entry.data["from"]): entry.day for entry in entries if entry.data and "from" in entry.data}
+    named: dict[str, list[UUID]] = {}
+    for name, day in days.items():
         try:
             symbol, exchange = split_key(name)
         except BadSymbol:
             continue
-        found = Instrument.objects.using(using).filter(symbol=symbol)
-        found = found.filter(exchange=exchange) if exchange else found
-        named[name] = [str(pk) for pk in found.values_list("pk", flat=True)[:2]]
-    return {name: found[0] for name, found in named.items() if len(found) == 1}
+        named[name] = _called(symbol, exchange, date.fromordinal(day), using)
+    return {name: str(found[0]) for name, found in named.items() if len(found) == 1}
+
+
+def _called(symbol: str, exchange: str, day: date, using: str) -> list[UUID]:
+    """Return the instruments that had a symbol on a day: the one renamed since, as another may have it by now, else those now."""
+    renamed = CorporateAction.objects.using(using).filter(kind=ActionKind.SYMBOL_CHANGE.value, old_symbol=symbol, ex_date__gt=day)
+    found = Instrument.objects.using(using).filter(symbol=symbol)
+    if exchange:
+        renamed, found = renamed.filter(instrument__exchange=exchange), found.filter(exchange=exchange)
+    return [*renamed.order_by("ex_date").values_list("instrument_id", flat=True)[:1]] or [*found.values_list("pk", flat=True)[:2]]
 
 
 def pairs_of(base: str, series: dict[str, Any], currencies: Iterable[str], entries: Sequence[Entry]) -> set[tuple[str, str]]:
     """Return the currency pairs a derivation may ask for: into the account's currency, and into those of what was traded."""
-    listings = listings_of(series)
-    pairs = {(currency, base) for currency in currencies}
-    for entry in entries:
-        pairs.add((entry.currency, base))
-        if entry.instrument is not None:
-            own = listings[entry.instrument].currency
-            pairs |= {(own, base), (entry.currency, own), (own, entry.currency)}
-    pairs |= {(listing.currency, base) for listing in listings.values()}
-    return {(own, other) for own, other in pairs if own != other}
+    return reach.pairs_of(base, listings_of(series), entries) | {(one, base) for one in currencies if one != base}
 
 
 def currencies_in(projection: Projection) -> set[str]:
     """Return the currencies a projection remembers: of balances, of liabilities, and of what lacked a rate."""
-    memory = projection.memory
-    owed = {currency for currency, _ in memory.get("owed", {}).values()}
     lacking = {part for name in projection.missing if "/" in name for part in name.split("/")}
-    return {*memory.get("cash", {}), *owed, *lacking}
+    return currencies_of(projection.memory) | lacking
 
 
-def recall_holdings(book: Book, *, account_id: UUID, touched: Collection[str]) -> None:
-    """Put the stored positions into a book, those that are about to be touched with their lots."""
-    positions = """
-        SELECT instrument_id::text, quantity, cost_basis, realized_gain, income, fees, taxes, since
-        FROM portfolio_position WHERE account_id = %s ORDER BY instrument_id
+def currencies_of(memory: dict[str, Any]) -> set[str]:
+    """Return the currencies of balances and liabilities that a book remembers."""
+    return {*memory.get("cash", {}), *(currency for currency, _ in memory.get("owed", {}).values())}
+
+
+def worth_of_others(*, account_id: UUID, touched: Collection[str], day: date) -> Others:
+    """Return what all other positions were worth on the last valued day, and whether a price of the day came in for one."""
+    query = """
+        SELECT coalesce(sum(value_in_base), 0), coalesce(sum(abs(value_in_base)), 0),
+               (SELECT priced FROM portfolio_snapshot WHERE account_id = %(account)s AND date = %(day)s)
+        FROM portfolio_position WHERE account_id = %(account)s AND NOT instrument_id = ANY (%(touched)s::uuid[])
     """
+    with connections[SYSTEM].cursor() as cursor:
+        cursor.execute(query, {"account": account_id, "touched": list(touched), "day": day})
+        return Others(*cursor.fetchone())
+
+
+def recall_holdings(book: Book, *, account_id: UUID, touched: Collection[str], only: bool = False) -> None:
+    """Put the stored positions into a book, those that are about to be touched with their lots; `only` those, if asked to."""
+    if only and not touched:
+        return
+    positions = f"""
+        SELECT instrument_id::text, quantity, cost_basis, realized_gain, income, fees, taxes, since
+        FROM portfolio_position WHERE account_id = %s AND ({not only} OR instrument_id = ANY (%s::uuid[])) ORDER BY instrument_id
+    """  # noqa: S608
     lots = """
         SELECT instrument_id::text, opened_at, sequence, remaining, cost, quantity, missing, tacked_days
         FROM portfolio_lot WHERE account_id = %s AND instrument_id = ANY (%s::uuid[]) ORDER BY instrument_id, number
     """
     with connections[SYSTEM].cursor() as cursor:
-        cursor.execute(positions, [account_id])
+        cursor.execute(positions, [account_id, list(touched)])
         for instrument, quantity, cost, realized, income, fees, taxes, since in cursor.fetchall():
             day = since.toordinal() if since else None
             sums = (quantity, cost, realized, income, fees, taxes)
@@ -198,11 +250,19 @@ def recall_holdings(book: Book, *, account_id: UUID, touched: Collection[str]) -
 
 def opening_before(*, account_id: UUID, day: date) -> Opening:
     """Return the figures of the day before, or those of an account that has not begun."""
-    query = "SELECT total_value, total_gain, twr_index FROM portfolio_snapshot WHERE account_id = %s AND date = %s"
+    query = """
+        SELECT total_value, total_gain, twr_index, complete FROM portfolio_snapshot WHERE account_id = %s AND date = %s
+    """
     with connections[SYSTEM].cursor() as cursor:
         cursor.execute(query, [account_id, day - timedelta(days=1)])
         row = cursor.fetchone()
-    return Opening(*row) if row else Opening()
+        if row is None:
+            return Opening()
+        *figures, complete = row
+        if complete:
+            return Opening(*figures)
+        cursor.execute(SINCE_COMPLETE, {"account": account_id, "day": day})
+        return Opening(*figures, *cursor.fetchone())
 
 
 def pages_from(*, account_id: UUID, day: date) -> dict[int, Day]:

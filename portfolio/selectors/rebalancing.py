@@ -120,7 +120,7 @@ def _priced(stock: Stock, planned: Planned, today: date) -> _Priced:
     assets, days = [], {}
     for one, held in zip(stock.positions, stock.holdings, strict=True):
         rate = stock.rates[one.instrument.money]
-        assets.append(Asset(held, one.market_price or ZERO, one.instrument.multiplier, rate))
+        assets.append(Asset(held, one.market_price or ZERO, one.instrument.multiplier, rate, one.instrument.active))
         days[held.key] = one.priced_on or today
     wanted = {key: one for key, one in _wanted(stock, planned).items() if key not in instruments}
     closes = latest_closes(instrument_ids=[one.pk for one in wanted.values()], day=today)
@@ -145,10 +145,11 @@ def _wanted(stock: Stock, planned: Planned) -> dict[str, Instrument]:
     """Return the instruments that may have to be bought: those with a target, and those of categories nothing is held in."""
     plan = planned.plan
     if plan.basis is Basis.INSTRUMENT:
-        return {key: one for key, one in planned.instruments.items() if plan.weights.get(key)}
+        return {key: one for key, one in planned.instruments.items() if one.active and plan.weights.get(key)}
     if plan.basis is not Basis.TAXONOMY:
         return {}
-    filled = {name for held in stock.holdings if held.value > 0 for name in plan.places(held)}
+    active = {str(one.instrument_id) for one in stock.positions if one.instrument.active}
+    filled = {name for held in stock.holdings if held.value > 0 and held.key in active for name in plan.places(held)}
     empty = {name for name, weight in plan.weights.items() if weight and name not in filled}
     return {key: one for key, one in planned.instruments.items() if one.active and empty & plan.shares.get(key, {}).keys()}
 

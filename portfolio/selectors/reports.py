@@ -7,7 +7,7 @@ activity. Amounts are in the currency they came in (of an instrument's lots: its
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, DecimalException, localcontext
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,7 @@ from accounts.models import Account, LedgerEntry
 from marketdata.models import Instrument
 from portfolio.domain.causes import CHARGES, gross_of
 from portfolio.domain.entry import Entry
-from portfolio.domain.exact import EXACT, ZERO
+from portfolio.domain.exact import EXACT, ZERO, money
 from portfolio.domain.minor import in_major
 from portfolio.domain.positions import post
 from portfolio.domain.pricing import Points
@@ -39,6 +39,12 @@ READ = (
     "id", "sequence", "kind", "occurred_at", "instrument_id", "quantity", "price", "cash", "currency", "fee", "tax", "data",
     "group", "reverses_id",
 )  # fmt: skip
+TOLD = (
+    "sequence", "occurred_at", "recorded_at", "kind", "instrument__symbol", "instrument__exchange", "instrument__name",
+    "quantity", "price", "cash", "currency", "fee", "tax", "reason_primary", "reason_explanation", "notes", "tags", "source",
+    "external_id", "group", "reverses__sequence", "corrects__sequence",
+)  # fmt: skip
+NOBODY = ("", "")
 REALIZED = columns(
     **NAMED, asset_class=T, opened_on=D, closed_on=D, quantity=N, cost=N, proceeds=N, gain=N, currency=T, term=T, holding_days=W,
     wash_sale=F, disallowed_loss=N, taxable_gain=N, missing=F, opening=W, closing=W,
@@ -124,11 +130,10 @@ def _of_closure(one: Closure, rates: Rates | None) -> tuple[Decimal | None, Deci
 
 def income(figures: Figures, period: Period, currency: str, known_at: datetime | None = None) -> Report:
     """Return dividends, interest and staking rewards of a period in the order of their days, by month and by instrument, too."""
-    found = _entries(figures, known_at, Q(kind__in=EARNINGS))
-    kept = [entry for entry in found if period.has(_day(entry.occurred_at))]
+    kept = _entries(figures, period, known_at, Q(kind__in=EARNINGS))
     listed = _instruments(kept)
     worth = _rewards(figures, known_at) if any(entry.kind == EntryKind.STAKING for entry in kept) else {}
-    money = Converted(figures, currency, {_paid(entry, listed) for entry in kept})
+    converted = Converted(figures, currency, {_paid(entry, listed) for entry in kept})
     names = ["gross", "tax", "fee", "net"]
     totals, months, instruments = Sums(names), Sums(names), Sums(names)
 
@@ -137,7 +142,7 @@ def income(figures: Figures, period: Period, currency: str, known_at: datetime |
             instrument, own, day = listed.get(entry.instrument or ""), _paid(entry, listed), _day(entry.occurred_at)
             gross, tax, fee = worth.get(entry.sequence, gross_of(entry)), entry.tax, entry.fee
             told = {
-                name: money.told(amount, own, entry.occurred_at, entry.sequence)
+                name: converted.told(amount, own, entry.occurred_at, entry.sequence)
                 for name, amount in (("gross", gross), ("tax", tax), ("fee", fee))
             }
             net = None if None in told.values() else told["gross"] - told["tax"] - told["fee"]  # type: ignore[operator]
@@ -178,15 +183,15 @@ def _rewards(figures: Figures, known_at: datetime | None) -> dict[int, Decimal]:
 def fees(figures: Figures, period: Period, currency: str, known_at: datetime | None = None) -> Report:
     """Return the fees and taxes of a period, those inside trades and payments among them, in the order of their days."""
     charged = ~Q(fee=0) | ~Q(tax=0) | Q(kind__in=CHARGES)
-    kept = [entry for entry in _entries(figures, known_at, charged) if period.has(_day(entry.occurred_at))]
+    kept = _entries(figures, period, known_at, charged)
     listed = _instruments(kept)
     told = _texts(figures, [entry.sequence for entry in kept])
-    money = Converted(figures, currency, {entry.currency for entry in kept})
+    converted = Converted(figures, currency, {entry.currency for entry in kept})
     totals, kinds = Sums(["fee", "tax"]), Sums(["fee", "tax"])
 
     def rows() -> Iterator[list[Any]]:
         for entry in kept:
-            fee, tax = (money.told(one, entry.currency, entry.occurred_at, entry.sequence) for one in _charges(entry))
+            fee, tax = (converted.told(one, entry.currency, entry.occurred_at, entry.sequence) for one in _charges(entry))
             shown, instrument = currency or entry.currency, listed.get(entry.instrument or "")
             totals.add((shown,), fee=fee, tax=tax)
             kinds.add((entry.kind, shown), fee=fee, tax=tax)
@@ -219,7 +224,7 @@ def holdings(figures: Figures, day: date | None, currency: str) -> Report:
             shown = currency or one.instrument.money
             sums.add((shown,), cost_basis=one.cost_basis, market_value=one.market_value, unrealized_gain=one.unrealized_gain)
             yield [
-                *_names(one.instrument), one.instrument.asset_class, one.quantity, one.average_price, one.cost_basis,
+                *_names(one.instrument), one.instrument.asset_class, one.quantity, _rounded(one.average_price), one.cost_basis,
                 one.market_price, one.priced_on, one.market_value, one.unrealized_gain, shown, one.value_in_base, base,
             ]  # fmt: skip
 
@@ -227,7 +232,7 @@ def holdings(figures: Figures, day: date | None, currency: str) -> Report:
     about = {
         "account": str(figures.account.pk), "account_name": figures.account.name, "as_of": day or (last.date if last else None),
         "valued_on": last.date if last else None, "currency": currency or None, "base_currency": base,
-        "total_value": last.total_value if last else None,
+        "total_value": last.total_value if last else ZERO,
     }  # fmt: skip
     tables = [
         Table("rows", HOLDINGS, rows()),
@@ -239,33 +244,37 @@ def holdings(figures: Figures, day: date | None, currency: str) -> Report:
 
 def activity(figures: Figures, period: Period, known_at: datetime | None = None) -> Report:
     """Return every entry of a period in the order of happening, reversals and what they took back among them."""
-    asked = LedgerEntry.objects.filter(account=figures.account).select_related("instrument", "reverses", "corrects")
+    asked = LedgerEntry.objects.filter(account=figures.account)
     if known_at:
         asked = asked.filter(recorded_at__lte=known_at)
-    if period.start:
-        asked = asked.filter(occurred_at__gte=_midnight(period.start))
-    if period.end:
-        asked = asked.filter(occurred_at__lt=_midnight(period.end))
-    asked = asked.order_by("occurred_at", "sequence").defer("data", "previous_hash", "hash")
+    told = _happened(asked, period).order_by("occurred_at", "sequence").values_list(*TOLD, named=True)
     totals, kinds = Sums(["cash", "fee", "tax"]), Sums(["cash", "fee", "tax"])
 
     def rows() -> Iterator[list[Any]]:
-        for one in asked.iterator(chunk_size=CHUNK):
-            totals.add((one.currency,), cash=one.cash, fee=one.fee, tax=one.tax)
-            kinds.add((one.kind, one.currency), cash=one.cash, fee=one.fee, tax=one.tax)
+        for one in told.iterator(chunk_size=CHUNK):
+            amounts = {"cash": one.cash, "fee": one.fee, "tax": one.tax}
+            totals.add((one.currency,), **amounts)
+            kinds.add((one.kind, one.currency), **amounts)
+            key = f"{one.instrument__symbol}:{one.instrument__exchange}"
+            named = (key, one.instrument__name) if one.instrument__symbol else NOBODY
             yield [
-                one.sequence, one.occurred_at, one.recorded_at, one.kind, *_names(one.instrument), one.quantity, one.price,
+                one.sequence, one.occurred_at, one.recorded_at, one.kind, *named, one.quantity, one.price,
                 one.cash, one.currency, one.fee, one.tax, one.reason_primary, one.reason_explanation, one.notes,
                 ", ".join(one.tags), one.source, one.external_id, str(one.group or ""),
-                one.reverses.sequence if one.reverses else None, one.corrects.sequence if one.corrects else None,
+                one.reverses__sequence, one.corrects__sequence,
             ]  # fmt: skip
 
     tables = [Table("rows", ACTIVITY, rows()), totals.table("totals", "currency"), kinds.table("kinds", "kind", "currency")]
     return Report("activity", _about(figures, period, ""), tables)
 
 
-def _entries(figures: Figures, known_at: datetime | None, kept: Q) -> list[Entry]:
-    """Return the entries of a sort that count, by day and sequence; those in a small coin in its currency."""
+def _rounded(price: Decimal | None) -> Decimal | None:
+    """Return a price with the digits that the API tells."""
+    return None if price is None else money(price)
+
+
+def _entries(figures: Figures, period: Period, known_at: datetime | None, kept: Q) -> list[Entry]:
+    """Return the entries of a sort that count in a period, by day and sequence; those in a small coin in its currency."""
     entries = LedgerEntry.objects.filter(account=figures.account)
     if known_at:
         entries = entries.filter(recorded_at__lte=known_at)
@@ -274,13 +283,22 @@ def _entries(figures: Figures, known_at: datetime | None, kept: Q) -> list[Entry
     for reversal, taken in links:
         if reversal not in gone and taken is not None:  # one that was taken back itself takes nothing back
             gone.add(taken)
-    rows = entries.filter(kept, reverses__isnull=True).order_by("occurred_at", "sequence").values_list(*READ)
+    rows = _happened(entries, period).filter(kept, reverses__isnull=True).order_by("occurred_at", "sequence").values_list(*READ)
     made = [
         Entry._make((str(row[0]), *row[1:4], None if row[4] is None else str(row[4]), *row[5:]))
         for row in rows.iterator(chunk_size=CHUNK)
         if row[0] not in gone
     ]
     return in_major(made)
+
+
+def _happened(entries: QuerySet[LedgerEntry], period: Period) -> QuerySet[LedgerEntry]:
+    """Return the entries of a period."""
+    if period.start:
+        entries = entries.filter(occurred_at__gte=_midnight(period.start))
+    if period.end:
+        entries = entries.filter(occurred_at__lt=_midnight(period.end))
+    return entries
 
 
 def _texts(figures: Figures, sequences: Sequence[int]) -> dict[int, tuple[str, str]]:
@@ -297,7 +315,7 @@ def _instruments(entries: Iterable[Entry]) -> dict[str, Instrument]:
 
 def _names(instrument: Instrument | None) -> tuple[str, str]:
     """Return the key and the name of an instrument, empty where there is none."""
-    return (instrument.key, instrument.name) if instrument else ("", "")
+    return (instrument.key, instrument.name) if instrument else NOBODY
 
 
 def _about(figures: Figures, period: Period, currency: str) -> dict[str, Any]:
@@ -320,8 +338,7 @@ def _midnight(day: date) -> datetime:
 def report_of(account: Account, name: str, period: Period, currency: str, *, known_at: datetime | None = None) -> Report:
     """Return a report by its name; holdings are those at the end of the period."""
     if name == "holdings":
-        day = period.end - timedelta(days=1) if period.end else None
-        return holdings(figures_of(account, as_of=day, known_at=known_at), day, currency)
+        return holdings(figures_of(account, as_of=period.last, known_at=known_at), period.last, currency)
     figures = figures_of(account, known_at=known_at)
     match name:
         case "realized":

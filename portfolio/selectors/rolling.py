@@ -17,6 +17,7 @@ from portfolio.selectors.benchmark import beside
 from portfolio.selectors.performance import opened, periods_of
 
 NO_PRICE = "The benchmark has no price on this day."
+ALL_LOST = "All was lost: there are no returns to look at."
 TOO_FEW = "The benchmark has too few prices up to this day."
 Row = dict[str, Any]
 
@@ -46,7 +47,8 @@ def rolling(
     days, growth = growth_of(found, opening=opening)
     if len(growth) < window:
         why = f"There are {len(growth)} returns between priced days in the period, fewer than a window of {window}."
-        return Rolling([], {"results": why})
+        lost = any(not point.twr_index for point in points)
+        return Rolling([], {"results": ALL_LOST if lost else why})
     periods = periods_of(account.kind)
     common: dict[str, Any] = {"window": window, "periods": periods, "free": (1.0 + risk_free) ** (1.0 / periods) - 1.0}
     own, beside_it = [name for name in figures if name in OWN], [name for name in figures if name in BESIDE]

@@ -86,7 +86,8 @@ class Rates:
     @cached_property
     def points(self) -> Mapping[str, Points]:
         """The rates of the days, by the currencies of the instruments."""
-        return rates_into(self.currency, {position.instrument.money for position in self.figures.positions()})
+        sources = {position.instrument.money for position in self.figures.positions()}
+        return rates_into(self.currency, sources, via=self.figures.account.base_currency)
 
     def on(self, currency: str, day: date, sequence: int = 0) -> Decimal | None:
         """Return the rate of a currency on a day, or that of the entry with a sequence."""
@@ -112,22 +113,22 @@ class Rates:
 def gains_of(figures: Figures, currency: str, *, last_day: bool = False) -> dict[str, Contribution]:
     """Return what each instrument made in an account by its id, in a currency: since the beginning, or on the last day."""
     told = in_currency(figures, currency)
-    days = told.days()
-    if not days or told.gap():
+    reach = told.reach()
+    if reach is None or told.gap():
         return {}
     pages = told.pages()
-    quoted = told.quoted(pages.values(), currency=currency, start=EARLIEST, until=days[-1].date)
-    first = days[-1].day if last_day else days[0].day
-    return {row.instrument: row for row in of_instruments(pages, quoted, first, days[-1].day) if row.instrument}
+    quoted = told.quoted(pages.values(), currency=currency, start=EARLIEST, until=reach[1])
+    first, last = (day.toordinal() for day in ((reach[1] if last_day else reach[0]), reach[1]))
+    return {row.instrument: row for row in of_instruments(pages, quoted, first, last) if row.instrument}
 
 
 def positions_in(figures: Figures, currency: str) -> list[Valued]:
     """Return the positions of an account in a currency."""
     rates = Rates(figures, currency)
-    days = figures.days()
-    if not days:
+    reach = figures.reach()
+    if reach is None:
         return []
-    last = days[-1].date
+    last = reach[1]
     costs, realized = _costs(figures, rates), _realized(figures, rates)
     whole, today = gains_of(figures, currency), gains_of(figures, currency, last_day=True)
     return [
@@ -177,11 +178,12 @@ def _costs(figures: Figures, rates: Rates) -> dict[UUID, Decimal | None]:
 
 
 def _realized(figures: Figures, rates: Rates) -> dict[UUID, Decimal | None]:
-    """Return what was realized, by instrument: what was paid and received at the rates of the days that was."""
+    """Return what was realized, by instrument: at the rates of the days of payment, and without losses that were put off."""
     found: dict[UUID, Decimal | None] = {}
     for one in figures.closures():
         cost, proceeds = rates.of_closure(one)
-        gain = None if cost is None or proceeds is None else proceeds - cost
+        put_off = rates.of(one.disallowed_loss, one.instrument.money, one.closed_at, one.closing)
+        gain = None if cost is None or proceeds is None or put_off is None else proceeds - cost + put_off
         found[one.instrument_id] = _sum(found.get(one.instrument_id, ZERO), gain)
     return found
 

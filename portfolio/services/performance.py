@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
+from django.db import connections
+
 from accounts.models import Account
 from portfolio.domain.inception import measure_whole
-from portfolio.models import Performance
 from portfolio.selectors.market import SYSTEM
 from portfolio.selectors.performance import periods_of, whole_course
 
@@ -25,8 +28,12 @@ def write_performance(*, account: Account) -> None:
         "drawdown_peak": fall.peak if fall else None,
         "drawdown_trough": fall.trough if fall else None,
         "drawdown_recovered": fall.recovered if fall else None,
-        "reasons": found.reasons,
+        "reasons": json.dumps(found.reasons),
     }
-    Performance.objects.using(SYSTEM).bulk_create(
-        [Performance(account=account, **fields)], update_conflicts=True, unique_fields=["account"], update_fields=list(fields)
-    )
+    names, values = ", ".join(fields), ", ".join(["%s"] * len(fields))
+    query = f"""
+        INSERT INTO portfolio_performance (account_id, {names}) VALUES (%s, {values})
+        ON CONFLICT (account_id) DO UPDATE SET ({names}) = ROW ({", ".join(f"excluded.{name}" for name in fields)})
+    """  # noqa: S608
+    with connections[SYSTEM].cursor() as cursor:
+        cursor.execute(query, [account.pk, *fields.values()])

@@ -7,10 +7,12 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
+from django.db import transaction
+
 from accounts.models import Account, Policy
 from accounts.models.tenancy import acting_as
 from portfolio.domain.policies import Check, State
-from portfolio.models import Alert
+from portfolio.models import Alert, Projection
 from portfolio.selectors.market import SYSTEM
 from portfolio.selectors.past import figures_of
 from portfolio.selectors.policies import checks_of
@@ -21,18 +23,24 @@ log = logging.getLogger(__name__)
 FAMILY = "policy:"
 
 
-def note_checks(*, account: Account, checks: Collection[Check], at: datetime) -> list[Alert]:
-    """Note what an account's bounds come to now, tell its members what is new, and return what is broken."""
-    findings = [
-        Finding(
-            subject=f"{FAMILY}{one.kind}",
-            broken=None if one.state is None else one.state is State.BROKEN,
-            title=f"the bound on {TITLES[one.kind.value]}",
-            message=one.message,
-        )
-        for one in checks
-    ]
-    return settle(account=account, findings=findings, family=FAMILY, at=at)
+def note_checks(*, account: Account, at: datetime) -> tuple[list[Check], list[Alert]]:
+    """Note what an account's bounds come to now, tell its members what is new; return what was found, and what is broken.
+
+    It looks and notes under the lock of the projection's row: nobody who looked at older figures can have the last word.
+    """
+    with transaction.atomic(using=SYSTEM):
+        Projection.objects.using(SYSTEM).select_for_update().filter(pk=account.pk).first()
+        checks = checks_of(figures_of(account))
+        findings = [
+            Finding(
+                subject=f"{FAMILY}{one.kind}",
+                broken=None if one.state is None else one.state is State.BROKEN,
+                title=f"the bound on {TITLES[one.kind.value]}",
+                message=one.message,
+            )
+            for one in checks
+        ]
+        return checks, settle(account=account, findings=findings, family=FAMILY, at=at)
 
 
 def watch(*, account_ids: Collection[UUID], at: datetime) -> None:
@@ -43,8 +51,7 @@ def watch(*, account_ids: Collection[UUID], at: datetime) -> None:
     for account in Account.objects.using(SYSTEM).filter(pk__in=bound).order_by("pk"):
         try:
             with acting_as(account.owner_id):
-                checks = checks_of(figures_of(account))
-            note_checks(account=account, checks=checks, at=at)
+                note_checks(account=account, at=at)
         except Exception:  # whatever it is, it must not stop the others
             log.exception("The bounds of account %s could not be checked", account.pk)
 

@@ -59,9 +59,9 @@ def rebuild(*, account_ids: Iterable[UUID], at: datetime) -> Iterator[Difference
 
 
 def _measure_again(account_id: UUID) -> None:
-    """Measure the performance again if it stops before the last day: the end of a day leaves it where it was."""
+    """Measure the performance again if it is not that of the last day: the end of a day leaves it where it was."""
     valued_until = Projection.objects.using(SYSTEM).get(pk=account_id).valued_until
-    if valued_until is not None and Performance.objects.using(SYSTEM).filter(pk=account_id, as_of__lt=valued_until).exists():
+    if valued_until is not None and not Performance.objects.using(SYSTEM).filter(pk=account_id, as_of=valued_until).exists():
         write_performance(account=Account.objects.using(SYSTEM).get(pk=account_id))
 
 

@@ -12,15 +12,16 @@ from uuid import UUID
 from django.db.backends.utils import CursorWrapper
 
 from portfolio.domain.book import Book
+from portfolio.domain.checkpoints import Checkpoint, thinned
 from portfolio.domain.derivation import Derivation
 from portfolio.domain.lots import Closure
 
-TABLES = ("position", "lot", "closure", "snapshot", "performance")
+TABLES = ("position", "lot", "closure", "snapshot", "performance", "checkpoint")
 SNAPSHOT = {
     "date": "date", "total_value": "numeric", "cash": "numeric", "positions_value": "numeric", "buying_power": "numeric",
     "net_flow": "numeric", "day_gain": "numeric", "total_gain": "numeric", "twr_index": "numeric", "priced": "boolean",
     "inflow": "numeric", "outflow": "numeric", "price_gain": "numeric", "currency_gain": "numeric", "income": "numeric",
-    "interest": "numeric", "fees": "numeric", "taxes": "numeric", "moves": "jsonb", "held": "jsonb",
+    "interest": "numeric", "fees": "numeric", "taxes": "numeric", "complete": "boolean", "moves": "jsonb", "held": "jsonb",
 }  # fmt: skip
 POSITION = {
     "instrument_id": "uuid", "quantity": "numeric", "cost_basis": "numeric", "realized_gain": "numeric", "income": "numeric",
@@ -37,6 +38,8 @@ CLOSURE = {
     "holding_days": "integer", "long_term": "boolean", "missing": "boolean", "wash_sale": "boolean",
     "disallowed_loss": "numeric",
 }  # fmt: skip
+
+CHECKPOINT = {"day": "date", "entries": "bigint", "state": "text"}
 
 
 def forget(cursor: CursorWrapper, account_id: UUID) -> None:
@@ -108,6 +111,27 @@ def write_closures(cursor: CursorWrapper, account_id: UUID, closures: Sequence[C
         for number, closure in enumerate(closures, known + 1)
     ]  # fmt: skip
     _insert(cursor, "closure", CLOSURE, account_id, _columns(rows, CLOSURE))
+
+
+def write_checkpoints(cursor: CursorWrapper, account_id: UUID, kept: Sequence[Checkpoint]) -> None:
+    """Keep books, and drop those that stand too close to others by now."""
+    if not kept:
+        return
+    rows = [(date.fromordinal(one.day), one.entries, _quoted(one.state)) for one in kept]
+    _insert(cursor, "checkpoint", CHECKPOINT, account_id, _columns(rows, CHECKPOINT), replace="account_id, day")
+    cursor.execute("SELECT day, entries FROM portfolio_checkpoint WHERE account_id = %s ORDER BY day", [account_id])
+    found = cursor.fetchall()
+    reached = max(entries for _, entries in found)
+    dropped = thinned(reached, [(day.toordinal(), entries) for day, entries in found])
+    if dropped:
+        days = [date.fromordinal(day) for day in dropped]
+        cursor.execute("DELETE FROM portfolio_checkpoint WHERE account_id = %s AND day = ANY (%s)", [account_id, days])
+
+
+def drop_checkpoints(cursor: CursorWrapper, account_id: UUID, day: int) -> None:
+    """Drop the books that were kept before days after one; a day of zero stands before all."""
+    after = date.fromordinal(max(day, 1))
+    cursor.execute("DELETE FROM portfolio_checkpoint WHERE account_id = %s AND day > %s", [account_id, after])
 
 
 def amend_closures(cursor: CursorWrapper, account_id: UUID, amended: Mapping[int, Decimal]) -> None:

@@ -29,6 +29,7 @@ from portfolio.services.locks import hold
 
 SOURCE = "transfers"
 LAST = 2**62  # in the order of recording
+MOST_LOTS = 350  # with all their digits, they are as much as the data of an entry holds
 
 
 class TransferRefused(ValidationError):
@@ -167,6 +168,10 @@ def _rows(source: Account, order: Order) -> list[dict[str, Any]]:
     if book.method is Method.AVERAGE:
         holding.lots = leveled(holding.lots, holding.cost)
     parts, _ = take(holding.lots, order.quantity, book.method, cost=holding.cost, named=order.lots)
+    if len(parts) > MOST_LOTS:
+        most = plain(sum((part.quantity for part in parts[:MOST_LOTS]), ZERO))
+        told = f"These units lie in {len(parts)} lots, and an entry tells {MOST_LOTS}: move {most} at once, then the rest."
+        raise ValidationError({"quantity": ValidationError(told, code="too_many_lots")})
     return [_row(part, holding.currency) for part in parts]
 
 
@@ -197,7 +202,8 @@ def _row(part: Part, currency: str) -> dict[str, Any]:
 
 def _leaving(order: Order, rows: Sequence[dict[str, Any]], group: UUID, target: Account) -> EntryDraft:
     """Return what leaves the source: it names the lots that go."""
-    named = [{name: row[name] for name in ("sequence", "opened_on", "quantity")} for row in rows]
+    told = ("sequence", "opened_on", "opened_at", "quantity", "tacked_days")
+    named = [{name: row[name] for name in told if name in row} for row in rows]
     return _draft(order, EntryKind.TRANSFER_OUT, group, -1, {"to": str(target.pk), "lots": named} | _cost(rows))
 
 

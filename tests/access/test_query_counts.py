@@ -187,3 +187,52 @@ def test_many_rows_cost_no_more_queries(route):
     many = count(client, path, query)
     assert many[0] >= few[0]
     assert many[1] == few[1] <= MOST, (few, many)
+
+
+FIGURES = [
+    "summary", "drift", "policy-checks", "performance", "trades-performance", "income", "rolling", "drawdowns", "monthly-returns",
+    "contributions", "cost-basis", "report-realized", "report-income", "report-fees", "report-holdings", "report-activity",
+    "report-performance", "household-summary", "household-positions", "household-performance", "household-snapshots",
+]  # fmt: skip
+
+
+def live(world: World, n: int) -> None:
+    """Let the account trade an instrument more, earn from it, and hear that it will pay."""
+    trade(world, n)
+    instrument = make_instrument()
+    make_bars(instrument, [("2020-01-02", "10"), ("2020-01-03", "11")])
+    post(world.account, "DEPOSIT", cash="100")
+    post(world.account, "BUY", instrument=instrument, quantity="3", price="10")
+    post(world.account, "DIVIDEND", instrument=instrument, cash="2")
+    post(world.account, "STAKING", instrument=instrument, quantity="1")
+    CorporateAction.objects.create(
+        kind="CASH_DIVIDEND", instrument=instrument, ex_date=day("2020-01-06").date(), cash=2, currency="USD", recorded_at=NOW
+    )
+
+
+def queries_of(client, path: str, query: dict[str, str]) -> int:
+    """Return how many queries an answer took."""
+    with ExitStack() as stack:
+        captured = [stack.enter_context(CaptureQueriesContext(connections[alias])) for alias in ("default", "system")]
+        answer = client.get(path, query)
+    assert answer.status_code == 200, answer.content
+    return sum(map(len, captured))
+
+
+@pytest.mark.parametrize(
+    ("route", "past"),
+    [(route, {}) for route in FIGURES]
+    + [(route, {"as_of": "2020-01-03"}) for route in FIGURES if not route.startswith("report-") and route != "cost-basis"],
+)
+def test_figures_of_much_cost_no_more_queries_than_those_of_little(route, past):
+    world = World()
+    client, path = program(world.alice), address(world, route)
+    query = (QUERIES[route](world) if route in QUERIES else {}) | past
+    live(world, 0)
+    queries_of(client, path, query)
+    few = queries_of(client, path, query)
+    for n in range(1, 6):
+        live(world, n)
+    queries_of(client, path, query)
+    many = queries_of(client, path, query)
+    assert many == few, (few, many)

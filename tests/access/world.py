@@ -29,7 +29,7 @@ from accounts.services.notifications import notify
 from accounts.services.tokens import issue_token
 from accounts.services.watchlists import create_watchlist
 from marketdata.models import CorporateAction, QualityIssue
-from portfolio.models import Alert
+from portfolio.models import Alert, Checkpoint
 from portfolio.services.projections import catch_up
 from portfolio.services.transfers import Order, transfer
 from tests.factories import day, make_account, make_bars, make_instrument, make_user, post, share, unique_symbol
@@ -62,6 +62,8 @@ class World:
         )
         if derived:
             catch_up(account_id=self.account.pk, at=NOW)
+        # of a day after all others: no run starts from it
+        Checkpoint.objects.using("system").create(account_id=self.account.pk, day=day("2999-01-01").date(), entries=1, state="{}")
 
     def fill_mailbox(self) -> None:
         """Give Alice one of everything that is hers alone."""

@@ -89,6 +89,14 @@ class TestStartPage:
         month = curves(client.get("/admin/", {"period": "1m"}))
         assert (len(month["days"]), month["deposits"][0]) == (32, 2500)  # a month, and the day before it
 
+    def test_draws_a_fall_of_the_very_first_day(self, client, account):
+        share = make_instrument()
+        make_bars(share, [("2024-01-02", "100"), ("2024-01-03", "100")])
+        post(account, "DEPOSIT", cash="1000", occurred_at=day("2024-01-02"))
+        post(account, "BUY", instrument=share, quantity="9", price="100", fee="50", occurred_at=day("2024-01-02"))
+        page = client.get("/admin/")
+        assert (cards(page)["Max drawdown"], curves(page)["drawdown"]) == ("-5.00%", [-5.0, -5.0])
+
     def test_follows_the_ledger_at_once(self, client, account, invested):
         assert client.get("/admin/").context["headline"]["value"] == "9,790.00"
         post(account, "WITHDRAWAL", cash="-90", occurred_at=day("2022-12-30"))

@@ -1,6 +1,5 @@
 """Redis dies, stalls, rambles or is emptied: every page still answers, soon, and every task still does its work."""
 
-import time
 from contextlib import ExitStack
 
 import pytest
@@ -14,7 +13,7 @@ from tests.access.doors import DOORS
 from tests.access.test_doors import knock
 from tests.access.world import World
 from tests.admin.world import AdminWorld, looks, pages, to
-from tests.caches import NOWHERE, at, stub
+from tests.caches import NOWHERE, Address, at, stub
 from tests.clients import nobody
 from tests.factories import PASSWORD
 
@@ -29,7 +28,7 @@ TROUBLES = {
     "full": b"-OOM command not allowed when used memory > 'maxmemory'.\r\n",
     "locked": b"-NOAUTH Authentication required.\r\n",
 }
-SOON = 6.0  # seconds for a page: the patience with Redis, once, and the page itself on a busy machine
+PATIENCE = 2  # how often a page may wait for a Redis that stalls: once for the cache, once for messages
 BEAT = sorted({entry["task"] for entry in celery.conf.beat_schedule.values()})
 
 
@@ -40,17 +39,17 @@ def world() -> AdminWorld:
 
 @pytest.fixture(params=TROUBLES)
 def trouble(request, settings):
-    """Put something in Redis's place, for the cache and for messages."""
+    """Put something in Redis's place, for the cache and for messages, and return its address."""
     with ExitStack() as stack:
         says = TROUBLES[request.param]
-        url = NOWHERE if says is None else stack.enter_context(stub(says))
-        settings.CACHES = at(url, OPTIONS=configured.CACHES["default"]["OPTIONS"] | {"socket_timeout": 1})
+        url = Address(NOWHERE) if says is None else stack.enter_context(stub(says))
+        settings.CACHES = at(url, REST=60, OPTIONS=configured.CACHES["default"]["OPTIONS"] | {"socket_timeout": 1})
         celery.loader.import_default_modules()
         lost = celery.conf.broker_url
         with ExitStack() as broker:
             broker.callback(point_at, lost)
             point_at(url)
-            yield request.param
+            yield url
 
 
 def point_at(url: str) -> None:
@@ -61,29 +60,30 @@ def point_at(url: str) -> None:
 
 
 class Watch:
-    """Tells what took longer than it may."""
+    """Tells what asked a Redis in trouble too often: where it stalls, each time is a wait."""
 
-    def __init__(self) -> None:
-        self.slow: list[str] = []
+    def __init__(self, trouble: Address) -> None:
+        self.trouble, self.before = trouble, trouble.asked
+        self.impatient: list[str] = []
 
-    def __call__(self, what: str, started: float) -> None:
-        took = time.monotonic() - started
-        if took > SOON:
-            self.slow.append(f"{what}: {took:.1f} s")
+    def __call__(self, what: str, most: int = PATIENCE) -> None:
+        now = self.trouble.asked
+        if now - self.before > most and self.trouble.says != TROUBLES["full"]:  # that one is well enough to be asked again
+            self.impatient.append(f"{what}: {now - self.before} times")
+        self.before = now
 
 
 class TestWithoutRedis:
     def test_every_route_answers_as_ever(self, world, trouble):
-        watch, heard = Watch(), {}
+        watch, heard = Watch(trouble), {}
         for door in LOOKS:
-            started = time.monotonic()
             heard[door[0]] = knock(world, PERSON, door[0], "get").status_code
-            watch(door[0], started)
+            watch(door[0])
         assert heard == {door[0]: door[COLUMN] for door in LOOKS}
-        assert watch.slow == []
+        assert watch.impatient == []
 
     def test_every_page_answers_as_ever(self, world, trouble):
-        watch, heard = Watch(), {}
+        watch, heard = Watch(trouble), {}
         client, owner = looks(world.operator), looks(world.alice)
         addresses = [
             ("/admin/", owner),
@@ -94,26 +94,27 @@ class TestWithoutRedis:
             addresses += [(to(model, "changelist"), client), (to(model, "changelist"), owner)]
             addresses += [(to(model, "change", world.records[model].pk), owner)]
         for address, who in addresses:
-            started = time.monotonic()
             heard[address] = who.get(address).status_code
-            watch(address, started)
+            watch(address)
         assert {address: status for address, status in heard.items() if status not in (200, 302, 403)} == {}
-        assert watch.slow == []
+        assert watch.impatient == []
 
     @pytest.mark.parametrize("name", BEAT)
     @pytest.mark.parametrize("trouble", ["dead", "stalling"], indirect=True)
     def test_every_task_of_the_clock_does_its_work(self, trouble, name):
-        started = time.monotonic()
+        watch = Watch(trouble)
         celery.tasks[name]()
-        assert time.monotonic() - started < 60
+        watch(name, most=5)
+        assert watch.impatient == []
 
     def test_whoever_asks_often_waits_once(self, world, trouble):
         client = looks(world.operator)
         client.get("/admin/cache/")
-        started = time.monotonic()
+        watch = Watch(trouble)
         for _ in range(10):
             assert client.get("/api/v1/instruments/").status_code == 200
-        assert time.monotonic() - started < SOON
+        watch("ten questions")
+        assert watch.impatient == []
 
     def test_logins_alone_are_refused(self, world, trouble):
         body = {"email": world.alice.email, "password": PASSWORD, "name": "x", "scopes": ["read"]}
@@ -122,10 +123,11 @@ class TestWithoutRedis:
         assert b"Too many tries" in answer.content
 
     def test_what_is_posted_is_recorded(self, world, trouble):
-        started = time.monotonic()
+        watch = Watch(trouble)
         for route in ("entry-list", "watchlist-list"):
             assert knock(world, "owner", route, "post").status_code == 201
-        assert time.monotonic() - started < 4 * SOON
+            watch(route)
+        assert watch.impatient == []
 
 
 class TestEmptied:
@@ -146,7 +148,7 @@ class TestEmptied:
 
 def test_the_broker_is_the_one_in_trouble(trouble):
     """Else the tests above would prove nothing of messages."""
-    if trouble in ("dead", "locked"):
+    if trouble == NOWHERE:
         with pytest.raises(OperationalError):
             celery.send_task("nobody.takes.this")
         assert celery.tasks[BEAT[0]].delay() is None

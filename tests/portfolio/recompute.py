@@ -54,11 +54,13 @@ def recomputed(explanation: dict[str, Any]) -> dict[str, Decimal]:
         slack = 0 if step["exact"] else Decimal("2e-12") * max(1, abs(found))
         assert abs(found - Decimal(step["value"])) <= slack, step
         found = found if step["exact"] else Decimal(step["value"])
+        family = step["figure"].rpartition(".")[0]
         for name, number in step["numbers"].items():  # what an earlier step found is what a later one takes
-            assert name not in figures or rounded(number, 10) == rounded(figures[name], 10), (step, name)
+            called = f"{family}.{name}" if family else name
+            assert called not in figures or rounded(number, 10) == rounded(figures[called], 10), (step, name)
         figures[step["figure"]] = found
     return figures
 
 
 def is_number(value: Any) -> bool:
-    return isinstance(value, str) and value.replace("-", "", 1).replace(".", "", 1).isdigit()
+    return isinstance(value, str) and value.removeprefix("-").replace(".", "", 1).isdigit()

@@ -309,7 +309,8 @@ TEXT = st.text(
     ),
     max_size=20,
 )
-RISKY = st.builds(str.__add__, st.sampled_from(["", "=", "+", "-", "@", "\t", "\n", "'", "''=", '"', ",", "-5", "'-5"]), TEXT)
+UNSEEN = (" =", "\u200b-", "\u00a0'@", " '=", "\u2060\uff1d")
+RISKY = st.builds(str.__add__, st.sampled_from(["", "=", "+", "-", "@", "\t", "\n", "'", "''=", '"', ",", "-5", "'-5", *UNSEEN]), TEXT)
 NAMES = st.sampled_from(
     ["price", "shares", "amount", "data", "ledger", "action", "ticker", "gross", "event_type", "reason_json", "note", ""]
 )

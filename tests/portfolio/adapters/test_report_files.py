@@ -3,13 +3,15 @@
 import csv
 import io
 import json
+import tracemalloc
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from xml.etree import ElementTree
 from zipfile import ZipFile
 
 from openpyxl import load_workbook
 
-from portfolio.adapters import report_files
+from portfolio.adapters import report_files, workbooks
 from portfolio.domain.reports import Kind, Report, Sums, Table, columns
 
 HEADS = columns(
@@ -76,7 +78,7 @@ class TestXlsx:
     def test_holds_characters_that_its_format_does_not(self):
         sheet = load_workbook(io.BytesIO(written(report_files.write_xlsx, text="bell \x07 \ufffe" + "x" * 40_000)))["Rows"]
         assert sheet["A2"].value.startswith("bell \ufffd \ufffdxxx")
-        assert len(sheet["A2"].value) == report_files.LONGEST_CELL
+        assert len(sheet["A2"].value) == workbooks.LONGEST_TEXT
 
     def test_does_not_let_a_text_spell_a_character(self):
         assert b"_x005F_x003D_1" in _part(written(report_files.write_xlsx, text="_x003D_1"))
@@ -85,7 +87,41 @@ class TestXlsx:
         monkeypatch.setattr(report_files, "MOST_ROWS", 3)
         book = load_workbook(io.BytesIO(written(report_files.write_xlsx, rows=7)))
         assert book.sheetnames[:3] == ["Rows", "Rows 2", "Rows 3"]
-        assert sum(sheet.max_row - 1 for sheet in book.worksheets[:3]) == 7
+        assert [sheet.max_row - 1 for sheet in book.worksheets[:3]] == [3, 3, 1]
+        assert [cell.value for cell in book["Rows 3"][1]][:2] == ["Text", "Number"]
+        assert load_workbook(io.BytesIO(written(report_files.write_xlsx, rows=3))).sheetnames == ["Rows", "Totals", "About"]
+
+    def test_is_the_same_for_the_same_rows(self):
+        assert written(report_files.write_xlsx) == written(report_files.write_xlsx)
+
+    def test_is_made_of_parts_that_are_named_and_well_formed(self):
+        with ZipFile(io.BytesIO(written(report_files.write_xlsx, text="<&>\"' \r\n]]>"))) as file:
+            parts = {name: ElementTree.fromstring(file.read(name)) for name in file.namelist()}  # noqa: S314  our own
+        named = {part.get("PartName", "").lstrip("/") for part in parts["[Content_Types].xml"]} - {""}
+        assert named == {name for name in parts if name.startswith("xl/") and not name.endswith(".rels")}
+        linked = {link.get("Target") for link in parts["xl/_rels/workbook.xml.rels"]}
+        assert {f"xl/{target}" for target in linked} == named - {"xl/workbook.xml"}
+
+    def test_keeps_the_ends_of_lines_and_signs_of_markup(self):
+        for text in ("a\r\nb", "a\rb", "<b>&amp;</b>", " two  blanks ", "]]>"):
+            sheet = load_workbook(io.BytesIO(written(report_files.write_xlsx, text=text)))["Rows"]
+            assert sheet["A2"].value == text
+
+    def test_stays_in_sight_on_top(self):
+        book = load_workbook(io.BytesIO(written(report_files.write_xlsx)))
+        assert (book["Rows"].freeze_panes, book["About"].freeze_panes) == ("A2", None)
+        assert book["Rows"]["A1"].font.b
+        assert book["Rows"]["B2"].number_format == "#,##0.00########"
+
+    def test_is_written_in_flat_memory(self):
+        written(report_files.write_xlsx, rows=100)
+        peaks = []
+        for rows in (2_000, 20_000):
+            tracemalloc.start()
+            written(report_files.write_xlsx, rows=rows)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert peaks[1] < peaks[0] + 2_000_000
 
 
 def _part(content: bytes) -> bytes:

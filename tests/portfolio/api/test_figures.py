@@ -208,6 +208,8 @@ class TestSnapshots:
             "taxes": "0",
             "total_gain": "-1",
             "twr_index": "0.9999",
+            "complete": True,
+            "reasons": {},
         }
         assert first["results"][1]["at"] == "2024-01-03T00:00:00Z"
         assert first["next"] is not None
@@ -259,8 +261,10 @@ class TestPerformance:
 
     def test_speaks_of_the_edges_of_time(self, get):
         assert get("performance", start="0001-01-01", end="9999-12-31")["gain"] == "36"
-        get("summary", as_of="9999-12-31")
-        get("summary", as_of="0001-01-01")
+        get("summary", as_of="2200-12-31")
+        get("summary", as_of="1900-01-01")
+        for day in ("9999-12-31", "0001-01-01"):
+            assert get("summary", 400, as_of=day)["errors"][0]["code"] == "out_of_range"
 
     def test_is_known_as_of_a_past_day(self, get):
         answer = get("performance", as_of="2024-01-03")

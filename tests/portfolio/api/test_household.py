@@ -110,6 +110,59 @@ class TestFigures:
         assert (answer["as_of"], answer["total_value"], answer["reasons"]["twr"]) == (None, "0", "No day has been valued yet.")
 
 
+class TestPages:
+    """The daily values come in pages, from either end, of any stretch of days."""
+
+    def walk(self, family, **query):
+        rows, pages, url = [], 0, None
+        client = browser(family.person)
+        while url or not pages:
+            answer = client.get(url) if url else client.get("/api/v1/household/snapshots/", query)
+            assert answer.status_code == 200, answer.content
+            rows, pages, url = [*rows, *answer.json()["results"]], pages + 1, answer.json()["next"]
+        return rows, pages
+
+    def test_add_up_to_the_whole_list(self, family):
+        whole = family.get("snapshots")
+        assert (whole["next"], whole["previous"], len(whole["results"])) == (None, None, 5)
+        assert self.walk(family, limit=2) == (whole["results"], 3)
+        assert self.walk(family, limit=2, ordering="-date") == (whole["results"][::-1], 3)
+
+    def test_lead_back(self, family):
+        client = browser(family.person)
+        first = family.get("snapshots", limit=2)
+        second = client.get(first["next"]).json()
+        assert client.get(second["previous"]).json()["results"] == first["results"]
+
+    @pytest.mark.parametrize(
+        ("query", "found"),
+        [
+            ({"date": "2024-01-03"}, ["03"]),
+            ({"date__gte": "2024-01-03", "date__lt": "2024-01-05"}, ["03", "04"]),
+            ({"start": "2024-01-04", "date__gte": "2024-01-02"}, ["04", "05"]),
+            ({"end": "2024-01-03", "date__lt": "2024-01-09"}, ["01", "02"]),
+            ({"date__lt": "2020-01-01"}, []),
+            ({"date__gte": "2030-01-01"}, []),
+            ({"date": "9999-12-31"}, []),
+        ],
+    )
+    def test_hold_the_days_asked_for_as_they_are_among_all(self, family, query, found):
+        whole = {row["date"]: row for row in family.get("snapshots")["results"]}
+        rows = family.get("snapshots", **query)["results"]
+        assert rows == [whole[f"2024-01-{day}"] for day in found]
+
+    def test_in_another_currency_are_those_of_its_rates(self, family):
+        whole = family.get("snapshots", currency=family.abroad)["results"]
+        assert self.walk(family, limit=1, currency=family.abroad)[0] == whole
+
+    @pytest.mark.parametrize(
+        "query", [{"limit": "0"}, {"cursor": "x"}, {"ordering": "at"}, {"date": "x"}, {"date__gt": "2024-01-01"}]
+    )
+    def test_refuse_what_they_do_not_know(self, family, query):
+        (field,) = query
+        assert family.get("snapshots", 400, **query)["errors"][0]["field"] == field
+
+
 class TestTransfers:
     def test_between_the_accounts_are_no_flows(self, family):
         before = family.get("summary")

@@ -68,7 +68,8 @@ class TestReceived:
     def test_adds_up_by_month_and_by_instrument(self, ask, share):
         found = ask()
         assert found["total"] == {
-            "gross": "147", "tax": "20", "fee": "1", "net": "126", "dividends": "140", "interest": "7", "payments": 3,
+            "gross": "147", "tax": "20", "fee": "1", "net": "126", "dividends": "140", "interest": "7",
+            "staking": "0", "payments": 3,
         }  # fmt: skip
         assert [(month["month"], month["gross"], month["interest"]) for month in found["months"]] == [
             ("2023-03", "100", "0"),
@@ -126,6 +127,96 @@ class TestReceived:
         assert ask(400, **query)["errors"][0]["field"] in query
 
 
+class TestOtherIncome:
+    """Units and capital that came in: with dividends and interest they are what the value bridge says."""
+
+    def bridge(self, alice, account):
+        found = browser(alice).get(f"/api/v1/accounts/{account.pk}/performance/").json()["bridge"]
+        return Decimal(found["income"]) + Decimal(found["interest"])
+
+    def test_staking_rewards_count_at_what_they_were_worth_when_they_came(self, ask, share, account, alice):
+        post(account, "STAKING", instrument=share, quantity="2", occurred_at=at("2024-06-28"))  # at 120
+        post(account, "STAKING", instrument=share, quantity="1", price="50", occurred_at=at("2024-06-28"))
+        post(account, "DIVIDEND", instrument=share, cash="23", occurred_at=at("2024-06-28"))
+        found = ask()
+        assert (found["total"]["staking"], found["total"]["dividends"], found["total"]["gross"]) == ("290", "163", "460")
+        assert (found["total"]["payments"], found["total"]["net"]) == (6, "439")
+        assert (found["months"][-1]["month"], found["months"][-1]["staking"]) == ("2024-06", "290")
+        assert found["instruments"][0]["last_year"] == "353"
+        assert Decimal(found["total"]["gross"]) == self.bridge(alice, account)
+
+    def test_what_was_charged_for_rewards_is_taken_off(self, ask, share, account, alice):
+        post(
+            account,
+            "STAKING",
+            instrument=share,
+            quantity="1",
+            price="50",
+            fee="3",
+            tax="1",
+            occurred_at=at("2024-06-28"),
+        )
+        found = ask(start="2024-06-01")["total"]
+        assert (found["gross"], found["fee"], found["tax"], found["net"], found["payments"]) == ("50", "3", "1", "46", 1)
+
+    def test_rewards_taken_back_or_of_unknown_worth_are_left_out_and_the_latter_named(self, ask, share, account, alice):
+        gone = post(account, "STAKING", instrument=share, quantity="1", price="50", occurred_at=at("2024-06-28"))
+        with acting_as(alice.pk):
+            reverse_entry(entry=gone, actor=alice)
+        unknown = make_instrument()
+        post(account, "STAKING", instrument=unknown, quantity="1", occurred_at=at("2024-06-28"))
+        found = ask()
+        assert (found["total"]["staking"], found["total"]["payments"]) == ("0", 3)
+        assert found["missing"] == [unknown.key]
+
+    def test_rewards_in_another_currency_count_at_the_rate_of_the_day(self, ask, share, account, alice):
+        (other,) = fresh_currencies(1)
+        rates(other, "USD", {"2024-06-01": "2"})
+        coin = make_instrument(currency=other, asset_class="CRYPTO", exchange="CRYPTO")
+        post(account, "STAKING", instrument=coin, quantity="3", price="5", currency=other, occurred_at=at("2024-06-28"))
+        assert ask()["total"]["staking"] == "30"
+        assert Decimal(ask()["total"]["gross"]) == self.bridge(alice, account)
+
+    def test_capital_returned_of_what_is_not_held_is_income(self, ask, share, account, alice):
+        post(account, "SELL", instrument=share, quantity="-20", price="120", occurred_at=at("2024-06-27"))
+        post(account, "RETURN_OF_CAPITAL", instrument=share, cash="9", occurred_at=at("2024-06-28"))
+        assert ask()["total"]["dividends"] == "149"
+        assert Decimal(ask()["total"]["gross"]) == self.bridge(alice, account)
+
+    def test_gross_is_what_the_entry_states(self, ask, share, account, alice):
+        post(
+            account,
+            "DIVIDEND",
+            instrument=share,
+            cash="84.99",
+            tax="15",
+            data={"gross": "100", "rounding": "theirs"},
+            occurred_at=at("2024-06-28"),
+        )
+        found = ask(start="2024-06-01")["total"]
+        assert (found["gross"], found["net"]) == ("100", "84.99")
+
+    def test_pence_are_parts_of_pounds(self, alice):
+        account, london = make_account(owner=alice, base_currency="GBP"), make_instrument(currency="GBX")
+        bars(london, {"2024-06-03": 500})
+        post(account, "BUY", instrument=london, currency="GBX", quantity="10", price="500", occurred_at=at("2024-06-03"))
+        post(account, "DIVIDEND", instrument=london, currency="GBX", cash="850", tax="150", occurred_at=at("2024-06-05"))
+        found = browser(alice).get(f"/api/v1/accounts/{account.pk}/income/", {"as_of": "2024-06-30"}).json()
+        assert (found["total"]["gross"], found["total"]["tax"], found["yield_on_cost"]) == ("10", "1.5", "0.2")
+        assert (found["missing"], found["reasons"]) == ([], {})
+        (row,) = found["forecast"]["payments"]
+        assert (row["currency"], row["per_unit"], row["gross"]) == ("GBP", "1", "10")
+
+    def test_a_cost_without_a_rate_yields_nothing_and_says_why(self, ask, share, account):
+        (other,) = fresh_currencies(1)
+        abroad = make_instrument(currency=other)
+        post(account, "BUY", instrument=abroad, currency=other, quantity="1", price="100", occurred_at=at("2024-06-03"))
+        post(account, "DIVIDEND", instrument=abroad, cash="10", occurred_at=at("2024-06-05"))
+        found = ask()
+        assert (found["last_year"], found["yield_on_cost"]) == ("40", "0.02")
+        assert found["reasons"] == {f"yield_on_cost {abroad.key}": "A rate into the currency is missing."}
+
+
 class TestForecast:
     def coming(self, found):
         return [(row["date"], row["gross"], row["basis"]) for row in found["forecast"]["payments"]]
@@ -166,6 +257,34 @@ class TestForecast:
         post(account, "SPLIT", instrument=share, data={"ratio": "3:1"}, occurred_at=at("2024-04-01"))
         (row,) = ask()["forecast"]["payments"]
         assert (row["per_unit"], row["quantity"], row["gross"]) == ("1", "60", "60")
+
+    def test_a_split_after_the_ex_date_changes_nothing_of_what_is_on_its_way(self, ask, share, account):
+        dividend(share, "2024-06-20", "3", pay="2024-07-10")
+        split(share, "2024-06-25", "2")
+        post(account, "SPLIT", instrument=share, data={"ratio": "2:1"}, occurred_at=at("2024-06-25"))
+        row = ask()["forecast"]["payments"][0]
+        assert (row["per_unit"], row["quantity"], row["gross"], row["basis"]) == ("3", "20", "60", "declared")
+
+    def test_a_split_on_the_ex_date_comes_after_the_dividend(self, ask, share, account):
+        """As it does for what is proposed: the units are those held the day before."""
+        dividend(share, "2024-02-10", "3")
+        split(share, "2024-02-10", "3")
+        post(account, "SPLIT", instrument=share, data={"ratio": "3:1"}, occurred_at=at("2024-02-10"))
+        (row,) = ask()["forecast"]["payments"]
+        assert (row["per_unit"], row["quantity"], row["gross"]) == ("1", "60", "60")
+
+    def test_a_split_to_come_makes_more_units_of_what_is_declared_after_it_alone(self, ask, share):
+        dividend(share, "2024-02-10", "3")
+        dividend(share, "2024-09-05", "1")
+        split(share, "2024-08-01", "4")
+        found = ask()["forecast"]["payments"]
+        assert [(row["quantity"], row["per_unit"], row["gross"]) for row in found] == [("80", "1", "80"), ("20", "3", "60")]
+
+    def test_of_a_past_day_knows_nothing_of_later_splits(self, ask, share, account):
+        dividend(share, "2023-02-10", "3")
+        split(share, "2024-04-01", "3")
+        (row,) = ask(as_of="2023-06-30")["forecast"]["payments"]
+        assert (row["per_unit"], row["quantity"], row["gross"]) == ("3", "20", "60")
 
     def test_of_what_is_no_longer_held_nothing_is_expected(self, ask, share, account):
         post(account, "SELL", instrument=share, quantity="-20", price="120", occurred_at=at("2024-06-28"))

@@ -2,11 +2,15 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from random import Random
 
+import orjson
 import pytest
 
 from accounts.models import Account, LedgerEntry, Notification
 from accounts.models.tenancy import acting_as
+from config.document import document
+from marketdata.models import Instrument
 from portfolio.services.policies import watch
 from tests.clients import browser
 from tests.factories import make_account, make_instrument, post
@@ -111,6 +115,19 @@ class TestDrift:
         assert call("get", "drift")["drift"] == "0.4"
         assert call("get", "drift", allocation=spare["id"])["drift"] == "0"
 
+    @pytest.mark.parametrize("past", [{"as_of": "2024-01-02"}, {"known_at": "2024-01-02T00:00:00Z"}])
+    def test_says_that_targets_are_newer_than_the_past_it_is_of(self, call, one, past):
+        plan(call, target(one, "1"))
+        assert "is not kept" in call("get", "drift", **past)["reasons"]["targets"]
+        assert "targets" not in call("get", "drift", known_at="2100-01-01T00:00:00Z")["reasons"]
+        assert call("get", "drift")["reasons"] == {}
+
+    def test_says_that_classifications_have_no_past(self, call, one):
+        regions = call("post", "taxonomies", {"name": "Regions"}, status=201)
+        plan(call, {"category": "Europe", "weight": "0.5"}, basis="TAXONOMY", taxonomy=regions["id"])
+        assert "classified" in call("get", "drift", known_at="2100-01-01T00:00:00Z")["reasons"]["targets"]
+        assert call("get", "drift")["reasons"] == {}
+
 
 class TestRebalancing:
     def test_proposes_orders_and_posts_nothing(self, call, account, alice, one, other):
@@ -180,6 +197,56 @@ class TestRebalancing:
         assert rows == [(london.key, "SELL", "20", "4", "80"), (other.key, "BUY", "125", "2", "250")]
         assert {(row["currency"], row["rate"]) for row in found["orders"]} == {("GBP", "1")}
         assert (found["currencies"], found["cash"]) == ({"GBP": "-170"}, "750")
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_its_orders_once_posted_bring_the_drift_it_promised(self, alice, seed):
+        chance = Random(seed)
+        account = make_account(owner=alice, cost_basis_method="SPECIFIC")
+        shares = [make_instrument(asset_class=chance.choice(["EQUITY", "CRYPTO"])) for _ in range(4)]
+        prices = {share: f"{chance.randint(200, 9000) / 100}" for share in shares}
+        post(account, "DEPOSIT", cash="90000", occurred_at=at("2024-01-02"))
+        for share in shares:
+            bars(share, {"2024-01-02": prices[share], "2024-01-05": prices[share]})
+            for day in ("2024-01-02", "2024-01-03")[: chance.randint(0, 2)]:
+                paid = f"{float(prices[share]) * chance.choice([0.7, 1.3]):.2f}"
+                post(account, "BUY", instrument=share, quantity=f"{chance.randint(9, 400)}", price=paid, occurred_at=at(day))
+        client, url = browser(alice), f"/api/v1/accounts/{account.pk}"
+        weights = [f"0.{chance.randint(10, 25)}" for _ in shares]
+        targets = [target(share, weight) for share, weight in zip(shares, weights, strict=True)]
+        assert client.post(f"{url}/targets/", {"name": "x", "targets": targets}, format="json").status_code == 201
+        found = client.post(f"{url}/rebalance/", {"tax_aware": True, "minimum_trade": "10"}, format="json").json()
+        assert found["orders"]
+        entries = []
+        for order in found["orders"]:
+            entry = {"kind": order["side"], "occurred_at": "2024-01-05T15:00:00Z", "instrument": order["instrument"]}
+            entry |= {"quantity": order["quantity"], "price": order["price"], "currency": order["currency"]}
+            lots = [{"sequence": lot["sequence"], "quantity": lot["quantity"]} for lot in order["lots"]]
+            entries.append(entry | ({"data": {"lots": lots}} if lots else {}))
+        posted = client.post(f"{url}/entries/batch/", {"entries": entries}, format="json")
+        assert posted.status_code in {200, 201}, posted.content
+        after = client.get(f"{url}/drift/").json()
+        assert after["drift"] == found["drift_after"]
+        assert after["targets"] == found["after"]["targets"]
+        cash = client.get(f"{url}/summary/").json()["cash"].get("USD", "0")
+        assert (cash, Decimal(cash) >= 0) == (found["cash"], True)
+        lot = sum(Decimal(price) for price in prices.values()) + 4 * 10
+        assert Decimal(after["drift"]) * Decimal(after["total_value"]) <= lot
+        closures = client.get(f"{url}/closures/").json()["results"]
+        assert sum(Decimal(row["gain"]) for row in closures) == Decimal(found["realized_gain"]["total"])
+
+    def test_leaves_alone_what_is_not_traded_any_more(self, call, account, one, other):
+        gone = make_instrument(active=False)
+        plan(call, target(one, "0.3"), target(gone, "0.3"), target(other, "0.3"))
+        found = call("post", "rebalance")
+        assert [(row["instrument"], row["quantity"]) for row in found["orders"]] == [(one.key, "30"), (other.key, "10")]
+        told = {
+            "target": gone.key,
+            "value": "300",
+            "reason": f"{gone.key} is not traded any more; give its weight to something else.",
+        }
+        assert found["unfilled"] == [told]
+        Instrument.objects.using("owner").filter(pk=one.pk).update(active=False)
+        assert [(row["instrument"], row["side"]) for row in call("post", "rebalance")["orders"]] == [(other.key, "BUY")]
 
     def test_refuses_what_has_no_price_by_its_name(self, call, account, one):
         nameless = make_instrument()
@@ -254,6 +321,8 @@ class TestPolicyChecks:
     def test_are_of_a_past_day(self, call, one):
         self.set(call, POSITION="0.5")
         found = call("get", "policy-checks", as_of="2024-01-02")
+        assert "is not kept" in found["reasons"]["threshold"]
+        assert call("get", "policy-checks")["reasons"] == {}
         assert (found["as_of"], found["checks"][0]["value"], found["checks"][0]["state"]) == ("2024-01-02", "0.24", "ok")
 
     def test_are_null_with_a_reason_where_they_are_not_known(self, call, account, one):
@@ -297,3 +366,15 @@ class TestPolicyChecks:
         assert call("get", "policy-checks")["checks"] == []
         with acting_as(alice.pk):
             assert Notification.objects.filter(user=alice, title__contains="kept again").count() == 0
+
+
+class TestExamples:
+    @pytest.mark.parametrize(("route", "status"), [("targets", 201), ("rebalance", 200)])
+    def test_of_the_document_can_be_posted(self, call, one, other, route, status):
+        if route == "rebalance":
+            plan(call, target(one, "0.5"), target(other, "0.3"))
+        operation = orjson.loads(document())["paths"][f"/api/v1/accounts/{{account_id}}/{route}/"]["post"]
+        examples = operation["requestBody"]["content"]["application/json"]["examples"]
+        assert examples
+        for example in examples.values():
+            call("post", route, example["value"], status=status)

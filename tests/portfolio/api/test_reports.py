@@ -9,9 +9,10 @@ from decimal import Decimal
 import pytest
 from openpyxl import load_workbook
 
-from accounts.models import Account
+from accounts.models import Account, LedgerEntry
 from accounts.models.tenancy import acting_as
-from tests.clients import browser
+from tests.accounts.event_logs import bring_in
+from tests.clients import browser, nobody, program
 from tests.factories import make_account, make_instrument, make_user, post, share
 from tests.portfolio.market import bars
 
@@ -179,7 +180,9 @@ class TestActivity:
 
 
 class TestFormulas:
-    @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@A1", "\t=1", "\n=1", " =1", "'=1", "＝1"])
+    @pytest.mark.parametrize(
+        "text", ["=1+1", "+1", "-1", "@A1", "\t=1", "\n=1", " =1", "'=1", "＝1", "\u200b=1", "\u2060-1", "\u00a0@1"]
+    )
     def test_stay_texts_in_csv_and_xlsx(self, reports, account, text):
         post(account, "DEPOSIT", cash="1", occurred_at=at("2025-01-02"), notes=text, reason_explanation=text, tags=[text.strip()])
         row = reports.csv("activity", start="2025-01-01")[0]
@@ -226,3 +229,28 @@ class TestRefusals:
         Reports(charlie, account).ask("realized", CSV, 404)
         bob = share(account, make_user("bob"))
         Reports(bob, account).ask("realized", CSV)
+
+    @pytest.mark.parametrize("name", ["realized", "income", "fees", "holdings", "activity"])
+    def test_tokens_reach_as_far_as_they_say(self, reports, alice, account, name):
+        other = make_account(owner=alice)
+        page = f"{reports.base}{name}/"
+        assert program(alice, ["read"]).get(page).status_code == 200
+        assert program(alice, ["read"], [account.pk]).get(page).status_code == 200
+        assert program(alice, ["read"], [other.pk]).get(page).status_code == 404
+        assert nobody().get(page).status_code == 401
+
+
+class TestEventLog:
+    @pytest.mark.parametrize("text", ["=1+1", " =1", "\u00a0@A1", "\u200b-1", "'=1", "\uff1d1", "\u2060+1"])
+    def test_is_as_harmless_and_comes_back_as_it_was(self, alice, account, text):
+        post(account, "NOTE", cash=0, notes=text, external_id=f"{text}x", occurred_at=at("2025-01-02"))
+        answer = browser(alice).get(f"/api/v1/accounts/{account.pk}/export/")
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        content = b"".join(answer.streaming_content)
+        last = list(csv.DictReader(io.StringIO(content.decode(), newline="")))[-1]
+        assert (last["notes"], last["event_id"]) == (f"'{text}", f"'{text}x")
+        there = make_account(owner=alice)
+        assert bring_in(there, content).refused == []
+        with acting_as(alice.pk):
+            found = LedgerEntry.objects.filter(account=there).order_by("-sequence").first()
+        assert (found.notes, found.external_id) == (text, f"{text}x")

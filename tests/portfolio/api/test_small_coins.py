@@ -7,6 +7,7 @@ import pytest
 
 from marketdata.models import Instrument
 from marketdata.selectors.prices import fx_rates
+from tests.accounts.event_logs import bring_in, event, log_of
 from tests.clients import browser, program
 from tests.factories import make_account, make_instrument, make_user, post, unique_symbol
 from tests.portfolio.market import bars, fresh_currencies, rates
@@ -75,6 +76,33 @@ class TestPence:
         assert (answer["positions_value"], answer["cash"], answer["missing"]) == ("1625", {"GBP": "-1250.5"}, [])
         rows = ask(browser(alice), account, "contributions", currency="GBP")["results"]
         assert rows[0]["end_value"] == "1300"
+
+
+class TestEntriesWithoutACurrency:
+    """A price is in what prices are quoted in; cash alone is money."""
+
+    @pytest.mark.parametrize(
+        ("entry", "currency"),
+        [
+            ({"kind": "BUY", "quantity": "2", "price": "1250.5"}, "GBX"),
+            ({"kind": "VALUATION", "price": "1250.5"}, "GBX"),
+            ({"kind": "DIVIDEND", "cash": "12.5"}, "GBP"),
+        ],
+    )
+    def test_are_in_pence_or_in_pounds(self, alice, share, entry, currency):
+        account = make_account(owner=alice, base_currency="GBP")
+        body = {"instrument": share.key, "occurred_at": "2024-01-02T15:00:00Z"} | entry
+        answer = browser(alice).post(f"/api/v1/accounts/{account.pk}/entries/", body, content_type="application/json")
+        assert (answer.status_code, answer.json().get("currency")) == (201, currency), answer.content
+
+    def test_in_a_file_are_too(self, alice, share):
+        account = make_account(owner=alice, base_currency="GBP")
+        trade = {"action": "BUY", "ticker": share.key, "shares": 2, "price": 1250.5}
+        assert (
+            bring_in(account, log_of(event(1, "TRADE", trade), event(2, "DIVIDEND", {"ticker": share.key}, "12.5"))).posted == 2
+        )
+        summary = ask(browser(alice), account, "summary", as_of="2024-01-02")
+        assert summary["cash"] == {"GBP": "-12.51"}
 
 
 class TestRates:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +16,7 @@ from accounts.services.ledger import reverse_entry
 from portfolio import tasks
 from portfolio.domain.trades import Bounds, Trade, broken, losing_streak, statistics_of
 from portfolio.models import Alert
+from portfolio.services import alerts
 from portfolio.services.projections import catch_up, forget
 from portfolio.services.trade_alerts import watch_trades
 from tests.clients import browser
@@ -98,7 +99,7 @@ class TestStatistics:
 def deal(account, share, gain, day: int, *, lots: int = 1) -> None:
     """Buy in some lots at 100 and sell all of them for a gain."""
     for n in range(lots):
-        post(account, "BUY", instrument=share, quantity="1", price="100", occurred_at=START + timedelta(days=day, minutes=n))
+        post(account, "BUY", instrument=share, quantity="1", price="100", occurred_at=START + timedelta(days=day, seconds=n))
     price = D(100) + D(gain) / lots
     return post(
         account, "SELL", instrument=share, quantity=str(-lots), price=str(price), occurred_at=START + timedelta(days=day, hours=2)
@@ -173,6 +174,25 @@ class TestTradesPerformance:
             post(account, "SELL", instrument=abroad, currency=other, quantity="-1", price="2", occurred_at=later, **said)
         found = browser(alice).get(f"/api/v1/accounts/{account.pk}/trades-performance/").json()
         assert found["gross_profit"] == "16"
+
+    def test_a_rate_said_for_pence_is_that_of_a_penny(self, account, alice):
+        london = make_instrument(currency="GBX")
+        common = {"instrument": london, "currency": "GBX"}
+        post(account, "BUY", **common, quantity="1", price="100", occurred_at=START)
+        post(account, "SELL", **common, quantity="-1", price="300", data={"fx_rate": "0.0125"}, occurred_at=START + timedelta(1))
+        found = browser(alice).get(f"/api/v1/accounts/{account.pk}/trades-performance/").json()
+        assert (found["gross_profit"], found["missing"]) == ("2.5", [])
+
+    def test_a_trade_of_many_lots_is_read_whole(self, account, alice):
+        instrument = make_instrument()
+        deal(account, instrument, -7, 0)
+        deal(account, instrument, 300, 1, lots=300)
+        found = browser(alice).get(f"/api/v1/accounts/{account.pk}/trades-performance/", {"window": "1"}).json()
+        assert (found["total_trades"], found["average_win"]) == (1, "300")
+        whole = browser(alice).get(f"/api/v1/accounts/{account.pk}/trades-performance/").json()
+        assert (whole["total_trades"], whole["gross_loss"]) == (2, "-7")
+        past = browser(alice).get(f"/api/v1/accounts/{account.pk}/trades-performance/", {"as_of": "2024-01-02"}).json()
+        assert (past["total_trades"], past["gross_loss"]) == (1, "-7")
 
     def test_a_gain_without_a_rate_is_left_out_and_the_rate_named(self, account, alice):
         (other,) = fresh_currencies(1)
@@ -313,6 +333,29 @@ class TestAlerts:
                 catch_up(account_id=bounded.pk, at=START)
         assert told(alice) == []
         catch_up(account_id=bounded.pk, at=START)
+        assert len(told(alice)) == 1
+
+    def test_a_connection_that_is_gone_once_members_were_written_to_tells_nobody_twice(self, bounded, alice, monkeypatch):
+        """As when it is killed between the message and the end of the run: neither is stored, and the next run does both."""
+        instrument = make_instrument()
+        for day in (10, 11):
+            deal(bounded, instrument, -1, day)
+        tell = alerts._tell
+
+        def cut_off(*given):
+            tell(*given)
+            with connections["system"].cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(alerts, "_tell", cut_off)
+            with pytest.raises((OperationalError, InterfaceError)):
+                catch_up(account_id=bounded.pk, at=START)
+        connections["system"].close()
+        assert told(alice) == []
+        for _ in range(2):
+            catch_up(account_id=bounded.pk, at=START)
+            tasks.watch_trades(account_ids=[str(bounded.pk)])
         assert len(told(alice)) == 1
 
     def test_a_closed_account_takes_no_bounds(self, traded, alice, ask):

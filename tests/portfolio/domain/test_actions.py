@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.portfolio.domain.values import OTHER, SHARE, entry, folded
+from tests.portfolio.domain.values import CALL, OTHER, SHARE, entry, folded
 
 D = Decimal
 
@@ -147,3 +147,67 @@ class TestActions:
         (lot,) = book.holdings[SHARE].lots
         assert (lot.quantity, lot.cost, lot.missing) == (-4, 0, True)
         assert book.holdings[OTHER].cost == 180
+
+
+class TestLegs:
+    """Whichever leg of a merger happens first, and whatever its sign: lots go over."""
+
+    @pytest.mark.parametrize("when", ["2024-02-02T09:00", "2024-02-01T12:00", "2024-02-03T12:00"])
+    @pytest.mark.parametrize(("kind", "sign"), [("BUY", 1), ("SHORT", -1)])
+    def test_at_other_times(self, when, kind, sign):
+        group = str(uuid4())
+        book = folded(
+            entry(kind, "2024-01-02", SHARE, quantity=10 * sign, price=30),
+            entry("MERGER", when, OTHER, quantity=4 * sign, group=group),
+            entry("MERGER", "2024-02-02", SHARE, quantity=-10 * sign, group=group),
+        )
+        (lot,) = book.holdings[OTHER].lots
+        assert (lot.quantity, lot.cost, lot.opened_at.month, lot.missing) == (4 * sign, 300 * sign, 1, False)
+        assert (book.holdings[SHARE].lots, book.closures, book.parked, book.waiting) == ([], [], {}, {})
+
+    @pytest.mark.parametrize("when", ["2024-02-02T09:00", "2024-02-03T12:00"])
+    def test_into_what_is_short(self, when):
+        """Long of one and short of the other: the long ones go, and close the short ones at their cost."""
+        group = str(uuid4())
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
+            entry("SHORT", "2024-01-03", OTHER, quantity=-4, price=90),
+            entry("MERGER", when, OTHER, quantity=4, group=group),
+            entry("MERGER", "2024-02-02", SHARE, quantity=-10, group=group),
+        )
+        assert [(one.instrument, one.quantity, one.gain) for one in book.closures] == [(OTHER, -4, 60)]
+        assert [holding.quantity for holding in book.holdings.values()] == [0, 0]
+
+    def test_two_that_go_for_one_that_comes(self):
+        group = str(uuid4())
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
+            entry("BUY", "2024-01-03", CALL, quantity=2, price=1, multiplier=D(100)),
+            entry("MERGER", "2024-02-02", OTHER, quantity=12, group=group),
+            entry("MERGER", "2024-02-02", SHARE, quantity=-10, group=group),
+            entry("MERGER", "2024-02-02", CALL, quantity=-2, group=group),
+        )
+        assert [(lot.quantity, lot.cost) for lot in book.holdings[OTHER].lots] == [(10, 300), (2, 200)]
+
+    def test_that_all_go_are_sales_for_their_cash(self):
+        group = str(uuid4())
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
+            entry("BUY", "2024-01-02", OTHER, quantity=10, price=40),
+            entry("MERGER", "2024-02-02", SHARE, quantity=-10, cash=310, group=group),
+            entry("MERGER", "2024-02-02", OTHER, quantity=-10, cash=350, group=group),
+        )
+        assert [one.gain for one in book.closures] == [10, -50]
+        assert book.parked == {}
+
+    def test_for_what_was_sold_in_between_are_kept(self):
+        """What comes waits for units that are sold before they go: those that go are missing, and no cost is invented."""
+        group = str(uuid4())
+        book = folded(
+            entry("BUY", "2024-01-02", SHARE, quantity=10, price=30),
+            entry("MERGER", "2024-02-02", OTHER, quantity=4, group=group),
+            entry("SELL", "2024-02-03", SHARE, quantity=-10, price=35),
+            entry("MERGER", "2024-02-04", SHARE, quantity=-10, group=group),
+        )
+        assert (book.holdings[SHARE].quantity, book.holdings[SHARE].lots[0].missing) == (-10, True)
+        assert (book.holdings[OTHER].quantity, book.holdings[OTHER].cost) == (4, 0)

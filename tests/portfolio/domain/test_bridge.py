@@ -1,7 +1,7 @@
 """The bridge closes in any currency, for several accounts together, and as published cases say."""
 
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ from portfolio.domain.bridge import Daily, Leg, bridge_of, converted, prolonged,
 from portfolio.domain.contributions import contributions
 from portfolio.domain.derivation import quote
 from portfolio.domain.entries import Listing
-from portfolio.domain.exact import money
+from portfolio.domain.exact import EXACT, money
 from portfolio.domain.pricing import Points
 from tests.portfolio.domain.values import derived, entry
 from tests.portfolio.fixtures import published
@@ -166,3 +166,44 @@ def unit_entry(row):
         kind, row["date"][:10], row["security"], quantity=sign * D(row["shares"]), cash=cash, currency=row["currency"],
         price=D(row["amount"]) / D(row["shares"]), **parts(row),
     )  # fmt: skip
+
+
+lacking = st.lists(st.booleans(), min_size=8, max_size=8)
+
+
+def plain_index(days):
+    """Chain days the plain way: a complete one has the return since the last complete one."""
+    index, since, out = D(1), D(0), D(0)
+    for day in days:
+        since, out = since + day.inflow, out + day.outflow
+        if day.complete:
+            if since > 0:
+                with localcontext(EXACT):
+                    index = (index * max(day.total_value + out, D(0)) / since).quantize(D("1e-18"))
+            since, out = day.total_value, D(0)
+        yield index
+
+
+class TestGaps:
+    def days(self, rows, lacks):
+        """Return days of which some lack something."""
+        return [day._replace(complete=not lack, priced=not lack) for day, lack in zip(days_from(rows), lacks, strict=False)]
+
+    @given(moves, rates, lacking)
+    def test_are_linked_over_in_another_currency(self, rows, values, lacks):
+        points = Points.of({FIRST + number: rate for number, rate in enumerate(values)})
+        found, _ = converted(self.days(rows, lacks), points)
+        assert closes(found)
+        assert [day.complete for day in found] == [not lack for lack in lacks[: len(rows)]]
+        assert [day.twr_index for day in found] == list(plain_index(found))
+        assert not any(day.priced for day in found if not day.complete)
+
+    @given(moves, moves, lacking, lacking)
+    def test_of_one_account_are_gaps_of_all(self, rows, others, lacks, more):
+        one, other = self.days(rows, lacks), self.days(others, more)
+        last = max(one[-1].day, other[-1].day)
+        series = [prolonged(one, last), prolonged(other, last)]
+        found = together(series, [{}, {}])
+        assert closes(found)
+        assert [day.complete for day in found] == [a.complete and b.complete for a, b in zip(*series, strict=True)]
+        assert [day.twr_index for day in found] == list(plain_index(found))

@@ -36,8 +36,8 @@ class TestNotes:
         assert costs(*rows) == [(second.sequence, 120)]
         rows.append(note(sale, {"sequence": third.sequence}))
         assert costs(*rows) == [(third.sequence, 180)]
-        rows.append(note(sale))
-        assert costs(*rows) == [(first.sequence, 60)]
+        rows.append(note(sale))  # takes back what notes chose
+        assert costs(*rows) == [(second.sequence, 120)]
 
     def test_a_note_that_is_taken_back_counts_no_more(self):
         first, second = bought(10, 20)

@@ -82,6 +82,48 @@ def test_more_than_is_held_leaves_a_lot_that_says_so():
     assert (lot.quantity, lot.missing, book.holdings[SHARE].cost) == (-2, True, 5300)
 
 
+@pytest.mark.parametrize("units", [20, 100, 300])
+def test_fewer_or_more_units_than_contracts_stand_for_share_all_of_the_premium(units):
+    """Two contracts of an adjusted series in two trades: all that was paid arrives."""
+    group = str(uuid4())
+    book = folded(
+        opened("BUY", 2),
+        ended("OPTION_EXERCISE", 2, group=group),
+        entry("BUY", "2024-02-02", SHARE, quantity=units / 4, price=50, group=group),
+        entry("BUY", "2024-02-02T13:00", SHARE, quantity=units * 3 / 4, price=50, group=group),
+    )
+    assert sum(lot.cost for lot in book.holdings[SHARE].lots) == units * 50 + 600
+    assert book.parked == {}
+    if units < 200:
+        assert [lot.cost for lot in book.holdings[SHARE].lots] == [units * 50 / 4 + 150, units * 150 / 4 + 450]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_all_of_it_may_happen_at_one_instant(turn):
+    """Days without times: bought, exercised, delivered and sold, in whatever order it was written."""
+    group, day = str(uuid4()), "2024-02-02T00:00"
+    rows = [
+        entry("BUY", day, CALL, quantity=1, price=3, multiplier=D(100)),
+        ended("OPTION_EXERCISE", 1, when=day, group=group),
+        entry("BUY", day, SHARE, quantity=100, price=50, group=group, data={"due": "today"}),
+        entry("SELL", day, SHARE, quantity=-100, price=55),
+    ][::turn]
+    book = folded(*(row._replace(sequence=number) for number, row in enumerate(rows, 1)))
+    assert [(one.instrument, one.gain, one.missing) for one in book.closures] == [(SHARE, 200, False)]
+    assert [holding.lots for holding in book.holdings.values()] == [[], []]
+
+
+def test_what_an_exercise_costs_is_cost_of_what_it_brings():
+    group = str(uuid4())
+    book = folded(
+        opened("BUY", 1),
+        ended("OPTION_EXERCISE", 1, group=group, cash=-20, fee=15, tax=5),
+        entry("BUY", "2024-02-02", SHARE, quantity=100, price=50, group=group),
+    )
+    assert (book.holdings[SHARE].cost, book.holdings[CALL].realized, book.closures) == (5320, 0, [])
+    assert (book.holdings[CALL].fees, book.holdings[CALL].taxes) == (15, 5)
+
+
 def test_no_cash_is_lost_on_the_way():
     group = str(uuid4())
     rows = [

@@ -68,10 +68,10 @@ class Plain:
         self.into = self.out = F(0)
 
     def price(self, own, offset):
-        """Return the last close up to a day; one from before a split is divided by it."""
+        """Return the last close up to a day, none before the first; one from before a split is divided by it."""
         known = [when for when in self.prices[own] if when <= offset]
         if not known:
-            return F(0)
+            return None
         when, ratio = self.split.get(own, (SPAN, "2:1"))
         divisor = RATIOS[ratio] if max(known) < when <= offset else F(1)
         return F(self.prices[own][max(known)]) / divisor
@@ -114,8 +114,11 @@ class Plain:
             self.sums[{"INTEREST": "interest", "FEE": "fees", "TAX": "taxes"}[kind]] += amount
 
     def run(self, first, last):
-        """Yield what each day came to, and its TWR as a plain float."""
-        before, growth = F(0), 1.0
+        """Yield what each day came to, and its TWR as a plain float.
+
+        A day on which something held has no price has no return; the next one has that since the last day that had all.
+        """
+        since, left, growth = F(0), F(0), 1.0
         for offset in range(first, last + 1):
             self.into = self.out = F(0)
             for own, (when, ratio) in self.split.items():
@@ -124,12 +127,16 @@ class Plain:
             for kind, when, *rest in self.rows:
                 if when == offset:
                     self.post(kind, rest)
-            worth = sum(held * self.price(own, offset) for own, lots in self.lots.items() for held, _ in lots)
+            held = {own: sum(units for units, _ in lots) for own, lots in self.lots.items()}
+            prices = {own: self.price(own, offset) for own, units in held.items() if units}
+            worth = sum(held[own] * price for own, price in prices.items() if price is not None)
             total = self.cash + worth
-            if before + self.into > 0:
-                growth *= max(float((total + self.out) / (before + self.into)), 0.0)
+            since, left = since + self.into, left + self.out
+            if None not in prices.values():
+                if since > 0:
+                    growth *= max(float((total + left) / since), 0.0)
+                since, left = total, F(0)
             yield offset, total, self.cash, worth, self.into, self.out, growth
-            before = total
 
 
 def both(rows, split, prices):

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from portfolio.domain import ratios
 from portfolio.domain.drawdown import deepest
 from portfolio.domain.performance import Point, as_ratio, growth_of, measure
-from portfolio.domain.returns import annualized, linked, money_weighted
+from portfolio.domain.returns import annualized, linked
+from portfolio.domain.xirr import money_weighted
 from tests.portfolio.fixtures import published
 
 D = Decimal

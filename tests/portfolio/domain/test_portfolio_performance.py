@@ -15,8 +15,8 @@ from portfolio.domain import ratios
 from portfolio.domain.bridge import Daily, bridge_of
 from portfolio.domain.entries import Listing
 from portfolio.domain.performance import Point, measure
-from portfolio.domain.returns import money_weighted
 from portfolio.domain.trades import Trade, statistics_of
+from portfolio.domain.xirr import money_weighted
 from tests.portfolio.domain.values import SHARE, derived, entry, folded
 from tests.portfolio.fixtures import published
 
@@ -56,7 +56,7 @@ def unit_trade(row):
 
 def measured(figures, start, end):
     """Return the performance after one day, up to another."""
-    points = [Point(day.day, day.total_value, day.net_flow, day.twr_index, day.priced) for day in figures]
+    points = [Point(day.day, day.total_value, day.net_flow, day.twr_index, day.priced, day.complete) for day in figures]
     opening = [point for point in points if point.date.isoformat() <= start]
     return measure(
         [point for point in points if start < point.date.isoformat() <= end],
@@ -240,7 +240,10 @@ class TestSecurities:
         assert rate == pytest.approx(float(expected["irr"]), abs=1e-8)
 
     def test_a_first_price_is_not_carried_backward(self):
-        """Theirs takes the earliest quote for the days before it; ours knows no price then, and says so."""
+        """Theirs takes the earliest quote for the days before it; ours knows no price then, and links the index over them.
+
+        So the depth of the fall is that from what was put in; of theirs, which begins with the first quote, it is that since.
+        """
         case = case_of("scenario_missing_historical_quotes")
         file, expected = case["input"]["portfolio_file"], case["expected"]
         (row,) = file["portfolios"][0]["transactions"]
@@ -255,8 +258,12 @@ class TestSecurities:
         assert position.unrealized_gain == last.total_gain == D(expected["gain"])
         assert found.missing[SHARE] == (date(2014, 1, 2), date(2014, 12, 3))
         assert float(last.total_gain / cost) == pytest.approx(float(expected["gain_pct"]), abs=1e-12)
-        rate = money_weighted([(date(2014, 1, 2), -cost), (date(2014, 12, 4), last.total_value)]).rate
-        assert rate == pytest.approx(float(expected["irr"]), abs=1e-4)
+        whole = measured(found.figures, *case["input"]["period"])
+        assert float(whole.twr) == pytest.approx(float(expected["gain_pct"]), abs=1e-12)
+        assert float(whole.twr) == pytest.approx(float(expected["ttwror"]), abs=1e-4)
+        assert float(whole.xirr) == pytest.approx(float(expected["irr"]), abs=1e-4)
+        since = measured(found.figures, "2014-12-03", "2014-12-04")
+        assert float(-since.max_drawdown) == pytest.approx(float(expected["max_drawdown"]), abs=1e-12)
 
     def test_lots_bought_with_two_currencies(self):
         case = case_of("scenario_currency_sample_fifo_forex")

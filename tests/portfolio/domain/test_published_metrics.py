@@ -14,8 +14,9 @@ import pytest
 from portfolio.domain import ratios, relative
 from portfolio.domain.drawdown import deepest
 from portfolio.domain.performance import Point, measure
-from portfolio.domain.returns import annualized, money_weighted
+from portfolio.domain.returns import annualized
 from portfolio.domain.rolling import rolled
+from portfolio.domain.xirr import money_weighted
 from tests.portfolio.domain.values import SHARE, derived, entry, folded
 from tests.portfolio.fixtures import published
 

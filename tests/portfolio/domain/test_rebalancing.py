@@ -102,6 +102,11 @@ class TestTrades:
         plan = Plan(Basis.TAXONOMY, {"Europe": D(1)}, {"a": {"Europe": D(1)}})
         assert quantities(plan, account(20, asset("a"), asset("b", "8"))) == {"a": "2"}
 
+    def test_say_what_is_not_traded_any_more(self):
+        gone = asset("a")._replace(traded=False)
+        found = propose(by_instrument(a="0.5", b="0.5"), account(100, gone, asset("b")), Wishes())
+        assert ([(trade.asset.key, trade.quantity) for trade in found.trades], found.unfilled) == ([("b", 5)], {"a": D(50)})
+
     def test_buy_back_a_short_position(self):
         assert quantities(by_instrument(a="0.5"), account(200, asset("a", "-5"), asset("b", "5"))) == {"b": "-5", "a": "15"}
 
@@ -205,6 +210,26 @@ class TestLaws:
         ]
         again = propose(plan, Account(held.total, found.cash, after), Wishes(whole_shares=False, minimum_trade=D("0.01")))
         assert [trade for trade in again.trades if abs(trade.value) > 1] == []
+
+    @given(worlds(Basis.INSTRUMENT), st.booleans())
+    def test_what_is_left_is_less_than_a_unit_of_each(self, world, whole):
+        plan, held = world
+        assume(held.total > 0 and held.cash >= 0 and all(one.held.quantity >= 0 for one in held.assets))
+        weights = {key: weight for key, weight in plan.weights.items() if key in {one.key for one in held.assets}}
+        found = propose(Plan(plan.basis, weights), held, Wishes(whole_shares=whole))
+        lots = sum((one.base(D(1)) + D("0.01") for one in held.assets), D(0))
+        assert found.after.off <= lots
+        if not whole:
+            assert found.after.off <= D("0.01") + lots / 10**6
+
+    @given(worlds(), wishes, st.integers(0, 5))
+    def test_what_is_not_traded_any_more_stays_as_it_is(self, world, wished, place):
+        plan, held = world
+        assume(held.total + wished.new_cash > 0)
+        assets = [one._replace(traded=number != place) for number, one in enumerate(held.assets)]
+        found = propose(plan, Account(held.total, held.cash, assets), wished)
+        assert all(trade.asset.traded for trade in found.trades)
+        assert found.after.off <= found.before.off
 
 
 class TestDrift:

@@ -48,6 +48,7 @@ class TestArrivals:
             [{**LOTS[0], "cost": "x"}, LOTS[1]],
             [{**LOTS[0], "opened_at": "yesterday"}, LOTS[1]],
             [{**LOTS[0], "opened_at": "2021-05-01T10:00:00"}, LOTS[1]],
+            [{**LOTS[0], "opened_at": "2099-05-01T10:00:00Z"}, LOTS[1]],
             [{**LOTS[0], "tacked_days": -1}, LOTS[1]],
             [7, LOTS[1]],
         ],

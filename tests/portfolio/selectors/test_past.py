@@ -115,6 +115,20 @@ class TestPast:
         assert isinstance(figures_of(busy, known_at=NOW), PastFigures)
 
 
+def test_lots_chosen_later_count_on_the_day_of_the_sale(alice):
+    account, share = make_account(owner=alice, cost_basis_method="SPECIFIC"), make_instrument()
+    post(account, "BUY", instrument=share, quantity="1", price="10", occurred_at=at("2024-01-02"))
+    chosen = post(account, "BUY", instrument=share, quantity="1", price="20", occurred_at=at("2024-01-03"))
+    sale = post(account, "SELL", instrument=share, quantity="-1", price="30", occurred_at=at("2024-01-04"))
+    before = datetime.now(UTC)
+    data = {"closes": {"sequence": sale.sequence, "lots": [{"sequence": chosen.sequence}]}}
+    post(account, "NOTE", notes="the second", data=data, occurred_at=at("2024-01-09"))
+    with acting_as(alice.pk):
+        for past, gain in (({"as_of": date(2024, 1, 5)}, 10), ({"as_of": date(2024, 1, 5), "known_at": before}, 20)):
+            (closure,) = PastFigures(account, **past).closures()
+            assert closure.gain == gain
+
+
 def test_a_past_too_large_to_be_derived_is_refused_by_name(alice):
     account, share = make_account(owner=alice), make_instrument()
     post(account, "TRANSFER_IN", instrument=share, quantity="999999999999", data={"cost": "1"}, occurred_at=at("2024-01-02"))

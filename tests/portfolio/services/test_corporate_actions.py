@@ -152,6 +152,15 @@ class TestApply:
         apply(holder, act(stock, "SPIN_OFF", ratio="0.2", other=child))
         assert holds(holder)[child] == (3, 90)  # 6 of 30 a unit
 
+    def test_a_spin_off_by_prices_in_pence_and_pounds(self, alice):
+        parent, child = make_instrument(currency="GBX"), make_instrument(currency="GBP")
+        bars(parent, {"2024-01-02": 3000, "2024-06-03": 2400})
+        bars(child, {"2024-06-04": 30})
+        holder = make_account(owner=alice, base_currency="GBP")
+        post(holder, "BUY", instrument=parent, quantity="15", price="3000", currency="GBX", occurred_at=at("2024-01-02"))
+        apply(holder, act(parent, "SPIN_OFF", ratio="0.2", other=child))
+        assert holds(holder)[child] == (3, 90)
+
     def test_a_spin_off_without_prices_asks(self, holder, stock):
         child = make_instrument()
         action = act(stock, "SPIN_OFF", ratio="0.2", other=child)

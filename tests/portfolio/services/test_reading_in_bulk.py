@@ -82,6 +82,25 @@ class TestReadingInBulk:
         catch_up(account_id=account.pk, at=NOW)
         assert tables(account) == in_bulk
 
+    def test_reads_entries_with_remarks_and_leaves_those_with_rates_of_their_own(self, account):
+        shares = market()
+        trade(account, shares, random.Random(9), 40)
+        when = FIRST + timedelta(days=20)
+        post(account, "BUY", instrument=shares[0], quantity="3", price="20", data={"row": 7, "import": "a"}, occurred_at=when)
+        assert columns_of(account_id=account.pk, using=SYSTEM) is not None
+        catch_up(account_id=account.pk, at=NOW)
+        in_bulk = tables(account)
+        post(account, "NOTE", occurred_at=FIRST, notes="Nothing happened.")
+        forget(account_id=account.pk)
+        catch_up(account_id=account.pk, at=NOW)
+        assert tables(account) == in_bulk
+
+    def test_leaves_an_entry_with_a_rate_of_its_own_to_be_posted_by_itself(self, account):
+        foreign = market()[2].currency
+        data = {"fx_rate": "1.5"}
+        post(account, "DEPOSIT", cash="5", currency=foreign, data=data, occurred_at=FIRST)
+        assert columns_of(account_id=account.pk, using=SYSTEM) is None
+
     def test_posts_a_late_entry_in_its_place(self, account):
         shares = market()
         trade(account, shares, random.Random(7), 80)
