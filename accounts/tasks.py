@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from accounts.services import idempotency, jobs, prices
+from accounts.services import idempotency, import_posting, jobs, prices
 
 log = logging.getLogger(__name__)
 ANSWERS_KEPT = timedelta(days=30)
@@ -42,3 +42,16 @@ def run_refreshes(*, run_ids: list[str], **_later: object) -> None:
 def forget_old_answers(**_later: object) -> None:
     """Delete the answers that were kept for retries long enough."""
     idempotency.forget_old_keys(before=timezone.now() - ANSWERS_KEPT)
+
+
+@shared_task(ignore_result=True)
+def post_import(*, batch_id: str, **_later: object) -> None:
+    """Post a file that waits for it."""
+    import_posting.work_on(batch_id=UUID(batch_id), clock=timezone.now)
+
+
+@shared_task(ignore_result=True)
+def post_due_imports(**_later: object) -> None:
+    """Find the files that wait, or whose worker is gone, and wake a worker for each."""
+    for batch_id in import_posting.due_imports(at=timezone.now()):
+        post_import.delay(batch_id=str(batch_id))

@@ -5,9 +5,12 @@ Every module here that has a READER is a format: who adds one adds a file, and i
 
 import importlib
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from accounts.adapters.base import NotReadable, StatementFile, StatementReader
+from accounts.adapters.mapped import MappedTable
 
 AUTO = "auto"
 SURE, CLEAR, POSSIBLE = 0.8, 0.3, 0.3
@@ -43,11 +46,15 @@ def detect(file: StatementFile) -> Detection:
     return Detection(likely[0][0] if likely[0][1] - second >= CLEAR else None, candidates)
 
 
-def reader_for(name: str, file: StatementFile) -> StatementReader:
+def reader_for(name: str, file: StatementFile, mapping: Mapping[str, Any] | None = None) -> StatementReader:
     """Return the reader of a format, or with "auto" the one whose format the file is in without a doubt.
+
+    With a mapping it is any table, whose columns that explains.
 
     :raises NotReadable: if there is none, or if several come into question
     """
+    if mapping is not None:
+        return MappedTable(mapping)
     known = ", ".join(reader.name for reader in READERS)
     if name != AUTO:
         for reader in READERS:

@@ -4,7 +4,8 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from accounts.api.accounts import AccountViewSet
-from accounts.api.imports import ExportViewSet, ImportViewSet
+from accounts.api.exports import ExportViewSet
+from accounts.api.imports import ImportViewSet
 from accounts.api.jobs import JobRunViewSet, JobViewSet
 from accounts.api.ledger import LedgerViewSet
 from accounts.api.memberships import InvitationViewSet, MembershipViewSet

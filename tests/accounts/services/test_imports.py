@@ -187,7 +187,7 @@ class TestFile:
             bring_in(account, content, form=form)
 
     def test_that_is_too_long_posts_nothing(self, account, rows, monkeypatch):
-        monkeypatch.setattr("accounts.services.imports.MAX_LINES", 3)
+        monkeypatch.setattr("accounts.services.import_run.MAX_LINES", 3)
         with pytest.raises(ValidationError, match="more than 3 lines"):
             bring_in(account, log_of(*rows))
         assert entries(account) == []
@@ -310,7 +310,9 @@ TEXT = st.text(
     max_size=20,
 )
 UNSEEN = (" =", "\u200b-", "\u00a0'@", " '=", "\u2060\uff1d")
-RISKY = st.builds(str.__add__, st.sampled_from(["", "=", "+", "-", "@", "\t", "\n", "'", "''=", '"', ",", "-5", "'-5", *UNSEEN]), TEXT)
+RISKY = st.builds(
+    str.__add__, st.sampled_from(["", "=", "+", "-", "@", "\t", "\n", "'", "''=", '"', ",", "-5", "'-5", *UNSEEN]), TEXT
+)
 NAMES = st.sampled_from(
     ["price", "shares", "amount", "data", "ledger", "action", "ticker", "gross", "event_type", "reason_json", "note", ""]
 )
