@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from accounts.api.accounts import AccountViewSet
 from accounts.api.exports import ExportViewSet
+from accounts.api.import_templates import InspectView, TemplateViewSet
 from accounts.api.imports import ImportViewSet
 from accounts.api.jobs import JobRunViewSet, JobViewSet
 from accounts.api.ledger import LedgerViewSet
@@ -23,6 +24,7 @@ router.register("tokens", TokenViewSet, "token")
 router.register("invitations", InvitationViewSet, "invitation")
 router.register("watchlists", WatchlistViewSet, "watchlist")
 router.register("notifications", NotificationViewSet, "notification")
+router.register("import-templates", TemplateViewSet, "import-template")
 router.register("accounts", AccountViewSet, "account")
 router.register("accounts/<uuid:account_id>/entries", LedgerViewSet, "entry")
 router.register("accounts/<uuid:account_id>/imports", ImportViewSet, "import")
@@ -37,6 +39,7 @@ router.register("accounts/<uuid:account_id>/policies", PolicyViewSet, "policy")
 urlpatterns = [
     path("auth/token/", LoginView.as_view(), name="login"),
     path("accounts/<uuid:account_id>/export/", ExportViewSet.as_view({"get": "retrieve"}), name="export"),
+    path("import-guess/", InspectView.as_view(), name="import-guess"),
     path("me/", MeView.as_view(), name="me"),
     *router.urls,
 ]

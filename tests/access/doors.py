@@ -64,6 +64,18 @@ DOORS: list[tuple[Any, ...]] = [
     ("import-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("import-list", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
     ("import-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("import-detail", "patch", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
+    ("import-detail", "delete", 204, 204, 403, 404, 404, 401, 403, 204, 204, 404),
+    ("import-post", "post", 202, 202, 403, 404, 404, 401, 403, 202, 202, 404),
+    ("import-undo", "post", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
+    ("import-answers", "post", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
+    ("import-refused", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("import-guess", "post", 200, 200, 200, 200, 200, 401, 403, 200, 200, 200),
+    ("import-template-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("import-template-list", "post", 201, 201, 201, 201, 201, 401, 403, 201, 201, 201),
+    ("import-template-detail", "get", 200, 404, 404, 404, 404, 401, 200, 200, 200, 200),
+    ("import-template-detail", "patch", 200, 404, 404, 404, 404, 401, 403, 200, 200, 200),
+    ("import-template-detail", "delete", 204, 404, 404, 404, 404, 401, 403, 204, 204, 204),
     ("export", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("taxonomy-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("taxonomy-list", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
@@ -162,6 +174,8 @@ DOORS: list[tuple[Any, ...]] = [
 
 kinds = cycle(["POSITION", "CURRENCY", "FEES"])  # there is one policy of a kind
 LOG = b'event_id,timestamp,event_type,data_json\n1,2020-01-02 12:00Z,DEPOSIT,"{""amount"": 5}"\n'
+TABLE = b"Date,Amount\n2020-01-02,5\n"
+MAPPING = {"columns": {"date": "Date", "amount": "Amount"}}
 DEPOSIT = {"kind": "DEPOSIT", "occurred_at": "2020-01-02T12:00:00Z", "cash": "5"}
 
 # what is sent, where a route wants something
@@ -208,6 +222,11 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
     ("policy-detail", "patch"): lambda world: {"threshold": "0.8"},
     ("rebalance", "post"): lambda world: {},
     ("import-list", "post"): lambda world: {"file": SimpleUploadedFile("log.csv", LOG)},
+    ("import-detail", "patch"): lambda world: {"time_zone": "Europe/Paris"},
+    ("import-answers", "post"): lambda world: {"answers": []},
+    ("import-guess", "post"): lambda world: {"file": SimpleUploadedFile("any.csv", TABLE)},
+    ("import-template-list", "post"): lambda world: {"name": world.new_symbol(), "mapping": MAPPING},
+    ("import-template-detail", "patch"): lambda world: {"name": world.new_symbol()},
     ("instrument-list", "post"): lambda world: {
         "symbol": world.new_symbol(),
         "exchange": "XTST",
@@ -271,7 +290,12 @@ OBJECTS: dict[str, Callable[[World], dict[str, Any]]] = {
     "transfer-reverse": lambda world: {"group": world.transfer},
     "action-proposal-apply": lambda world: {"pk": world.corporate_action.pk},
     "action-proposal-dismiss": lambda world: {"pk": world.corporate_action.pk},
-    "import-detail": lambda world: {"pk": world.batch.pk},
+    "import-detail": lambda world: {"pk": world.kept_import.pk},
+    "import-post": lambda world: {"pk": world.kept_import.pk},
+    "import-answers": lambda world: {"pk": world.kept_import.pk},
+    "import-undo": lambda world: {"pk": world.posted_import.pk},
+    "import-refused": lambda world: {"pk": world.batch.pk},
+    "import-template-detail": lambda world: {"pk": world.import_template.pk},
     "taxonomy-detail": lambda world: {"pk": world.taxonomy.pk},
     "classification-detail": lambda world: {"pk": world.classification.pk},
     "target-detail": lambda world: {"pk": world.allocation.pk},

@@ -12,6 +12,7 @@ from accounts.domain.roles import Role
 from accounts.models import (
     Classification,
     ImportBatch,
+    ImportTemplate,
     JobRun,
     Policy,
     PolicyKind,
@@ -95,6 +96,9 @@ GROW: dict[str, Callable[[World, int], object]] = {
     "notification-list": lambda world, n: acting(world, lambda: notify(user=world.alice, title=f"{n}", at=NOW)),
     "job-run-list": lambda world, n: JobRun.objects.using("system").create(
         account_id=world.account.pk, job_id=world.job.pk, due_at=NOW + timedelta(days=n + 1), leased_until=NOW
+    ),
+    "import-template-list": lambda world, n: acting(
+        world, lambda: ImportTemplate.objects.create(user=world.alice, name=f"More {n}", created_at=NOW)
     ),
     "import-list": lambda world, n: acting(world, lambda: import_file(world)),
     "entry-list": lambda world, n: post(world.account, "BUY", instrument=make_instrument(), quantity="1", price="1"),

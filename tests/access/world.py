@@ -1,5 +1,6 @@
 """A small world with a row in every table: who may see what is tried in it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -10,6 +11,7 @@ from accounts.models import (
     Account,
     Classification,
     ImportBatch,
+    ImportTemplate,
     Job,
     JobRun,
     LedgerEntry,
@@ -24,6 +26,8 @@ from accounts.models import (
 from accounts.models.tenancy import acting_as
 from accounts.services.accounts import AccountClosed, open_account
 from accounts.services.idempotency import claim_key
+from accounts.services.import_templates import save_template
+from accounts.services.imports import ReadOptions, import_file, preview_file
 from accounts.services.memberships import invite_member
 from accounts.services.notifications import notify
 from accounts.services.tokens import issue_token
@@ -82,6 +86,29 @@ class World:
                 actor=self.alice,
                 created_at=NOW,
             )
+
+    @cached_property
+    def kept_import(self) -> ImportBatch:
+        """A file that waits to be posted."""
+        return self._file(preview_file, options=ReadOptions())
+
+    @cached_property
+    def posted_import(self) -> ImportBatch:
+        """A file that was posted."""
+        return self._file(import_file)
+
+    @cached_property
+    def import_template(self) -> ImportTemplate:
+        """A mapping that Alice keeps."""
+        mapping = {"columns": {"date": "Date", "amount": "Amount"}}
+        with acting_as(self.alice.pk):
+            return save_template(user=self.alice, name="Mine", mapping=mapping, headings=["Date", "Amount"], at=NOW)
+
+    def _file(self, read: Callable[..., ImportBatch], **options: object) -> ImportBatch:
+        """Read a file of one deposit in."""
+        log = b'event_id,timestamp,event_type,data_json\nw,2020-01-02 12:00Z,DEPOSIT,"{""amount"": 5}"\n'
+        with acting_as(self.alice.pk):
+            return read(account=self.account, actor=self.alice, file_name="w.csv", content=log, at=NOW, **options)
 
     def make_plans(self) -> None:
         """Give the account targets, a taxonomy and bounds."""
