@@ -69,7 +69,7 @@ def guess(file: StatementFile) -> Guess:
 
 
 def _fit(rows: Sequence[Record]) -> tuple[int, int]:
-    """Return how well a delimiter takes rows apart: how many have the number of cells that comes most often, times that number."""
+    """Return how well a delimiter takes rows apart: how many columns are known then, and how many cells rows alike have."""
     counts = Counter(len(row.cells) for row in rows if len(row.cells) > 1)
     if not counts:
         return (0, 0)
@@ -159,10 +159,8 @@ def _tail(file: StatementFile, delimiter: str, headings: Sequence[str]) -> int:
         last = [*last[-MOST_TAIL:], record]
     date = _columns(headings).get("date")
     at = headings.index(date) if date else 0
-    number = 0
-    for record in reversed(last):
+    for number, record in enumerate(reversed(last)):
         cell = record.cells[at].strip() if at < len(record.cells) else ""
         if any(_is_day(cell, order) for order in (ISO, US, DAY_FIRST)):
             return number
-        number += 1
     return 0

@@ -120,7 +120,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountSco
         form.is_valid(raise_exception=True)
         names = {"format": "form"}
         changes = {names.get(name, name): value for name, value in form.validated_data.items()}
-        batch = change_preview(batch=self.get_object(), changes=changes, at=timezone.now())
+        batch = change_preview(batch=self.get_object(), changes=changes, actor=caller(request), at=timezone.now())
         return Response(self.get_serializer(batch).data)
 
     def destroy(self, request: Request, account_id: str, pk: str) -> Response:
@@ -132,7 +132,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountSco
     @action(detail=True, methods=["post"], url_path="post", url_name="post")
     def post_kept(self, request: Request, account_id: str, pk: str) -> Response:
         """Have a kept file posted; `progress` says how far it is."""
-        return self._wake(start_posting(batch=self.get_object()))
+        return self._wake(start_posting(batch=self.get_object(), actor=caller(request)))
 
     @extend_schema(request=UndoSerializer, responses=ImportSerializer)
     @action(detail=True, methods=["post"])

@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F, Q
 
-from accounts.models import ImportBatch, ImportStatus, Level
+from accounts.models import ImportBatch, ImportStatus, Level, User
 from accounts.models.tenancy import acting_as
 from accounts.services.accounts import refuse_closed
 from accounts.services.imports import content_of, fill, keep, open_file, read, refusals_by_field
@@ -38,19 +38,20 @@ class Overtaken(Exception):
 
 
 @transaction.atomic
-def start_posting(*, batch: ImportBatch) -> ImportBatch:
-    """Have a file that was kept posted by the next worker.
+def start_posting(*, batch: ImportBatch, actor: User) -> ImportBatch:
+    """Have a file that was kept posted by the next worker, as the one who says so.
 
     :raises NotToBePosted: if it is done, undone, or being posted
     :raises FileGone: if its file is not kept any more
     """
     refuse_closed(batch.account)
-    batch = ImportBatch.objects.select_for_update().get(pk=batch.pk)
+    batch = ImportBatch.objects.select_for_update(of=("self",)).select_related("account").get(pk=batch.pk)
+    batch.actor = actor
     if batch.status not in TO_START:
         raise NotToBePosted(f"The import is {batch.get_status_display().lower()}.", code="not_to_be_posted")
     content_of(batch)
     batch.status, batch.attempts, batch.leased_until, batch.progress = ImportStatus.WAITING, 0, None, 0
-    batch.save(update_fields=["status", "attempts", "leased_until", "progress"])
+    batch.save(update_fields=["actor", "status", "attempts", "leased_until", "progress"])
     return batch
 
 

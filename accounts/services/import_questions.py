@@ -51,8 +51,8 @@ def answer_questions(*, batch: ImportBatch, answers: Sequence[Answer], actor: Us
             user=actor, source=batch.format, identity=question.identity, defaults={"instrument": question.instrument}
         )
     if batch.status == ImportStatus.PREVIEWED:
-        return preview_again(batch=batch, at=at)
-    return start_posting(batch=batch)
+        return preview_again(batch=batch, actor=actor, at=at)
+    return start_posting(batch=batch, actor=actor)
 
 
 def _created(batch: ImportBatch, question: ImportQuestion, actor: User) -> Instrument:

@@ -31,7 +31,7 @@ def undo_import(*, batch: ImportBatch, actor: User, at: datetime, explanation: s
     :raises AccountClosed: if the account is closed
     """
     refuse_closed(batch.account)
-    batch = ImportBatch.objects.select_for_update().select_related("account").get(pk=batch.pk)
+    batch = ImportBatch.objects.select_for_update(of=("self",)).select_related("account").get(pk=batch.pk)
     if batch.status == ImportStatus.UNDONE:
         raise NotUndoable("The import was undone before.", code="already_undone")
     if batch.status not in DONE or not batch.spans:

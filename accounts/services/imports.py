@@ -151,7 +151,7 @@ class NotAPreview(ValidationError):
 
 
 @transaction.atomic
-def change_preview(*, batch: ImportBatch, changes: Mapping[str, Any], at: datetime) -> ImportBatch:
+def change_preview(*, batch: ImportBatch, changes: Mapping[str, Any], actor: User, at: datetime) -> ImportBatch:
     """Read a kept file in another way, and say what would become of its lines then.
 
     :raises NotAPreview: if it was posted
@@ -159,7 +159,7 @@ def change_preview(*, batch: ImportBatch, changes: Mapping[str, Any], at: dateti
     """
     batch = _preview_of(batch)
     batch.options = batch.options | dict(changes)
-    return preview_again(batch=batch, at=at)
+    return preview_again(batch=batch, actor=actor, at=at)
 
 
 @transaction.atomic
@@ -182,9 +182,9 @@ def _preview_of(batch: ImportBatch) -> ImportBatch:
     return batch
 
 
-def preview_again(*, batch: ImportBatch, at: datetime) -> ImportBatch:
+def preview_again(*, batch: ImportBatch, actor: User, at: datetime) -> ImportBatch:
     """Look at a kept file once more, after answers or changed options."""
-    content = content_of(batch)
+    content, batch.actor = content_of(batch), actor
     with refusals_by_field():
         reading = open_file(batch, content, at)
         with transaction.atomic():

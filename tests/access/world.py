@@ -1,6 +1,5 @@
 """A small world with a row in every table: who may see what is tried in it."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -11,7 +10,6 @@ from accounts.models import (
     Account,
     Classification,
     ImportBatch,
-    ImportTemplate,
     Job,
     JobRun,
     LedgerEntry,
@@ -59,6 +57,7 @@ class World:
         later = {"occurred_at": day("2020-01-03") + timedelta(hours=15)}
         self.sell = post(self.account, "SELL", instrument=self.instrument, quantity="-4", price="11", **later)
         self.fill_mailbox()
+        self.read_files()
         self.run_a_job()
         self.make_plans()
         self.alert = Alert.objects.using("system").create(
@@ -87,28 +86,17 @@ class World:
                 created_at=NOW,
             )
 
-    @cached_property
-    def kept_import(self) -> ImportBatch:
-        """A file that waits to be posted."""
-        return self._file(preview_file, options=ReadOptions())
-
-    @cached_property
-    def posted_import(self) -> ImportBatch:
-        """A file that was posted."""
-        return self._file(import_file)
-
-    @cached_property
-    def import_template(self) -> ImportTemplate:
-        """A mapping that Alice keeps."""
+    def read_files(self) -> None:
+        """Have a file wait to be posted, another one posted, and a mapping kept."""
         mapping = {"columns": {"date": "Date", "amount": "Amount"}}
+        log = b'event_id,timestamp,event_type,data_json\nw{n},2020-01-02 12:00Z,DEPOSIT,"{""amount"": 5}"\n'
         with acting_as(self.alice.pk):
-            return save_template(user=self.alice, name="Mine", mapping=mapping, headings=["Date", "Amount"], at=NOW)
-
-    def _file(self, read: Callable[..., ImportBatch], **options: object) -> ImportBatch:
-        """Read a file of one deposit in."""
-        log = b'event_id,timestamp,event_type,data_json\nw,2020-01-02 12:00Z,DEPOSIT,"{""amount"": 5}"\n'
-        with acting_as(self.alice.pk):
-            return read(account=self.account, actor=self.alice, file_name="w.csv", content=log, at=NOW, **options)
+            file = {"account": self.account, "actor": self.alice, "file_name": "w.csv", "at": NOW}
+            self.kept_import = preview_file(**file, content=log, options=ReadOptions())
+            self.posted_import = import_file(**file, content=log)
+            self.import_template = save_template(
+                user=self.alice, name="Mine", mapping=mapping, headings=["Date", "Amount"], at=NOW
+            )
 
     def make_plans(self) -> None:
         """Give the account targets, a taxonomy and bounds."""

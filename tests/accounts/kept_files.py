@@ -43,7 +43,7 @@ def keep(account: Account, content: bytes, **options) -> ImportBatch:
 def begin(batch: ImportBatch) -> ImportBatch:
     """Let a kept file wait for a worker."""
     with acting_as(batch.actor_id):
-        return start_posting(batch=batch)
+        return start_posting(batch=batch, actor=batch.actor)
 
 
 def work(batch: ImportBatch, clock=lambda: NOW) -> ImportBatch:

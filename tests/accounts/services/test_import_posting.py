@@ -52,7 +52,7 @@ class TestPreview:
     def test_is_thrown_away_or_posted_once(self, account):
         batch = begin(keep(account, schwab(*deposits(1))))
         with acting_as(account.owner_id), pytest.raises(NotToBePosted):
-            start_posting(batch=batch)
+            start_posting(batch=batch, actor=batch.actor)
 
 
 class TestPosting:
