@@ -94,7 +94,7 @@ def _headings_at(sample: Sequence[Record]) -> int:
 
 def _columns(headings: Sequence[str]) -> dict[str, str]:
     """Return the columns whose headings are known: field by field, each heading once."""
-    by_key = {}
+    by_key: dict[str, str] = {}
     for heading in headings:
         by_key.setdefault(key(heading), heading.strip())
     found: dict[str, str] = {}

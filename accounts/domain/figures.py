@@ -37,8 +37,8 @@ def figure(text: str, name: str, style: Style = Style.POINT) -> Decimal | None:
 
     :raises LineRefused: if it is no number
 
-    >>> figure("-$1,574.04", "Amount"), figure("($462.50)", "Amount"), figure("1.046,38", "Saldo", Style.COMMA)
-    (Decimal('-1574.04'), Decimal('-462.50'), Decimal('1046.38'))
+    >>> figure("-$1,208.15", "Amount"), figure("($421.25)", "Amount"), figure("1.046,38", "Saldo", Style.COMMA)
+    (Decimal('-1208.15'), Decimal('-421.25'), Decimal('1046.38'))
     >>> figure("12,5-", "Betrag", Style.COMMA), figure("-2.637591265E-4", "Net"), figure("", "Fee") is None
     (Decimal('-12.5'), Decimal('-0.0002637591265'), True)
     """

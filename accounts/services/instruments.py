@@ -84,7 +84,7 @@ class InstrumentNames:
         ids = {verdict.sure.id for verdict in verdicts.values() if verdict.sure} | set(said.values())
         instruments = Instrument.objects.in_bulk(ids)
         for one, verdict in verdicts.items():
-            answered = instruments.get(said.get(identity_of(one)))  # type: ignore[arg-type]
+            answered = instruments.get(said.get(identity_of(one)))
             if one.contract:
                 named = [other for other in candidates[one] if other.symbol == one.contract.symbol]
                 self.meant[one] = answered or (Instrument.objects.get(pk=named[0].id) if named else None)

@@ -79,23 +79,23 @@ class TestDegiro:
         assert [draft.kind for draft in drafts(degiro((about, "EUR", amount, "")))] == [kind]
 
     def test_decimals_with_a_comma_and_with_a_point_in_one_file_are_both_read(self):
-        text = degiro(("Dividend", "EUR", "1.046,38", ""), ("Dividend", "EUR", "97.93", ""))
-        assert said(text, "cash") == [("1046.38",), ("97.93",)]
+        text = degiro(("Dividend", "EUR", "1.046,38", ""), ("Dividend", "EUR", "41.17", ""))
+        assert said(text, "cash") == [("1046.38",), ("41.17",)]
 
     def test_pence_are_pounds(self):
-        (line,) = lines(degiro(("Sell 4 AVIVA@496 GBX (GB00BPQY8M80)", "GBP", "19.84", "o")))
-        assert (line.draft.price, line.draft.currency, line.hints.currency) == (Decimal("4.96"), "GBP", "GBX")
+        (line,) = lines(degiro(("Sell 4 AVIVA@560 GBX (GB00BPQY8M80)", "GBP", "22.40", "o")))
+        assert (line.draft.price, line.draft.currency, line.hints.currency) == (Decimal("5.60"), "GBP", "GBX")
 
     def test_the_legs_of_an_exchange_share_a_group_and_an_order_cut_in_two_lines_is_joined(self):
-        text = degiro(("Valuta Creditering", "USD", "33,90", "5925d76b-eb36-")) + ",,,,,,,,,,,b017\n"
-        text += degiro(("Valuta Debitering", "EUR", "-31,91", "5925d76b-eb36-b017"), heading="")
+        text = degiro(("Valuta Creditering", "USD", "22,60", "1a2b3c4d-5e6f-")) + ",,,,,,,,,,,7a8b\n"
+        text += degiro(("Valuta Debitering", "EUR", "-21,04", "1a2b3c4d-5e6f-7a8b"), heading="")
         one, other = drafts(text)
         assert one.group == other.group is not None
 
     def test_sweeps_to_its_own_bank_are_passed_over(self):
         text = degiro(
-            ("Degiro Cash Sweep Transfer", "EUR", "26,45", ""),
-            ("Overboeking van uw geldrekening bij flatexDEGIRO Bank 26,45 EUR", "EUR", "", ""),
+            ("Degiro Cash Sweep Transfer", "EUR", "31,70", ""),
+            ("Overboeking van uw geldrekening bij flatexDEGIRO Bank 31,70 EUR", "EUR", "", ""),
         )
         assert [item.code for item in items(text) if isinstance(item, Skipped)] == ["internal", "internal"]
 
@@ -224,7 +224,7 @@ class TestTradeRepublic:
         assert said(text, "kind", "cash") == [("TAX", "-4.21"), ("TAX", "4.21")]
 
     def test_coins_are_pairs_with_the_currency(self):
-        text = TR + republic("BUY", "a", asset_class="CRYPTO", symbol="BTC", shares="0.000849", price="58853.42", amount="-49.97")
+        text = TR + republic("BUY", "a", asset_class="CRYPTO", symbol="BTC", shares="0.000912", price="51206.14", amount="-46.70")
         assert lines(text)[0].instrument == "BTC/EUR:CRYPTO"
 
     def test_what_is_not_known_is_refused(self):

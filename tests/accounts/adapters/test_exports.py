@@ -29,9 +29,9 @@ def fill(identity: str, quantity: str, **changes: str) -> dict[str, str]:
 
 class TestAlpaca:
     def test_partial_fills_of_one_order_are_kept_apart_by_their_ids(self):
-        found = lines(json.dumps([fill("1::a", "1.792161878"), fill("1::b", "1")]))
+        found = lines(json.dumps([fill("1::a", "2.314159265"), fill("1::b", "1")]))
         assert [line.draft.external_id for line in found] == ["1::a", "1::b"]
-        assert sum(line.draft.quantity for line in found) == Decimal("2.792161878")
+        assert sum(line.draft.quantity for line in found) == Decimal("3.314159265")
         assert {line.draft.data["order_id"] for line in found} == {"o1"}
 
     def test_money_in_activities_is_of_its_kind(self):

@@ -35,20 +35,24 @@ class TestIds:
 
 class TestCorporateActions:
     def test_a_reverse_split_with_a_new_number_is_one_split_of_the_shares_that_were_bought(self):
-        said_ = "GCM(CA38501D2041) SPLIT 1 FOR 25 "
+        said_ = "QGC(CA0000001002) SPLIT 1 FOR 25 "
         new = action(
-            symbol="GCM", isin="CA38501D5010", quantity="480", description=said_ + "(GCM, GRAN CORP, CA38501D5010)", conid="12"
+            symbol="QGC",
+            isin="CA0000002000",
+            quantity="400",
+            description=said_ + "(QGC, INVENTED CORP, CA0000002000)",
+            conid="12",
         )
         old = action(
-            symbol="GCM.OLD", isin="CA38501D2041", quantity="-12000", description=said_ + "(GCM.OLD, GRAN CORP, CA38501D2041)"
+            symbol="QGC.OLD", isin="CA0000001002", quantity="-10000", description=said_ + "(QGC.OLD, INVENTED CORP, CA0000001002)"
         )
         for text in (flex(new, old), flex(old, new)):
             (line,) = lines(text)
-            assert (line.draft.kind, line.draft.quantity, line.draft.data["ratio"]) == ("SPLIT", -11520, "1:25")
+            assert (line.draft.kind, line.draft.quantity, line.draft.data["ratio"]) == ("SPLIT", -9600, "1:25")
             assert (line.hints.symbol, line.hints.isin, line.draft.data["renamed"]["isin"]) == (
-                "GCM",
-                "CA38501D2041",
-                "CA38501D5010",
+                "QGC",
+                "CA0000001002",
+                "CA0000002000",
             )
             assert line.draft.occurred_at.date() == date(2024, 6, 18)
 
@@ -65,10 +69,10 @@ class TestCorporateActions:
         assert drafts(text)[0].data == {"ratio": "4:1"}
 
     def test_a_tender_moves_the_units_from_one_instrument_into_the_other(self):
-        said_ = "UUU(CA91701P1053) TENDERED TO CA91701P1TN3 1 FOR 1 "
+        said_ = "QUU(CA0000003008) TENDERED TO CA0000004T07 1 FOR 1 "
         text = flex(
-            action(symbol="UUU", isin="CA91701P1053", quantity="-90", description=said_ + "(UUU, U ONE INC., CA91701P1053)"),
-            action(symbol="UUU.TEN2", isin="CA91701P1TN3", quantity="90", description=said_ + "(UUU.TEN2, TENDER, CA91701P1TN3)"),
+            action(symbol="QUU", isin="CA0000003008", quantity="-90", description=said_ + "(QUU, U ONE INC., CA0000003008)"),
+            action(symbol="QUU.TEN2", isin="CA0000004T07", quantity="90", description=said_ + "(QUU.TEN2, TENDER, CA0000004T07)"),
         )
         assert said(text, "kind", "quantity", "cash") == [("MERGER", "-90", "0"), ("MERGER", "90", "0")]
         assert len({draft.group for draft in drafts(text)}) == 1
@@ -76,23 +80,23 @@ class TestCorporateActions:
     def test_units_that_are_bought_out_for_money_are_sold(self):
         text = flex(
             action(
-                symbol="JMLP",
-                isin="US67075E1082",
-                quantity="-367",
-                proceeds="405.4249",
+                symbol="QJML",
+                isin="US0000005001",
+                quantity="-250",
+                proceeds="312.5",
                 type="TC",
-                description="JMLP(US67075E1082) MERGED(Liquidation) FOR USD 1.1047 PER SHARE (JMLP, FD, US67075E1082)",
+                description="QJML(US0000005001) MERGED(Liquidation) FOR USD 1.25 PER SHARE (QJML, FD, US0000005001)",
             )
         )
-        assert said(text, "kind", "quantity", "price", "cash") == [("SELL", "-367", "1.1047", "405.4249")]
+        assert said(text, "kind", "quantity", "price", "cash") == [("SELL", "-250", "1.25", "312.5")]
 
     def test_units_that_became_worthless_are_sold_for_nothing(self):
         gone = action(
             symbol="BUST",
-            isin="US67075E1082",
+            isin="US0000005001",
             quantity="-50",
             type="DW",
-            description="(BUST) DELISTED (BUST, BUST INC, US67075E1082)",
+            description="(BUST) DELISTED (BUST, BUST INC, US0000005001)",
         )
         assert said(flex(gone), "kind", "quantity", "price", "cash") == [("SELL", "-50", "0", "0")]
 

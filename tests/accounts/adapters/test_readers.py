@@ -22,11 +22,11 @@ from tests.accounts.statement_files import format_of
 SAMPLES = {
     "ibkr_flex_xml": flex.flex(flex.trade(), flex.cash(), flex.trade(assetCategory="CASH", symbol="EUR.USD", tradeID="9")),
     "schwab": american.schwab(
-        ("04/18/2023", "Sell", "BND", "10.065", "$73.4049", "$0.01", "$738.81"),
+        ("04/18/2023", "Sell", "BND", "12.5", "$40.1231", "$0.01", "$501.53"),
         ("04/17/2023 as of 04/15/2023", "Reverse Split", "BND", "10", "", "", ""),
         ("04/16/2023", "Journal", "BND", "10", "", "", "$5"),
     ),
-    "fidelity": american.fidelity(("12/04/2025", "1", "YOU BOUGHT A BOND (Cash)", "412003AD7", "90.67", "100", "2.00", "-92.67")),
+    "fidelity": american.fidelity(("12/04/2025", "1", "YOU BOUGHT A BOND (Cash)", "412003AD7", "88.40", "100", "2.00", "-90.40")),
     "robinhood": american.robinhood(american.TestRobinhood.BUY, ("6/10/2024", "AAPL", "Split", "SPL", "4.5S", "", "")),
     "alpaca": json.dumps(
         [exports.fill("1", "2"), {"id": "2", "activity_type": "JNLS", "date": "2024-01-02", "qty": "1", "symbol": "A"}]

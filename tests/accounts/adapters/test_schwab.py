@@ -33,7 +33,7 @@ class TestSchwab:
         assert len(found) == 2
 
     def test_lines_that_do_not_add_up_to_the_total_are_remarked(self):
-        text = schwab(("04/17/2024", "Bank Interest", "", "", "", "", "$0.03"), total="-$1,574.04")
+        text = schwab(("04/17/2024", "Bank Interest", "", "", "", "", "$0.03"), total="-$1,208.15")
         assert [item.code for item in items(text) if isinstance(item, Remark)] == ["does_not_reconcile"]
 
     def test_a_day_as_of_another_is_the_day_on_which_it_was_booked(self):
@@ -41,13 +41,13 @@ class TestSchwab:
         assert (str(draft.occurred_at.date()), draft.data["as_of"]) == ("2023-04-17", "2023-04-15")
 
     def test_negative_amounts_with_a_sign_of_dollars_are_read(self):
-        assert said(schwab(("10/18/2023", "Wire Sent", "", "", "", "", "-$1,574.04")), "kind", "cash") == [
-            ("WITHDRAWAL", "-1574.04")
+        assert said(schwab(("10/18/2023", "Wire Sent", "", "", "", "", "-$1,208.15")), "kind", "cash") == [
+            ("WITHDRAWAL", "-1208.15")
         ]
 
     def test_a_sale_may_differ_by_the_rounding_of_its_price(self):
-        text = schwab(("04/18/2023", "Sell", "BND", "10.065", "$73.4049", "$0.01", "$738.81"))
-        assert said(text, "kind", "quantity", "price", "cash", "fee") == [("SELL", "-10.065", "73.4049", "738.81", "0.01")]
+        text = schwab(("04/18/2023", "Sell", "BND", "12.5", "$40.1231", "$0.01", "$501.53"))
+        assert said(text, "kind", "quantity", "price", "cash", "fee") == [("SELL", "-12.5", "40.1231", "501.53", "0.01")]
 
     def test_figures_that_contradict_each_other_are_refused_and_the_others_go_on(self):
         text = schwab(
@@ -81,7 +81,7 @@ class TestSchwab:
     def test_a_reverse_split_is_two_rows_and_one_entry(self):
         text = schwab(
             ("06/10/2024", "Reverse Split", "TNXP", "1", "", "", ""),
-            ("06/10/2024", "Reverse Split", "890260854", "-32", "", "", ""),
+            ("06/10/2024", "Reverse Split", "123456AB1", "-32", "", "", ""),
         )
         (draft,) = drafts(text)
         assert (draft.kind, draft.quantity, draft.data["ratio"]) == ("SPLIT", -31, "1:32")
@@ -89,14 +89,14 @@ class TestSchwab:
     def test_a_merger_is_two_rows_that_share_a_group(self):
         text = schwab(
             ("07/26/2021", "Stock Merger", "LCID", "50", "", "", ""),
-            ("07/26/2021", "Stock Merger", "171439102", "-50", "", "", ""),
+            ("07/26/2021", "Stock Merger", "987654CD3", "-50", "", "", ""),
         )
         come, gone = lines(text)
-        assert (come.draft.quantity, gone.draft.quantity, gone.hints.cusip) == (50, -50, "171439102")
+        assert (come.draft.quantity, gone.draft.quantity, gone.hints.cusip) == (50, -50, "987654CD3")
         assert come.draft.group == gone.draft.group is not None
 
     def test_identical_fees_of_one_day_are_both_kept_and_known_again(self):
-        fee = ("04/21/2023", "Advisor Fee", "", "", "", "", "-$26.58")
+        fee = ("04/21/2023", "Advisor Fee", "", "", "", "", "-$17.25")
         first, second = (
             [line.draft.external_id for line in lines(schwab(*rows, title=title))]
             for rows, title in (((fee, fee), ""), ((fee, fee, fee), TITLE))
@@ -150,19 +150,19 @@ class TestFidelity:
         assert len({line.draft.external_id for line in found}) == 2
 
     def test_the_symbol_may_stand_in_brackets_in_the_action_alone(self):
-        text = fidelity(("12/03/2025", "1", "FOREIGN TAX PAID TAIWAN SEMI... (TSM) (Cash)", "", "", "0", "", "-32.93"))
+        text = fidelity(("12/03/2025", "1", "FOREIGN TAX PAID TAIWAN SEMI... (TSM) (Cash)", "", "", "0", "", "-11.20"))
         assert [(line.instrument, line.draft.kind) for line in lines(text)] == [("TSM", "TAX")]
 
     def test_bonds_are_quoted_in_percent_and_come_with_accrued_interest(self):
         text = fidelity(
-            ("12/04/2025", "1", "YOU BOUGHT HARDIN CNTY 05.5% (Cash)", "412003AD7", "90.67", "55000", "285.69", "-50151.44")
+            ("12/04/2025", "1", "YOU BOUGHT INVENTED CNTY 04.0% (Cash)", "987654AB1", "88.40", "20000", "120.45", "-17800.45")
         )
         (line,) = lines(text)
-        assert (line.hints.multiplier, line.hints.asset_class, line.hints.cusip) == (Decimal("0.01"), "BOND", "412003AD7")
+        assert (line.hints.multiplier, line.hints.asset_class, line.hints.cusip) == (Decimal("0.01"), "BOND", "987654AB1")
         assert (line.draft.price, line.draft.cash, line.draft.data["accrued_interest"]) == (
-            Decimal("90.67"),
-            Decimal("-50151.44"),
-            "285.69",
+            Decimal("88.40"),
+            Decimal("-17800.45"),
+            "120.45",
         )
         assert drafts(text)
 
@@ -213,11 +213,11 @@ def robinhood(*rows: tuple[str, ...]) -> str:
 
 
 class TestRobinhood:
-    BUY = ("1/16/2024", "AAPL", "Apple\nCUSIP: 037833100", "Buy", "2.5", "$185.00", "($462.50)")
+    BUY = ("1/16/2024", "AAPL", "Apple\nCUSIP: 037833100", "Buy", "2.5", "$168.50", "($421.25)")
 
     def test_a_description_of_several_lines_is_one_row_and_tells_the_isin(self):
         (line,) = lines(robinhood(self.BUY))
-        assert (line.hints.cusip, line.hints.isin, line.draft.cash) == ("037833100", "US0378331005", Decimal("-462.50"))
+        assert (line.hints.cusip, line.hints.isin, line.draft.cash) == ("037833100", "US0378331005", Decimal("-421.25"))
 
     def test_a_quantity_with_an_s_is_the_units_of_a_split(self):
         text = robinhood(

@@ -16,8 +16,8 @@ class TestStatementOfABroker:
         heading = "Date,Action,Symbol,Description,Quantity,Price,Fees & Comm,Amount\n"
         rows = [
             "04/03/2024,MoneyLink Deposit,,Savings,,,,$1000.00\n",
-            "04/04/2024,Advisor Fee,,To advisor,,,,-$26.58\n",
-            "04/04/2024,Advisor Fee,,To advisor,,,,-$26.58\n",
+            "04/04/2024,Advisor Fee,,To advisor,,,,-$17.25\n",
+            "04/04/2024,Advisor Fee,,To advisor,,,,-$17.25\n",
             "04/05/2024,ADR Fee Refund,,Paid back,,,,$0.50\n",
             "04/06/2024,Moon Landing,,?,,,,$1.00\n",
         ]
@@ -27,8 +27,8 @@ class TestStatementOfABroker:
         assert (second.posted, second.known, refusals(second)) == (2, 2, [(6, "unknown_action")])
         assert [(entry.kind, str(entry.cash.normalize())) for entry in entries(account)] == [
             ("DEPOSIT", "1E+3"),
-            ("FEE", "-26.58"),
-            ("FEE", "-26.58"),
+            ("FEE", "-17.25"),
+            ("FEE", "-17.25"),
             ("FEE", "0.5"),
         ]
 
