@@ -172,7 +172,7 @@ class AnswerSerializer(StrictSerializer):
 
     question = serializers.UUIDField()
     instrument = InstrumentField(required=False)
-    create = serializers.BooleanField(default=False)
+    create = serializers.BooleanField(default=False)  # type: ignore[assignment]  # a field of that name
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse an answer that says neither, or both."""

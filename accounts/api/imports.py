@@ -63,7 +63,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountSco
 
     def get_parsers(self) -> list[Any]:
         """Return what bodies may be: a form where a file is sent, JSON elsewhere."""
-        if self.action_map.get((self.request.method or "").lower()) == "create":  # type: ignore[attr-defined]
+        if self.action_map.get((self.request.method or "").lower()) == "create":
             return [MultiPartParser()]
         return [JSONParser()]
 

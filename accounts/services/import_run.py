@@ -292,7 +292,7 @@ class Run:
         known = LedgerEntry.objects.filter(account=self.account, external_id="").in_bulk(ids) if ids else {}
         left = []
         for ready in pending:
-            entry = known.get(own_id_of(ready.draft.external_id)) if known else None  # type: ignore[arg-type]
+            entry = known.get(own_id_of(ready.draft.external_id)) if known else None
             if entry is None or entry.source != ready.draft.source:
                 left.append(ready)
             elif unlike := ledger.differences(entry, ready.draft):
