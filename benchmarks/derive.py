@@ -19,19 +19,19 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import adbc_driver_postgresql.dbapi as adbc
 import numpy as np
 import psycopg
 import pyxirr
 from django.db import connections
 from numpy.typing import NDArray
+from psycopg.conninfo import make_conninfo
 
 from accounts.domain.ledger import EntryDraft, EntryKind
-from accounts.domain.roles import Role
-from accounts.models import Account, LedgerEntry, Membership, User
-from accounts.models.tenancy import acting_as
+from accounts.models import Account
 from benchmarks.harness import Harness
+from benchmarks.making.account import NOW, make_account, make_instruments, post, store_bars, store_day
 from benchmarks.peers import portfolio as peers
-from marketdata.models import Instrument
 from portfolio.domain.book import Book
 from portfolio.domain.daily import analyze
 from portfolio.domain.derivation import derive
@@ -48,44 +48,35 @@ TRADES, DEPOSITS, INSTRUMENTS, DAYS = 9_880, 120, 100, 2520
 QUICK_SHARE = 10
 BATCH = 1000
 FIRST = date(2014, 1, 1)
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SYSTEM = "system"
+ENTRIES = """
+    SELECT sequence, kind, occurred_at, instrument_id, quantity::float8, cash::float8, currency, fee::float8, tax::float8
+    FROM accounts_ledgerentry WHERE account_id = '{account}' ORDER BY sequence
+"""
+CLOSES = """
+    SELECT instrument_id, timestamp, close::float8 FROM marketdata_bar
+    WHERE instrument_id IN ('{ids}') AND timeframe = '1d' ORDER BY 1, 2
+"""
 YEAR = 252
 
 
 def run(harness: Harness) -> None:
     """Measure the derivation in memory, from the database, with one entry more and with nothing new."""
     world = make_world(TRADES // QUICK_SHARE if harness.quick else TRADES)
-    kernel = world.kernel()
     other = world.with_special_ones()
-    measured = harness.interleave(
-        {
-            "kernel": timed(kernel, 100),
-            "analysis": world.analysis(lots=False),
-            "analysis with lots": world.analysis(lots=True),
-            "ten times the entries": world.analysis(lots=True, times=10),
-            "analysis from the database": timed(world.analysis_from_the_database),
-            "rows": timed(world.bare_rows),
-            "objects": world.in_memory(),
-            "database": world.from_the_database(),
-            "one more": world.one_more(),
-            "a month back": world.one_more(days_back=21),
-            "a year back": world.one_more(days_back=252),
-            "five years back": world.one_more(days_back=1260),
-            "special": other.from_the_database(),
-            "nothing": timed(world.catch_up, 20),
-            "bare query": timed(world.bare_query, 100),
-        }
-    )
-    reading = [1.5 * rows + with_lots for rows, with_lots in zip(measured["rows"], measured["analysis with lots"], strict=True)]
-    measured["may be"] = reading
+    with raw_line() as line:
+        measured = harness.interleave(contestants(world, other, line))
+    for may_be, rows in (("may be", "rows"), ("may be by ADBC", "rows by ADBC")):
+        measured[may_be] = [1.5 * one + two for one, two in zip(measured[rows], measured["analysis with lots"], strict=True)]
     for case, ours, baseline, goal in (
         ("exact daily values and figures, in memory : numpy kernel", "analysis", "kernel", "<= 2"),
         ("the same with FIFO lots, every closure : numpy kernel", "analysis with lots", "kernel", "<= 7"),
         ("100,000 entries : 10,000, with FIFO lots", "ten times the entries", "analysis with lots", "<= 12"),
         ("from the database : in memory + 1.5 x psycopg", "analysis from the database", "may be", "<= 1"),
+        ("from the database : in memory + 1.5 x ADBC", "analysis from the database", "may be by ADBC", "<= 1"),
         ("entry by entry, tables to be : with FIFO lots", "objects", "analysis with lots", ">= 1"),
         ("one entry more : derived from nothing, tables written", "one more", "database", "<= 0.02"),
+        ("one entry on a new day, with prices : derived from nothing, tables written", "a new day", "database", "<= 0.02"),
         ("one entry a month back : derived from nothing, tables written", "a month back", "database", "<= 0.2"),
         ("one entry a year back : derived from nothing, tables written", "a year back", "database", "<= 0.4"),
         ("one entry five years back : derived from nothing, tables written", "five years back", "database", "<= 1"),
@@ -99,6 +90,36 @@ def run(harness: Harness) -> None:
     peak = tracemalloc.get_traced_memory()[1] / 1e6
     tracemalloc.stop()
     harness.compare("derive", "memory of 100,000 entries : 500 MB", ours=[peak], baseline=[500.0], unit="MB", goal="<= 1")
+
+
+def contestants(world: World, other: World, line: adbc.Connection) -> dict[str, Callable[[], float]]:
+    """Return what is measured in turn."""
+    return {
+        "kernel": timed(world.kernel(), 100),
+        "analysis": world.analysis(lots=False),
+        "analysis with lots": world.analysis(lots=True),
+        "ten times the entries": world.analysis(lots=True, times=10),
+        "analysis from the database": timed(world.analysis_from_the_database),
+        "rows": timed(world.bare_rows),
+        "rows by ADBC": timed(lambda: world.bare_rows_by_adbc(line)),
+        "objects": world.in_memory(),
+        "database": world.from_the_database(),
+        "one more": world.one_more(),
+        "a new day": world.a_new_day(),
+        "a month back": world.one_more(days_back=21),
+        "a year back": world.one_more(days_back=252),
+        "five years back": world.one_more(days_back=1260),
+        "special": other.from_the_database(),
+        "nothing": timed(world.catch_up, 20),
+        "bare query": timed(world.bare_query, 100),
+    }
+
+
+def raw_line() -> adbc.Connection:
+    """Open a connection of ADBC to the same database."""
+    connections[SYSTEM].ensure_connection()
+    info = connections[SYSTEM].connection.info
+    return adbc.connect(make_conninfo(**info.get_parameters(), password=info.password), autocommit=True)
 
 
 def timed(work: Callable[[], object], times: int = 1) -> Callable[[], float]:
@@ -130,6 +151,7 @@ class World:
     prices: list[Decimal] = field(default_factory=list)
     drafts: list[EntryDraft] = field(default_factory=list)
     extra: int = 0
+    later: list[date] = field(default_factory=list)  # days that got prices while it was measured
 
     def catch_up(self) -> None:
         """Bring the account up to date."""
@@ -155,9 +177,21 @@ class World:
 
         def contestant() -> float:
             self.extra += 1
-            at = datetime.combine(self.days[-1 - days_back], datetime.min.time(), UTC) + timedelta(hours=20, seconds=self.extra)
+            at = datetime.combine([*self.days, *self.later][-1 - days_back], datetime.min.time(), UTC) + timedelta(
+                hours=20, seconds=self.extra
+            )
             post(self.account, [EntryDraft(kind=EntryKind.DEPOSIT, occurred_at=at, currency="USD", cash=Decimal(1))])
             return timed(self.catch_up)()
+
+        return contestant
+
+    def a_new_day(self) -> Callable[[], float]:
+        """Return the derivation after a day with a price of everything and one more deposit on it."""
+
+        def contestant() -> float:
+            self.later.append([*self.days, *self.later][-1] + timedelta(days=1))
+            store_day(self.instruments, self.later[-1])
+            return self.one_more()()
 
         return contestant
 
@@ -215,22 +249,31 @@ class World:
         connections[SYSTEM].ensure_connection()
         with psycopg.Cursor(connections[SYSTEM].connection) as cursor:
             cursor.format = psycopg.pq.Format.BINARY
-            cursor.execute(
-                "SELECT sequence, kind, occurred_at, instrument_id, quantity::float8, cash::float8, currency, fee::float8, "
-                "tax::float8 FROM accounts_ledgerentry WHERE account_id = %s ORDER BY sequence",
-                [self.account.pk],
-            )
-            cursor.fetchall()
-            cursor.execute(
-                "SELECT instrument_id, timestamp, close::float8 FROM marketdata_bar "
-                "WHERE instrument_id = ANY (%s) AND timeframe = '1d' ORDER BY 1, 2",
-                [self.instruments],
-            )
-            cursor.fetchall()
+            for query in self.bare_queries():
+                cursor.execute(query)
+                cursor.fetchall()
+
+    def bare_queries(self) -> tuple[str, str]:
+        """Return what asks for the entries and the closes, as they are but for numbers as floats."""
+        return ENTRIES.format(account=self.account.pk), CLOSES.format(ids="', '".join(map(str, self.instruments)))
+
+    def bare_rows_by_adbc(self, line: adbc.Connection) -> None:
+        """Read the same rows as ADBC gives them: as columns of Arrow."""
+        with line.cursor() as cursor:
+            for query in self.bare_queries():
+                cursor.execute(query)
+                cursor.fetch_arrow_table()
 
     def with_special_ones(self) -> World:
         """Return another account with the same entries, of which each hundredth is posted by itself: a transfer, a split."""
-        other = World(make_account("special@example.com"), self.instruments, self.days, self.closes, self.trades, self.deposits)
+        other = World(
+            make_account("special@example.com", opened_on=FIRST),
+            self.instruments,
+            self.days,
+            self.closes,
+            self.trades,
+            self.deposits,
+        )
         drafts = list(self.drafts)
         for number in range(0, len(drafts), 100):
             what, at = self.instruments[number % INSTRUMENTS], drafts[number].occurred_at + timedelta(minutes=1)
@@ -299,8 +342,8 @@ def make_world(number: int) -> World:
     days = [day for day in (FIRST + timedelta(days=n) for n in range(DAYS * 2)) if day.weekday() < 5][:DAYS]
     noise = np.random.default_rng(1).normal(0.0002, 0.01, (DAYS, INSTRUMENTS))
     closes = np.round(50 * np.exp(np.cumsum(noise, axis=0)), 4)
-    world = World(make_account(), make_instruments(), days, closes, [], [])
-    store_bars(world)
+    world = World(make_account("derive@example.com", opened_on=FIRST), make_instruments(INSTRUMENTS), days, closes, [], [])
+    store_bars(world.instruments, world.days, world.closes)
     held = [0] * INSTRUMENTS
     drafts: list[EntryDraft] = []
     for month in range(DEPOSITS):
@@ -327,46 +370,3 @@ def draft(kind: EntryKind, day: date, *, hour: int, **fields: Any) -> EntryDraft
     """Return the draft of an entry at an hour of a day."""
     at = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=hour)
     return EntryDraft(kind=kind, occurred_at=at, currency="USD", **fields)
-
-
-def make_account(email: str = "derive@example.com") -> Account:
-    """Make a person with an account."""
-    owner = User.objects.create(email=email, display_name="Derive")
-    account = Account(owner=owner, name="Bench", base_currency="USD", opened_on=FIRST, created_at=NOW)
-    with acting_as(owner.pk):
-        Membership.objects.create(
-            account_id=account.pk, user=owner, email=owner.email, role=Role.OWNER, invited_at=NOW, accepted_at=NOW
-        )
-        account.save(force_insert=True)
-    return account
-
-
-def make_instruments() -> list[UUID]:
-    """Make the instruments that are traded."""
-    made = Instrument.objects.bulk_create(
-        Instrument(symbol=f"BENCH{number:03}", exchange="XTST", name="Bench", asset_class="EQUITY", currency="USD")
-        for number in range(INSTRUMENTS)
-    )
-    return [one.pk for one in made]
-
-
-def store_bars(world: World) -> None:
-    """Store ten years of daily bars; the ingest path has a benchmark of its own, so they are copied."""
-    columns = "instrument_id, timeframe, timestamp, open, high, low, close, recorded_at"
-    with connections["owner"].cursor() as cursor:
-        with cursor.copy(f"COPY marketdata_bar ({columns}) FROM STDIN") as rows:
-            for number, instrument in enumerate(world.instruments):
-                for day, close in zip(world.days, world.closes[:, number], strict=True):
-                    prices = "\t".join([f"{close:.4f}"] * 4)
-                    rows.write(f"{instrument}\t1d\t{day}T00:00:00Z\t{prices}\t{NOW.isoformat()}\n")
-        cursor.execute(
-            "INSERT INTO marketdata_pricehistory (instrument_id, timeframe, first_at, last_at, rows, revision) "
-            "SELECT instrument_id, timeframe, min(timestamp), max(timestamp), count(*), 1 FROM marketdata_bar GROUP BY 1, 2"
-        )
-        cursor.execute("ANALYZE marketdata_bar")
-
-
-def post(account: Account, drafts: list[EntryDraft]) -> None:
-    """Write entries to the ledger as the owner."""
-    with acting_as(account.owner_id):
-        LedgerEntry.objects.append(account_id=account.pk, actor_id=account.owner_id, drafts=drafts)

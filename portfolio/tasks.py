@@ -27,18 +27,19 @@ def catch_up_lagging(**_later: object) -> None:
 def catch_up_accounts(*, account_ids: list[str], **_later: object) -> None:
     """Bring a chunk of accounts up to date, and see whether they keep to their bounds; the next look finds what is left.
 
-    Those in which nothing but prices is new are taken on together, the others one by one.
+    Where nothing but prices is new, the values of the days are written for many at once, and whoever reads the account has the
+    rest derived. Bounds are about the rest, too: accounts that have any are caught up one by one, like all others.
     """
     started = timezone.now()
-    taken_on = end_of_day.advance(account_ids=[UUID(account_id) for account_id in account_ids], at=started)
-    reached = sorted(taken_on)
-    for account_id in account_ids:
-        if UUID(account_id) in taken_on:
-            continue
+    wanted = [UUID(account_id) for account_id in account_ids]
+    bound = policies.bound_accounts(account_ids=wanted)
+    left = end_of_day.advance(account_ids=[account_id for account_id in wanted if account_id not in bound])
+    reached = []
+    for account_id in [*sorted(bound), *left]:
         if timezone.now() - started > BUDGET:
             break
-        projections.catch_up_many(account_ids=[UUID(account_id)], at=timezone.now())
-        reached.append(UUID(account_id))
+        projections.catch_up_many(account_ids=[account_id], at=timezone.now())
+        reached.append(account_id)
     policies.watch(account_ids=reached, at=timezone.now())
 
 

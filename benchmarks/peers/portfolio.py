@@ -1,11 +1,16 @@
 """Others at the same work on the same data: beancount, a pandas pivot, a loop over days in decimals, quantstats and empyrical.
 
-beancount, beanquery and quantstats are no dependencies of the project: one that is not installed is named and left out.
+beancount, beanquery and quantstats are no dependencies of the project. They are taken from var/peers, where this puts them:
+
+    .venv/bin/python -m uv pip install --target var/peers beancount==3.2.3 beanquery==0.2.0 quantstats==0.0.86
+
+What they share with the project is the project's. One that is not there is named and left out.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyxirr
+from django.conf import settings
 from numpy.typing import NDArray
 
 from benchmarks.harness import Harness
@@ -48,23 +54,11 @@ class Facts:
 
 def compare(harness: Harness, facts: Facts, columns: Columns, ours: dict[str, Callable[[], object]]) -> None:
     """Measure the others beside ours: `exact` (values and figures in memory) and `database` (read, valued, with lots)."""
-    indices = index_of(facts)
-    growth = indices[1:] / indices[:-1]
-    whole = [int(value * ONE) for value in indices]
-    libraries = {name: found(name) for name in ("empyrical", "quantstats")}
-    figures = {"empyrical": by_empyrical, "quantstats": by_quantstats}
-    others = {
-        name: (lambda name=name, one=one[0]: seconds(lambda: figures[name](one, growth - 1), 20))
-        for name, one in libraries.items()
-        if one
-    }
     measured = harness.interleave(
         {
-            **others,
             "exact": lambda: seconds(ours["exact"], 20),
             "pivot": lambda: seconds(lambda: pivot(facts), 3),
             "day loop": lambda: seconds(lambda: day_loop(facts)),
-            "metrics": lambda: seconds(lambda: metrics(growth, indices, whole), 200),
         }
     )
     for case, other, goal in (
@@ -72,12 +66,29 @@ def compare(harness: Harness, facts: Facts, columns: Columns, ours: dict[str, Ca
         ("a loop over days in decimals : exact daily values and figures", "day loop", ">= 20"),
     ):
         harness.compare("derive", case, ours=measured[other], baseline=measured["exact"], unit="ms", goal=goal)
-    for name in others:
-        case = f"{name}, growth, drawdown and Sharpe of {len(growth)} returns : ours"
-        harness.compare("derive", case, ours=measured[name], baseline=measured["metrics"], unit="ms", goal=">= 3")
+    compare_metrics(harness, facts)
     beancount = found("beancount.loader", "beanquery")
     if beancount is not None:
         compare_beancount(harness, facts, columns, ours, beancount)
+
+
+def compare_metrics(harness: Harness, facts: Facts) -> None:
+    """Measure growth, deepest fall and Sharpe's ratio of one series of returns, as each library takes it."""
+    index = index_of(facts)
+    returns = index[1:] / index[:-1] - 1
+    series = pd.Series(returns, index=pd.DatetimeIndex(facts.days[1:]))
+    figures = {"empyrical": by_empyrical, "quantstats": by_quantstats}
+    libraries = {name: libraries[0] for name in figures if (libraries := found(name))}
+    wanted = metrics(returns)
+    for name, library in libraries.items():
+        if not np.allclose(figures[name](library, series), wanted, rtol=1e-9):
+            message = f"{name} gives {figures[name](library, series)}, ours {wanted}"
+            raise RuntimeError(message)
+    others = {name: (lambda name=name: seconds(lambda: figures[name](libraries[name], series), 30)) for name in libraries}
+    measured = harness.interleave({"ours": lambda: seconds(lambda: metrics(returns), 300), **others})
+    for name in libraries:
+        case = f"{name}, growth, drawdown and Sharpe of {len(returns)} returns : ours"
+        harness.compare("derive", case, ours=measured[name], baseline=measured["ours"], unit="ms", goal=">= 3")
 
 
 def compare_beancount(
@@ -104,6 +115,9 @@ def compare_beancount(
 
 def found(*names: str) -> list[ModuleType] | None:
     """Return libraries, or none and a word where one is not installed."""
+    folder = str(Path(settings.VAR) / "peers")
+    if folder not in sys.path:
+        sys.path.append(folder)  # the last: no library of the project is replaced
     try:
         return [importlib.import_module(name) for name in names]
     except ImportError as missing:
@@ -176,21 +190,21 @@ def day_loop(facts: Facts) -> dict[str, Any]:
 _PRICES: list[list[list[Decimal]]] = []  # read once: the loop alone is measured
 
 
-def metrics(growth: NDArray[np.float64], index: NDArray[np.float64], whole: Sequence[int]) -> tuple[Any, ...]:
+def metrics(returns: NDArray[np.float64]) -> tuple[float, float, float | None]:
     """Return the growth, the deepest fall and Sharpe's ratio, as ours does."""
-    return float(index[-1] / index[0]) - 1, depth_of(whole, index), ratios.sharpe(growth - 1.0, YEAR)
+    index = np.cumprod(np.concatenate(([1.0], returns + 1.0)))
+    fall = depth_of(np.rint(index * ONE).astype(np.int64), index)
+    return float(index[-1]) - 1, float(fall), ratios.sharpe(returns, YEAR)
 
 
-def by_empyrical(library: ModuleType, returns: NDArray[np.float64]) -> tuple[Any, ...]:
+def by_empyrical(library: ModuleType, returns: pd.Series) -> tuple[Any, ...]:
     """Return the same by empyrical."""
-    series = pd.Series(returns)
-    return library.cum_returns_final(series), library.max_drawdown(series), library.sharpe_ratio(series)
+    return library.cum_returns_final(returns), library.max_drawdown(returns), library.sharpe_ratio(returns)
 
 
-def by_quantstats(library: ModuleType, returns: NDArray[np.float64]) -> tuple[Any, ...]:
+def by_quantstats(library: ModuleType, returns: pd.Series) -> tuple[Any, ...]:
     """Return the same by quantstats."""
-    series = pd.Series(returns, index=pd.bdate_range("2014-01-02", periods=len(returns)))
-    return library.stats.comp(series), library.stats.max_drawdown(series), library.stats.sharpe(series)
+    return library.stats.comp(returns), library.stats.max_drawdown(returns), library.stats.sharpe(returns)
 
 
 def as_beancount(facts: Facts) -> Iterator[str]:

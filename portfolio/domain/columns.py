@@ -94,18 +94,50 @@ class Columns:
 
     def in_order(self) -> Columns:
         """Return the entries by instrument, and in the order of happening within each: what arrives before what leaves."""
-        at, what = self.at, self.what
-        small = what.astype(np.int16) if len(self.instruments) < 1 << 15 else what  # which is sorted in one go
-        if bool((at[1:] > at[:-1]).all()):
-            return self.only(np.argsort(small, kind="stable"))
-        leaves = (self.kind == SELL) | ((self.kind == FLOW) & (self.cash.digits < 0).astype(bool))
-        if bool((at[1:] >= at[:-1]).all() and (self.sequence[1:] > self.sequence[:-1]).all()):
-            instants = np.cumsum(at[1:] != at[:-1])
-            order = np.argsort(np.concatenate(([0], instants)) * 2 + leaves, kind="stable")
-        else:
-            order = np.lexsort((self.sequence, leaves, at))
-        order = order[np.argsort(small[order], kind="stable")]
-        return self.only(order)
+        what = self.what.astype(np.int16) if len(self.instruments) < 1 << 15 else self.what  # which is sorted in one go
+        order = self._by_time()
+        order = np.argsort(what, kind="stable") if order is None else order[np.argsort(what[order], kind="stable")]
+        return self._turned(self._arrivals_first(order))
+
+    def _by_time(self) -> NDArray[np.intp] | None:
+        """Return the order of times and sequences; none where the entries are in it."""
+        at, sequence = self.at, self.sequence
+        ordered = bool((sequence[1:] > sequence[:-1]).all())
+        if ordered and bool((at[1:] >= at[:-1]).all()):
+            return None
+        return np.argsort(at, kind="stable") if ordered else np.lexsort((sequence, at))
+
+    @property
+    def leaves(self) -> NDArray[np.bool_]:
+        """Which entries take something out: they come after those of the same instant that bring something."""
+        found: NDArray[np.bool_] = (self.kind == SELL) | ((self.kind == FLOW) & (self.cash.digits < 0).astype(bool))
+        return found
+
+    def _arrivals_first(self, order: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return entries ordered by instrument and time with what arrives before what leaves in the same instant."""
+        at, what, leaves = self.at.take(order), self.what.take(order), self.leaves.take(order)
+        alike = (at[1:] == at[:-1]) & (what[1:] == what[:-1])
+        late = np.flatnonzero(alike & leaves[:-1] & ~leaves[1:])
+        if len(late):
+            groups = np.concatenate(([0], np.cumsum(~alike)))
+            mixed = np.zeros(len(order), dtype=bool)
+            mixed[groups[late]] = True
+            chosen = np.flatnonzero(mixed[groups])
+            order[chosen] = order[chosen][np.lexsort((leaves[chosen], groups[chosen]))]
+        return order
+
+    def _turned(self, order: NDArray[np.intp]) -> Columns:
+        """Return all entries in another order; columns of zeros are as they were."""
+        return Columns(
+            self.instruments,
+            self.currencies,
+            self.what.take(order),
+            self.kind.take(order),
+            self.sequence.take(order),
+            self.at.take(order),
+            self.currency.take(order) if len(self.currencies) > 1 else self.currency,
+            *(picked(column, order) if column.peak else column for column in (self.quantity, self.cash, self.fee, self.tax)),
+        )
 
     def entries(self) -> list[Entry]:
         """Return the entries as values, as far as columns tell."""

@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portfolio.domain import ratios
-from portfolio.domain.columns import FLOW, OF_ACCOUNT, Columns, Numbers, halves_to_even
-from portfolio.domain.exact import EXACT, MONEY_PLACES, Digits, Fixed, divided, widened
+from portfolio.domain.chaining import ONE, Chained, chained
+from portfolio.domain.columns import DAY, FLOW, OF_ACCOUNT, UNIX_DAY, Columns, Numbers, halves_to_even
+from portfolio.domain.exact import EXACT, MONEY_PLACES, Digits, Fixed, widened
 from portfolio.domain.gaps import Lack
 from portfolio.domain.pricing import Points
 from portfolio.domain.returns import INDEX_PLACES
 from portfolio.domain.swift import Holdings
-from portfolio.domain.xirr import money_weighted
+from portfolio.domain.xirr import rate_of
 
-ONE = 10**INDEX_PLACES
-ROWS = 5
+ROWS = 50
 NEVER = date.max.toordinal() + 1
 
 
@@ -74,7 +74,14 @@ class Grid:
 
     def reached(self, first: int, span: int) -> Numbers:
         """Return for each of so many days which of the grid's is the last one up to it, below zero where there is none."""
-        return np.searchsorted(self.days, np.arange(first, first + span), side="right") - 1
+        if not len(self.days):
+            return np.full(span, -1)
+        begin = first - int(self.days[0])
+        found = np.full(span, len(self.days) - 1)
+        found[: max(-begin, 0)] = -1
+        known = self.index[max(begin, 0) : max(begin + span, 0)]
+        found[max(-begin, 0) : max(-begin, 0) + len(known)] = known
+        return found
 
 
 def _index(days: Numbers) -> Numbers:
@@ -124,21 +131,33 @@ def worth_of(holdings: Holdings, grid: Grid, first: int, last: int) -> Worth:
     peak = int(np.abs(held).max()) * grid.peak
     places_of_product = holdings.held.places + grid.places
     left, prices = widened(left, peak * count), widened(grid.prices, peak * count)
-    early = bool((grid.known > days[heads.clip(max=len(days) - 1)]).any())
+    early = bool((grid.known > days[np.minimum(heads, len(days) - 1)]).any())
     lack = _lacking(holdings, grid, first, span) if early else None
-    beyond = 10 ** max(places_of_product - MONEY_PLACES, 0)
-    places_of_product = min(places_of_product, MONEY_PLACES)
-    sums = np.zeros(width, dtype=left.dtype)
     begins = [*(heads + np.arange(count)).tolist(), len(left)]
-    # a few instruments at a time: what fits into the caches needs no new memory
-    for row in range(0, count, ROWS):
+    beyond = 10 ** max(places_of_product - MONEY_PLACES, 0)
+    sums = _summed(left, lasting, begins, prices, beyond)
+    index = grid.reached(first, span)
+    values = sums[index]
+    values[: np.searchsorted(index, 0)] = 0
+    return Worth(Fixed(values, min(places_of_product, MONEY_PLACES), int(np.abs(sums).max(initial=0))), lack)
+
+
+def _summed(left: Digits, lasting: Numbers, begins: Sequence[int], prices: Digits, beyond: int) -> Digits:
+    """Return for each day of a grid the sum of units times prices; `beyond` is what a product is rounded by.
+
+    `left` are the units, each for so many days of a row of the grid, `begins` where those of each row begin.
+    """
+    count, width = prices.shape
+    sums: Digits = np.zeros(width, dtype=left.dtype)
+    for row in range(0, count, ROWS):  # not all at a time: what fits into the caches is soon done
         upto = min(row + ROWS, count)
         mine = slice(begins[row], begins[upto])
-        product = np.repeat(left[mine], lasting[mine]).reshape(upto - row, width) * prices[row:upto]
-        sums += (halves_to_even(product, beyond) if beyond > 1 else product).sum(axis=0)
-    index = grid.reached(first, span)
-    values = np.where(index < 0, 0, sums[index])
-    return Worth(Fixed(values, places_of_product, int(np.abs(sums).max(initial=0))), lack)
+        units = np.repeat(left[mine], lasting[mine]).reshape(upto - row, width)
+        if beyond > 1:
+            sums += halves_to_even(units * prices[row:upto], beyond).sum(axis=0)
+        else:
+            sums += np.einsum("ij,ij->j", units, prices[row:upto])
+    return sums
 
 
 def _lacking(holdings: Holdings, grid: Grid, first: int, span: int) -> Lack | None:
@@ -168,47 +187,6 @@ def daily(digits: Fixed, days: Numbers, first: int, span: int) -> Fixed:
 def running(amounts: Fixed) -> Fixed:
     """Return the sums up to each number; `peak` of daily sums bounds those, too."""
     return Fixed(np.cumsum(amounts.digits), amounts.places, amounts.peak)
-
-
-@dataclass(frozen=True, slots=True)
-class Chained:
-    """The time-weighted index: its values as whole numbers, one for each day it moved on, and which of them each day has."""
-
-    values: list[int]
-    turns: Numbers  # how many of the values each day has behind it; the first is that before the first day
-
-    def floats(self) -> NDArray[np.float64]:
-        """Return the values as floats, each the nearest there is."""
-        return np.array([value / ONE for value in self.values])
-
-    def integers(self) -> list[int]:
-        """Return the index of each day."""
-        return [self.values[turn] for turn in self.turns.tolist()]
-
-
-def chained(
-    total: Digits, into: Digits, out: Digits, gaps: NDArray[np.bool_] | None = None, *, before: int = 0, index: int = ONE
-) -> Chained:
-    """Return the index of successive days: the figures of `returns.chain`; all amounts are in the same places.
-
-    `gaps` are the days that have no return, as something held lacked a price.
-    """
-    if gaps is not None:
-        whole = np.flatnonzero(~gaps)
-        flows = (np.diff(np.cumsum(flow)[whole], prepend=flow[:1] * 0) for flow in (into, out))
-        few = chained(total[whole], *flows, before=before, index=index)
-        return Chained(few.values, np.concatenate(([0], few.turns))[np.cumsum(~gaps)])
-    start = np.concatenate((total[:1] * 0 + before, total[:-1])) + into
-    end = total + out
-    moved = ((start > 0) & (start != end)).astype(bool)
-    values = [index]
-    starts, ends = start[moved], np.maximum(end[moved], 0)
-    for began, half, ended in zip(starts.tolist(), (starts // 2).tolist(), ends.tolist(), strict=True):
-        index, rest = divmod(index * ended + half, began)
-        if not rest and index & 1 and not began & 1:  # it was half way: to the even neighbor
-            index -= 1
-        values.append(index)
-    return Chained(values, np.cumsum(moved))
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +222,8 @@ def analyze(holdings: Holdings, grid: Grid, *, periods: int) -> Analysis:
     into, out = _sides(flows, days[flowing], first, span, total.places, peaks)
     index = chained(wide, into, out, gaps)
     turns = np.flatnonzero(np.asarray(moved != 0, dtype=bool))
-    investors = [(date.fromordinal(first + turn), as_amount(-moved[turn], total.places)) for turn in turns.tolist()]
-    end = as_amount(total.digits[-1], total.places)
-    rate = money_weighted([*investors, *([(date.fromordinal(last), end)] if end else [])])
+    end = int(total.digits[-1])
+    rate = rate_of([*(turns + first).tolist(), last], [*(-moved[turns]).tolist(), end], total.places)
     priced = _priced(holdings, grid, first, span)
     priced = priced if gaps is None else priced & ~gaps
     every = index.floats()
@@ -256,7 +233,7 @@ def analyze(holdings: Holdings, grid: Grid, *, periods: int) -> Analysis:
         first,
         total,
         index,
-        None if gaps is not None and gaps.all() else Decimal(index.values[-1] - ONE).scaleb(-INDEX_PLACES, EXACT),
+        None if gaps is not None and gaps.all() else Decimal(int(index.values[-1]) - ONE).scaleb(-INDEX_PLACES, EXACT),
         rate.rate,
         depth_of(index.values, every),
         ratios.volatility(growth, periods),
@@ -281,13 +258,15 @@ def as_amount(digits: Any, places: int) -> Decimal:
 def _priced(holdings: Holdings, grid: Grid, first: int, span: int) -> NDArray[np.bool_]:
     """Return on which days an instrument got a new close, once it had been held."""
     marks = np.zeros(span, dtype=bool)
-    columns, starts = holdings.columns, holdings.starts
-    trades = columns.quantity.digits[starts[0] :] != 0
+    columns, begin = holdings.columns, int(holdings.starts[0])
+    trades = np.flatnonzero(columns.quantity.digits[begin:]) + begin
+    what = columns.what[trades]
+    firsts = np.flatnonzero(np.concatenate(([True], what[1:] != what[:-1]))[: len(what)])
     since = np.full(len(grid.series), NEVER)
-    np.minimum.at(since, columns.what[starts[0] :][trades], columns.day[starts[0] :][trades])
+    since[what[firsts]] = columns.at[trades[firsts]] // DAY + UNIX_DAY
     if grid.alike:
-        days = grid.days
-        marks[days[(days >= since.min(initial=NEVER)) & (days < first + span)] - first] = True
+        reach = np.searchsorted(grid.days, [since.min(initial=NEVER), first + span])
+        marks[grid.days[reach[0] : reach[1]] - first] = True
         return marks
     for points, day in zip(grid.series, since.tolist(), strict=True):
         days = points.closed
@@ -295,18 +274,18 @@ def _priced(holdings: Holdings, grid: Grid, first: int, span: int) -> NDArray[np
     return marks
 
 
-def depth_of(values: Sequence[int], heights: NDArray[np.float64]) -> Decimal:
+def depth_of(values: Digits, heights: NDArray[np.float64]) -> Decimal:
     """Return the deepest fall of an index as a fraction of its peak, zero where it never fell.
 
     `heights` are the values as floats: they tell the few days that are worth an exact look.
     """
-    ratios_ = np.divide(heights, np.maximum.accumulate(heights), out=np.ones_like(heights), where=heights > 0)
     if not bool((heights > 0).all()):
         return Decimal(-1)
+    ratios_ = heights / np.maximum.accumulate(heights)
     lowest = Decimal(1)
     for place in np.flatnonzero(ratios_ <= ratios_.min() * (1 + 1e-12)).tolist():
-        lowest = min(lowest, EXACT.divide(Decimal(values[place]), Decimal(max(values[: place + 1]))))
+        lowest = min(lowest, EXACT.divide(Decimal(int(values[place])), Decimal(int(values[: place + 1].max()))))
     return lowest - 1
 
 
-__all__ = ["OF_ACCOUNT", "Analysis", "Chained", "Columns", "Grid", "Worth", "analyze", "chained", "divided", "worth_of"]
+__all__ = ["OF_ACCOUNT", "Analysis", "Chained", "Columns", "Grid", "Worth", "analyze", "chained", "worth_of"]

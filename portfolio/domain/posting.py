@@ -64,7 +64,7 @@ def can_post(columns: Columns, book: Book) -> bool:
 def last_place(columns: Columns) -> Place:
     """Return where the last entry stands in the order of happening."""
     last = int(_order(columns)[-1])
-    rank = DEPARTURE if _leaves(columns)[last] else ARRIVAL
+    rank = DEPARTURE if columns.leaves[last] else ARRIVAL
     return Place(EPOCH + int(columns.at[last]) * MICROSECOND, rank, int(columns.sequence[last]))
 
 
@@ -79,15 +79,9 @@ def post_all(book: Book, columns: Columns) -> Book:
     return book
 
 
-def _leaves(columns: Columns) -> NDArray[np.bool_]:
-    """Return which entries take something out: they come after those of the same instant that bring something."""
-    leaves: NDArray[np.bool_] = (columns.kind == SELL) | ((columns.kind == FLOW) & (columns.cash.digits < 0).astype(bool))
-    return leaves
-
-
 def _order(columns: Columns) -> NDArray[np.intp]:
     """Return the order of happening."""
-    return np.lexsort((columns.sequence, _leaves(columns), columns.at))
+    return np.lexsort((columns.sequence, columns.leaves, columns.at))
 
 
 def _balance(book: Book, ordered: Columns) -> None:

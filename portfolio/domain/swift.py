@@ -62,10 +62,11 @@ class Matched:
 
     def in_order(self, columns: Columns) -> NDArray[np.intp]:
         """Return the order in which the parts were closed over all instruments."""
-        at, sequence = columns.at[self.closing], columns.sequence[self.closing]
-        if (at[1:] > at[:-1]).all():
-            return np.arange(len(at))
-        return np.lexsort((self.opening, sequence, at))
+        firsts, counts = runs(self.closing)  # the parts of a sale lie side by side, in order
+        sales = self.closing[firsts]
+        order = np.lexsort((columns.sequence[sales], columns.at[sales]))
+        counts = counts[order]
+        return np.repeat(firsts[order] - (np.cumsum(counts) - counts), counts) + np.arange(len(self.closing))
 
 
 def by_fifo(holdings: Holdings) -> Matched:
@@ -99,6 +100,16 @@ def by_fifo(holdings: Holdings) -> Matched:
     return Matched(bought[lot], sold[sale], parts, cost, proceeds, bought[kept], left[kept], left_cost[kept])
 
 
+def runs(numbers: Numbers) -> tuple[Numbers, Numbers]:
+    """Return where each run of equal numbers begins, and how long it is.
+
+    >>> [found.tolist() for found in runs(np.array([7, 7, 9]))]
+    [[0, 2], [2, 1]]
+    """
+    firsts = np.flatnonzero(np.concatenate(([True], numbers[1:] != numbers[:-1]))[: len(numbers)])
+    return firsts, np.diff(firsts, append=len(numbers))
+
+
 def _before(running: Digits, indices: Numbers, starts: Numbers) -> Digits:
     """Return how far a running sum was before the first entry of each instrument."""
     return np.concatenate((running[:1] * 0, running))[np.searchsorted(indices, starts[:-1])] if len(running) else starts[:-1] * 0
@@ -107,8 +118,8 @@ def _before(running: Digits, indices: Numbers, starts: Numbers) -> Digits:
 def _costs(lot: Numbers, parts: Digits, left: Digits, left_cost: Digits) -> Digits:
     """Return the cost of each part, and take units and cost out of what is left of the lots."""
     cost = np.zeros(len(lot), dtype=left_cost.dtype)
-    turns = np.arange(len(lot)) - np.searchsorted(lot, lot)  # the parts of a lot lie side by side
-    order = np.argsort(turns, kind="stable")
+    turns = np.arange(len(lot)) - np.repeat(*runs(lot))  # the parts of a lot lie side by side
+    order = np.argsort(turns.astype(np.int16) if len(lot) < 1 << 15 or turns.max() < 1 << 15 else turns, kind="stable")
     bounds = np.cumsum(np.bincount(turns)) if len(turns) else np.zeros(0, dtype=np.int64)
     begin = 0
     for end in bounds.tolist():

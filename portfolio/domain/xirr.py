@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import ne
 
 import numpy as np
-import pyxirr
 from numpy.typing import NDArray
 
+from portfolio.domain.exact import EXACT
 from portfolio.domain.returns import DAYS_OF_YEAR, HIGHEST_RATE
 
 LOWEST, HIGHEST = float(np.log(1e-6)), float(np.log1p(HIGHEST_RATE))  # of ln(1 + rate)
@@ -26,6 +27,7 @@ CELLS_A_YEAR, FEWEST_CELLS, MOST_CELLS = 64, 256, 1024
 NEAR = 1e-9  # of ln(1 + rate): what separates a root from its neighborhood
 SAME = 1e-6  # two roots as near as this are one
 TOUCHES = 1e-13  # of all that moved: what rounding leaves of nothing
+STEPS, CLOSE = 30, 1e-14  # of Newton's method: as it squares what is missing, the last step is far below the one before
 
 Vector = NDArray[np.float64]
 
@@ -46,60 +48,66 @@ def money_weighted(flows: Sequence[tuple[date, Decimal]]) -> MoneyWeighted:
     >>> money_weighted([(date(2023, 1, 1), Decimal(-100)), (date(2024, 1, 1), Decimal(110))]).rate.__round__(6)
     0.1
     """
-    by_day: dict[int, Decimal] = {}
-    for day, amount in flows:
-        by_day[day.toordinal()] = by_day.get(day.toordinal(), Decimal(0)) + amount
+    places = max((-int(amount.as_tuple().exponent) for _, amount in flows), default=0)
+    places = max(places, 0)
+    return rate_of([day.toordinal() for day, _ in flows], [int(amount.scaleb(places, EXACT)) for _, amount in flows], places)
+
+
+def rate_of(days: Sequence[int], amounts: Sequence[int], places: int) -> MoneyWeighted:
+    """Return the XIRR of flows that are given as days and whole numbers of a last place, as `money_weighted` does.
+
+    >>> rate_of([738521, 738886], [-10000, 11000], 2) == money_weighted([(date(2023, 1, 1), Decimal(-100)), (date(2024, 1, 1),
+    ... Decimal(110))])
+    True
+    """
+    by_day: dict[int, int] = {}
+    for day, amount in zip(days, amounts, strict=True):
+        by_day[day] = by_day.get(day, 0) + amount
     moved = sorted((day, amount) for day, amount in by_day.items() if amount)
-    if len({amount > 0 for _, amount in flows if amount}) == 1:
+    if len({amount > 0 for amount in amounts if amount}) == 1:
         return MoneyWeighted(None, "Money only went in, or only came out.")
     if len(by_day) <= 1:
         return MoneyWeighted(None, "All money moved on one day.")
     if len({amount > 0 for _, amount in moved}) <= 1:
         return MoneyWeighted(None, "Beside what came and went within a day, money only went in, or only came out.")
-    rates = _rates([day for day, _ in moved], [amount for _, amount in moved])
+    rates = _rates([day for day, _ in moved], [amount for _, amount in moved], 10**places)
     if not rates:
         return MoneyWeighted(None, "No yearly rate solves it.")
     told = ", ".join(f"{rate:.6f}" for rate in sorted(rates))
     return MoneyWeighted(rates[0], f"Several rates solve it: {told}." if len(rates) > 1 else "")
 
 
-def _rates(days: Sequence[int], amounts: Sequence[Decimal]) -> list[float]:
+def _rates(days: Sequence[int], amounts: Sequence[int], unit: int) -> list[float]:
     """Return the rates at which amounts are worth nothing together, the nearest to zero first."""
     most = _most_roots(amounts)
     if not most:
         return []
-    largest = float(max(abs(amount) for amount in amounts))
-    worth = Worth(np.array([float(amount) / largest for amount in amounts]), (np.array(days) - days[0]) / DAYS_OF_YEAR)
-    if most == 1:
-        quick = pyxirr.xirr([date.fromordinal(day) for day in days], worth.amounts, silent=True)
-        if quick is not None and np.isfinite(quick) and -1 < quick <= HIGHEST_RATE and worth.changes_at(float(np.log1p(quick))):
-            return [float(quick)]
-        roots = worth.roots_between(LOWEST, HIGHEST, 0, 0)
-    else:
+    size = max(map(abs, amounts)) / unit
+    worth = Worth(np.array([amount / unit / size for amount in amounts]), (np.array(days) - days[0]) / DAYS_OF_YEAR)
+    if most > 1:
         roots = worth.roots()
+    else:
+        root = worth.root_by_slopes()
+        roots = worth.roots_between(LOWEST, HIGHEST, 0, 0) if root is None else [root]
     return sorted((float(np.expm1(root)) for root in roots), key=abs)
 
 
-def _most_roots(amounts: Sequence[Decimal]) -> int:
+def _most_roots(amounts: Sequence[int]) -> int:
     """Return how many roots there can be; if it is one, there is one.
 
-    >>> _most_roots([Decimal(-100), Decimal(50), Decimal(-50), Decimal(110)]), _most_roots([Decimal(1), Decimal(-3), Decimal(3)])
+    >>> _most_roots([-100, 50, -50, 110]), _most_roots([1, -3, 3])
     (1, 2)
     """
-    totals, back = [Decimal(0)], [Decimal(0)]
-    for amount in amounts:
-        totals.append(totals[-1] + amount)
-    for amount in reversed(amounts):
-        back.append(back[-1] + amount)
+    totals = list(accumulate(amounts))
     if not totals[-1]:  # a rate of nothing solves it, and what else does is beyond the changes of one of them
         return 1 + _changes(totals)
-    return _changes(totals) + _changes(back)
+    return _changes(totals) + _changes(list(accumulate(reversed(amounts))))
 
 
-def _changes(amounts: Sequence[Decimal]) -> int:
+def _changes(amounts: Sequence[int]) -> int:
     """Return how often amounts change their sign."""
     signs = [amount > 0 for amount in amounts if amount]
-    return sum(one is not other for one, other in pairwise(signs))
+    return sum(map(ne, signs, signs[1:]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +146,24 @@ class Worth:
     def changes_at(self, x: float) -> bool:
         """Say whether the worth changes its sign at a rate."""
         return (self.at(x - NEAR) < 0) is not (self.at(x + NEAR) < 0)
+
+    def root_by_slopes(self) -> float | None:
+        """Return the root that Newton's method comes to, as near as floats tell; none where it comes to none."""
+        paid = self.amounts < 0
+        out, into = self.amounts[paid], self.amounts[~paid]
+        time = float(into @ self.years[~paid]) / float(into.sum()) - float(out @ self.years[paid]) / float(out.sum())
+        x = float(np.log(-into.sum() / out.sum())) / time if time else 0.0
+        for _ in range(STEPS):
+            if not LOWEST <= x <= HIGHEST:
+                return None
+            force = self.since * -x
+            parts = self.amounts * np.exp(force - force.max())
+            slope = -float(parts @ self.since)
+            step = float(parts.sum()) / slope if slope else np.inf
+            x -= step
+            if abs(step) <= CLOSE:
+                return x if LOWEST <= x <= HIGHEST and self.changes_at(x) else None
+        return None
 
     def roots(self) -> list[float]:
         """Return all roots within the bounds, in order."""

@@ -46,6 +46,7 @@ class Position(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "instrument"], name="position_once")]
+        indexes = [models.Index(fields=["instrument"], name="position_by_instrument")]  # who holds it
 
     def __str__(self) -> str:
         return f"{self.quantity.normalize():f} {self.instrument}"

@@ -23,6 +23,9 @@ class Projection(models.Model):
     memory = models.JSONField(default=dict, help_text="Balances, liabilities, hand-given prices and splits.")
     missing = models.JSONField(default=dict, help_text="What lacked a price or rate: since when, and when one was known.")
     stale = models.JSONField(default=dict, help_text="What is valued at a price or rate from before the last day.")
+    plain = models.BooleanField(
+        db_default=False, help_text="One currency, nothing missing or awaited, no price by hand, no split: prices alone move it."
+    )
     caught_up_at = models.DateTimeField(null=True)
 
     # told by `selectors.projections.projections`

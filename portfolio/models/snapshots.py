@@ -40,6 +40,9 @@ class Snapshot(models.Model):
     )
     moves = models.JSONField(null=True)
     held = models.JSONField(null=True)
+    fingerprint = models.BigIntegerField(
+        null=True, help_text="Of the prices that the day rests on; null unless it was the last one when it was written."
+    )
 
     objects = AccountScoped.as_manager()
 

@@ -45,15 +45,20 @@ def note_checks(*, account: Account, at: datetime) -> tuple[list[Check], list[Al
 
 def watch(*, account_ids: Collection[UUID], at: datetime) -> None:
     """Check the bounds of those among some accounts that have any, or had; their figures have to be up to date."""
-    bound = set(Policy.objects.using(SYSTEM).filter(account__in=account_ids).values_list("account_id", flat=True))
-    alerts = Alert.objects.using(SYSTEM).filter(account__in=account_ids, subject__startswith=FAMILY)
-    bound |= set(alerts.values_list("account_id", flat=True))
+    bound = bound_accounts(account_ids=account_ids)
     for account in Account.objects.using(SYSTEM).filter(pk__in=bound).order_by("pk"):
         try:
             with acting_as(account.owner_id):
                 note_checks(account=account, at=at)
         except Exception:  # whatever it is, it must not stop the others
             log.exception("The bounds of account %s could not be checked", account.pk)
+
+
+def bound_accounts(*, account_ids: Collection[UUID]) -> set[UUID]:
+    """Return those among some accounts that have bounds, or had some that were broken."""
+    bound = Policy.objects.using(SYSTEM).filter(account__in=account_ids).values_list("account_id", flat=True)
+    alerts = Alert.objects.using(SYSTEM).filter(account__in=account_ids, subject__startswith=FAMILY)
+    return {*bound, *alerts.values_list("account_id", flat=True)}
 
 
 TITLES = {

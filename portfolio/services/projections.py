@@ -19,6 +19,7 @@ from django.db.backends.utils import CursorWrapper
 
 from accounts.models import Account, AccountKind
 from portfolio.domain.derivation import Derivation, derive
+from portfolio.domain.fingerprints import fingerprint
 from portfolio.domain.memory import as_json
 from portfolio.domain.reach import day_of
 from portfolio.models import Performance, Projection
@@ -32,7 +33,7 @@ from portfolio.services.trade_alerts import watch_trades
 
 NOTED = (
     "read_up_to", "read_until", "read_rank", "first_date", "last_moved_on", "valued_until", "basis", "awaited", "memory",
-    "missing", "stale", "caught_up_at",
+    "missing", "stale", "plain", "caught_up_at",
 )  # fmt: skip
 log = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ def _write(account: Account, projection: Projection, run: Run, result: Derivatio
         if run.fresh:
             store.forget(cursor, account.pk)
         if result.figures:
-            store.write_snapshots(cursor, account.pk, result)
+            store.write_snapshots(cursor, account.pk, result, fingerprint(run.reading.series))
             store.write_positions(cursor, account.pk, result, only=_moved(projection, run, result))
             store.write_lots(cursor, account.pk, result.book)
             if run.again is not None:
@@ -145,10 +146,17 @@ def _write(account: Account, projection: Projection, run: Run, result: Derivatio
     put_off = result.put_off or (not run.fresh and projection.memory.get("put_off", False))
     _note(account, projection, run, result, at)
     projection.memory |= {"closures": known + len(closures), "waiting": result.waiting, "put_off": put_off}
+    projection.plain = _is_plain(projection)
     reached = (projection.series, projection.rates) == reach
     projection.save(using=SYSTEM, update_fields=[*NOTED, *(() if reached else ("series", "rates"))])
     if run.fresh or run.again is not None or result.book.closures:
         watch_trades(account_id=account.pk, at=at)
+
+
+def _is_plain(projection: Projection) -> bool:
+    """Say whether nothing but prices can move the figures of days without entries: the end of a day may then write them."""
+    remembered = (projection.memory.get(name) for name in ("hands", "splits", "owed", "waiting", "put_off"))
+    return not (projection.rates or projection.missing or projection.awaited or any(remembered))
 
 
 def _keep(cursor: CursorWrapper, account: Account, run: Run, result: Derivation) -> None:

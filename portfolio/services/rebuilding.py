@@ -25,7 +25,7 @@ KEYS = {
     "snapshot": ("date",),
     "performance": ("account_id",),
 }
-NO_FIGURES = frozenset({"id", "account_id", "caught_up_at"})
+NO_FIGURES = frozenset({"id", "account_id", "caught_up_at", "plain", "fingerprint"})
 
 Rows = dict[tuple[str, str], dict[str, Any]]
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import repeat
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ SNAPSHOT = {
     "net_flow": "numeric", "day_gain": "numeric", "total_gain": "numeric", "twr_index": "numeric", "priced": "boolean",
     "inflow": "numeric", "outflow": "numeric", "price_gain": "numeric", "currency_gain": "numeric", "income": "numeric",
     "interest": "numeric", "fees": "numeric", "taxes": "numeric", "complete": "boolean", "moves": "jsonb", "held": "jsonb",
+    "fingerprint": "bigint",
 }  # fmt: skip
 POSITION = {
     "instrument_id": "uuid", "quantity": "numeric", "cost_basis": "numeric", "realized_gain": "numeric", "income": "numeric",
@@ -48,8 +50,8 @@ def forget(cursor: CursorWrapper, account_id: UUID) -> None:
         cursor.execute(f"DELETE FROM portfolio_{table} WHERE account_id = %s", [account_id])  # noqa: S608
 
 
-def write_snapshots(cursor: CursorWrapper, account_id: UUID, result: Derivation) -> None:
-    """Replace the snapshots from the first valued day on."""
+def write_snapshots(cursor: CursorWrapper, account_id: UUID, result: Derivation, fingerprint: int) -> None:
+    """Replace the snapshots from the first valued day on; `fingerprint` is that of all prices, on which the last day rests."""
     first = date.fromordinal(result.figures[0].day)
     cursor.execute("DELETE FROM portfolio_snapshot WHERE account_id = %s AND date >= %s", [account_id, first])
     moves = {day: _quoted(json.dumps(page.as_json())) for day, page in result.pages.items()}
@@ -57,7 +59,8 @@ def write_snapshots(cursor: CursorWrapper, account_id: UUID, result: Derivation)
     columns = list(zip(*result.figures, strict=True))
     days = columns[0]
     columns[0] = tuple(map(date.fromordinal, days))
-    _insert(cursor, "snapshot", SNAPSHOT, account_id, [*columns, list(map(moves.get, days)), list(map(held.get, days))])
+    columns += [tuple(map(moves.get, days)), tuple(map(held.get, days)), (*repeat(None, len(days) - 1), fingerprint)]
+    _insert(cursor, "snapshot", SNAPSHOT, account_id, columns)
 
 
 def write_positions(cursor: CursorWrapper, account_id: UUID, result: Derivation, *, only: Collection[str] | None = None) -> None:

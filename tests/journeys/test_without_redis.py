@@ -1,5 +1,6 @@
 """Redis dies, stalls, rambles or is emptied: every page still answers, soon, and every task still does its work."""
 
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -28,6 +29,7 @@ TROUBLES = {
     "full": b"-OOM command not allowed when used memory > 'maxmemory'.\r\n",
     "locked": b"-NOAUTH Authentication required.\r\n",
 }
+SOON = 6.0  # seconds for a page: the patience with Redis, once, and the page itself on a busy machine
 PATIENCE = 2  # how often a page may wait for a Redis that stalls: once for the cache, once for messages
 BEAT = sorted({entry["task"] for entry in celery.conf.beat_schedule.values()})
 
@@ -43,7 +45,7 @@ def trouble(request, settings):
     with ExitStack() as stack:
         says = TROUBLES[request.param]
         url = Address(NOWHERE) if says is None else stack.enter_context(stub(says))
-        settings.CACHES = at(url, REST=60, OPTIONS=configured.CACHES["default"]["OPTIONS"] | {"socket_timeout": 1})
+        settings.CACHES = at(url, OPTIONS=configured.CACHES["default"]["OPTIONS"] | {"socket_timeout": 1})
         celery.loader.import_default_modules()
         lost = celery.conf.broker_url
         with ExitStack() as broker:
@@ -60,17 +62,18 @@ def point_at(url: str) -> None:
 
 
 class Watch:
-    """Tells what asked a Redis in trouble too often: where it stalls, each time is a wait."""
+    """Tells what asked a Redis in trouble too often, for each may be a wait, and what took too long."""
 
     def __init__(self, trouble: Address) -> None:
-        self.trouble, self.before = trouble, trouble.asked
+        self.trouble, self.before, self.started = trouble, trouble.asked, time.monotonic()
         self.impatient: list[str] = []
 
-    def __call__(self, what: str, most: int = PATIENCE) -> None:
-        now = self.trouble.asked
-        if now - self.before > most and self.trouble.says != TROUBLES["full"]:  # that one is well enough to be asked again
-            self.impatient.append(f"{what}: {now - self.before} times")
-        self.before = now
+    def __call__(self, what: str, most: int = PATIENCE, soon: float = SOON) -> None:
+        asked, took = self.trouble.asked - self.before, time.monotonic() - self.started
+        patient = asked <= most or self.trouble.says == TROUBLES["full"]  # that one is well enough to be asked again
+        if not patient or took > soon:
+            self.impatient.append(f"{what}: asked {asked} times in {took:.1f} s")
+        self.before, self.started = self.trouble.asked, time.monotonic()
 
 
 class TestWithoutRedis:
@@ -104,7 +107,7 @@ class TestWithoutRedis:
     def test_every_task_of_the_clock_does_its_work(self, trouble, name):
         watch = Watch(trouble)
         celery.tasks[name]()
-        watch(name, most=5)
+        watch(name, most=5, soon=60)
         assert watch.impatient == []
 
     def test_whoever_asks_often_waits_once(self, world, trouble):
@@ -126,7 +129,7 @@ class TestWithoutRedis:
         watch = Watch(trouble)
         for route in ("entry-list", "watchlist-list"):
             assert knock(world, "owner", route, "post").status_code == 201
-            watch(route)
+            watch(route, soon=2 * SOON)
         assert watch.impatient == []
 
 
@@ -148,7 +151,7 @@ class TestEmptied:
 
 def test_the_broker_is_the_one_in_trouble(trouble):
     """Else the tests above would prove nothing of messages."""
-    if trouble == NOWHERE:
+    if trouble == NOWHERE or trouble.says == TROUBLES["locked"]:
         with pytest.raises(OperationalError):
             celery.send_task("nobody.takes.this")
         assert celery.tasks[BEAT[0]].delay() is None

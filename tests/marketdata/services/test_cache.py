@@ -272,7 +272,7 @@ class TestStampede:
         with ThreadPoolExecutor(6) as threads:
             answers = list(threads.map(lambda _: cache.get_or_compute(ANALYSIS, name, compute=slow), range(6)))
         assert answers == [VALUE] * 6
-        assert time.monotonic() - started < 30  # not until the lock ends by itself
+        assert time.monotonic() - started < 3
         assert cache.get_or_compute(ANALYSIS, name, compute=never) == VALUE  # and it is kept from then on
 
     def test_nobody_waits_longer_than_they_must_for_one_who_is_slow(self, settings):
@@ -287,7 +287,9 @@ class TestStampede:
         with ThreadPoolExecutor(1) as thread:
             first = thread.submit(cache.get_or_compute, ANALYSIS, name, compute=slow)
             begun.wait(60)
+            started = time.monotonic()
             assert cache.get_or_compute(ANALYSIS, name, compute=lambda: "quick") == "quick"
+            assert time.monotonic() - started < 1
             assert not first.done()
             go_on.set()
             assert first.result() == "slow"
@@ -321,12 +323,14 @@ class TestWithoutRedis:
     @pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"$x\r\n", b":one\r\n", b"+OK\r\n", b"\x00" * 99])
     def test_one_that_stalls_or_rambles_is_waited_for_once(self, settings, says):
         with stub(says) as url:
-            settings.CACHES = at(url, REST=60)
+            settings.CACHES = at(url)
+            started = time.monotonic()
             for _ in range(20):
                 assert cache.get_or_compute(ANALYSIS, "x", compute=lambda: 1) == 1
                 assert cache.get_many(QUOTE, [["x"], ["y"]]) == {}
                 assert backend.get("x", "nothing") == "nothing"
                 assert backend.add("x", 1) is False
+            assert time.monotonic() - started < 5
             assert url.asked == 1
 
     def test_what_is_computed_survives_a_redis_that_dies_meanwhile(self, own, settings):

@@ -216,7 +216,7 @@ class TestAccess:
         assert found.json() == family.get(route, accounts=str(family.first.pk))
         assert client.get(url, {"accounts": str(family.second.pk)}, headers=headers).status_code == 404
 
-    @pytest.mark.parametrize("ids", ["x", "1,2", ",", f"{uuid4()},"])
+    @pytest.mark.parametrize("ids", ["x", "1,2", ",", "0199aa00-0000-7000-8000-000000000000,"])
     def test_what_is_no_id_is_refused(self, family, ids):
         answer = family.get("summary", 400, accounts=ids)
         assert answer["errors"][0]["field"].startswith("accounts")

@@ -1,7 +1,7 @@
 """The money-weighted rate: every root is found, none is invented, and the one nearest to zero is told."""
 
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from time import perf_counter
 
 import numpy as np
@@ -10,7 +10,7 @@ import pyxirr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from portfolio.domain.xirr import MoneyWeighted, money_weighted
+from portfolio.domain.xirr import MoneyWeighted, money_weighted, rate_of
 
 D = Decimal
 FIRST = date(2020, 1, 1)
@@ -95,3 +95,29 @@ class TestOneRate:
         assert found.note == ""
         assert found.rate == pytest.approx(pyxirr.xirr(*zip(*flows, strict=True)), rel=1e-6)
         assert perf_counter() - started < 2
+
+    def test_is_right_to_the_last_digit_that_is_told(self):
+        """Ten years of monthly deposits: in 50 digits, the worth changes its sign within half of the twelfth place."""
+        flows = [(FIRST + timedelta(30 * month), D(-100_000)) for month in range(120)] + [
+            (FIRST + timedelta(3600), D("12164628.663"))
+        ]
+        rate = D(money_weighted(flows).rate)
+        assert worth_at(rate - D("5e-13"), flows) > 0 > worth_at(rate + D("5e-13"), flows)
+
+    @given(
+        st.lists(st.tuples(st.integers(0, 4000), st.integers(-(10**9), 10**9)), min_size=1, max_size=20),
+        st.integers(0, 10),
+    )
+    def test_of_whole_numbers_is_that_of_decimals(self, moved, places):
+        decimals = [(FIRST + timedelta(day), D(amount).scaleb(-places)) for day, amount in moved]
+        days = [FIRST.toordinal() + day for day, _ in moved]
+        assert rate_of(days, [amount for _, amount in moved], places) == money_weighted(decimals)
+        more = [amount * 100 for _, amount in moved]
+        assert rate_of(days, more, places + 2) == money_weighted(decimals)
+
+
+def worth_at(rate: Decimal, flows: list[tuple[date, Decimal]]) -> Decimal:
+    """Return what flows are worth together on the first day at a rate, in 50 digits."""
+    with localcontext(prec=50):
+        force = (1 + rate).ln()
+        return sum((amount * (-force * (day - flows[0][0]).days / 365).exp() for day, amount in flows), D(0))

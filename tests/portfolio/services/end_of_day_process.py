@@ -2,7 +2,6 @@
 
 import os
 import sys
-from datetime import UTC, datetime
 from uuid import UUID
 
 from config import embedded
@@ -18,14 +17,12 @@ from django.db import connections  # noqa: E402
 
 from portfolio.services.end_of_day import advance  # noqa: E402
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
 
 def main(database: str, *account_ids: str) -> None:
     """Take the accounts on in the database of a test."""
     for connection in connections.all():
         connection.settings_dict["NAME"] = database
-    advance(account_ids=list(map(UUID, account_ids)), at=NOW, chunk=1)
+    advance(account_ids=list(map(UUID, account_ids)), chunk=1)
 
 
 if __name__ == "__main__":
