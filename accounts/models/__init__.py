@@ -1,6 +1,7 @@
 """The tables of people, accounts and the ledger."""
 
 from accounts.models.accounts import Account, AccountKind, CostBasisMethod, ExecutionMode, Membership
+from accounts.models.bundles import AccountImport
 from accounts.models.imports import ImportBatch, ImportFile, ImportQuestion, ImportStatus, ImportTemplate, InstrumentAnswer
 from accounts.models.jobs import Job, JobKind, JobRun, RunOutcome
 from accounts.models.ledger import Appended, LedgerEntry, LedgerHead, Link
@@ -19,6 +20,7 @@ from accounts.models.users import ApiToken, Scope, User
 
 __all__ = [
     "Account",
+    "AccountImport",
     "AccountKind",
     "ApiToken",
     "Appended",

@@ -282,7 +282,7 @@ def _cell(value: Any) -> str:
         return _instant(value)
     if isinstance(value, date):
         return value.isoformat()
-    return value if isinstance(value, str) else plain(value)
+    return str(value) if isinstance(value, str | int) else plain(value)
 
 
 def _figure(value: Any) -> Any:
