@@ -12,8 +12,10 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import IO, Any
 
+from accounts.adapters.base import StatementFile
 from accounts.domain.bundles import MANIFEST, PARTS, BundleRefused, Manifest, PartRecord, Said, manifest_of
 from accounts.domain.json_text import read_json, write_json
 
@@ -194,6 +196,23 @@ class BundleReader:
         except UnicodeDecodeError as error:
             raise BundleRefused("bad_file", f"{name} is no UTF-8 text.") from error
         return _read(text, name)
+
+
+class PartFile(StatementFile):
+    """A table of a ZIP as the readers of statements take it: line by line, and never all of it."""
+
+    def __init__(self, reader: BundleReader, name: str) -> None:
+        """Take a file of a ZIP, whose hash has been looked at."""
+        self.reader, self.name, self.encoding = reader, name, "utf-8"
+
+    @cached_property
+    def head(self) -> str:
+        """The first line."""
+        return next(self.lines(), "")
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines with their ends."""
+        return self.reader.lines(self.name)
 
 
 def _read(text: str, where: str) -> Any:

@@ -64,6 +64,7 @@ class Migration(migrations.Migration):
                 ),
                 ("origin", models.UUIDField(blank=True, null=True)),
                 ("entries", models.PositiveBigIntegerField(default=0)),
+                ("head", models.CharField(blank=True, help_text="The hash of its last entry there.", max_length=64)),
                 ("progress", models.PositiveBigIntegerField(default=0, help_text="Entries done so far.")),
                 ("posted", models.PositiveBigIntegerField(default=0)),
                 ("known", models.PositiveBigIntegerField(default=0)),

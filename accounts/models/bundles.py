@@ -28,6 +28,7 @@ class AccountImport(models.Model):
     origin = models.UUIDField(null=True, blank=True)
     account = models.ForeignKey(Account, models.PROTECT, null=True, blank=True, related_name="+")
     entries = models.PositiveBigIntegerField(default=0)
+    head = models.CharField(max_length=64, blank=True, help_text="The hash of its last entry there.")
     progress = models.PositiveBigIntegerField(default=0, help_text="Entries done so far.")
     posted = models.PositiveBigIntegerField(default=0)
     known = models.PositiveBigIntegerField(default=0)
