@@ -32,16 +32,19 @@ class Guess:
     unsure: list[str]
 
 
-def guess(file: StatementFile) -> Guess:
-    """Return what can be guessed of a table.
+def guess(file: StatementFile, *, delimiter: str = "", headings_line: int = 0) -> Guess:
+    """Return what can be guessed of a table; of what takes its rows apart, and where they begin, only what is not told.
 
     :raises NotReadable: if it is none
     """
     if not is_table(file):
         raise NotReadable("not_a_table", "The file is no table: only a CSV can be read by its columns.")
-    delimiter = max(DELIMITERS, key=lambda sign: _fit(head(file, sign)))
+    delimiter = delimiter or max(DELIMITERS, key=lambda sign: _fit(head(file, sign)))
     sample = list(islice(records(file, delimiter), SAMPLE))
-    at = _headings_at(sample)
+    told = (place for place, record in enumerate(sample) if record.number >= headings_line > 0)
+    at = next(told, None) if headings_line else _headings_at(sample)
+    if at is None:
+        raise NotReadable("missing_columns", f"headings_line: the file has no row at line {headings_line} or below it.")
     headings = [cell.strip() for cell in sample[at].cells]
     rows = [record for record in sample[at + 1 :] if _is_row(record, headings)]
     columns = _columns(headings)

@@ -49,6 +49,8 @@ def start_posting(*, batch: ImportBatch, actor: User) -> ImportBatch:
     batch.actor = actor
     if batch.status not in TO_START:
         raise NotToBePosted(f"The import is {batch.get_status_display().lower()}.", code="not_to_be_posted")
+    if not batch.format:
+        raise NotToBePosted("Say first how the file is to be read.", code="not_read_yet")
     content_of(batch)
     batch.status, batch.attempts, batch.leased_until, batch.progress = ImportStatus.WAITING, 0, None, 0
     batch.save(update_fields=["actor", "status", "attempts", "leased_until", "progress"])
