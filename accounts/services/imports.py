@@ -310,8 +310,12 @@ def preview(reading: Reading, progress: Progress | None = None) -> None:
 
 
 def fill(reading: Reading, *, status: str | None = None) -> None:
-    """Write down what became of the lines."""
-    batch, run = reading.batch, reading.run
+    """Write down what became of the lines of a file."""
+    write_down(reading.batch, reading.run, status=status)
+
+
+def write_down(batch: ImportBatch, run: Run, *, status: str | None = None) -> None:
+    """Write down what became of the lines of a run."""
     batch.lines, batch.posted, batch.known, batch.progress = run.lines, run.posted, run.known, run.lines
     batch.refused = [asdict(refusal) for refusal in sorted(run.refused, key=lambda refusal: refusal.line)]
     batch.remarks = [asdict(remark) for remark in run.remarks]

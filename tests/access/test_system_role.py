@@ -16,7 +16,10 @@ MAY_NAME_IT = {
     "config/embedded.py": "hands out its address",
     "config/checks.py": "checks its role",
     "accounts/management/commands/migrate.py": "grants it its rights",
+    "accounts/management/members.py": "finds the owner in whose name a command is given, where nobody is named",
     "accounts/selectors/ledger.py": "walks the chains of all ledgers",
+    "accounts/services/bundle_queue.py": "claims the accounts that wait to be brought in",
+    "accounts/services/import_posting.py": "claims the imports that wait, and notes those that failed",
     "accounts/services/jobs.py": "claims the due jobs of all accounts",
     "accounts/services/idempotency.py": "forgets old answers of everybody",
     "accounts/services/prices.py": "refreshes what accounts hold, for their jobs",
@@ -39,6 +42,7 @@ DERIVED = sorted(model._meta.db_table for model in apps.get_app_config("portfoli
 PEOPLE = {"accounts_user", "accounts_user_groups", "accounts_user_user_permissions"}  # they belong to no account
 TRUTH = sorted(model._meta.db_table for model in apps.get_app_config("accounts").get_models(include_auto_created=True))
 SYSTEM_WRITES = {"accounts_job", "accounts_jobrun", "accounts_notification", "accounts_idempotencykey"}
+SYSTEM_CLAIMS = {"accounts_importbatch", "accounts_accountimport"}  # it takes what waits, and nothing else
 
 
 def speaks_of_it(path: Path) -> bool:
@@ -75,9 +79,14 @@ def test_derived_tables_are_written_by_it_alone(table):
     assert {"INSERT", "UPDATE", "DELETE"} <= rights("bedrock_system", table)
 
 
-@pytest.mark.parametrize("table", [table for table in TRUTH if table not in SYSTEM_WRITES | PEOPLE])
+@pytest.mark.parametrize("table", [table for table in TRUTH if table not in SYSTEM_WRITES | SYSTEM_CLAIMS | PEOPLE])
 def test_the_truth_is_not_its_to_write(table):
     assert rights("bedrock_system", table) == set()
+
+
+@pytest.mark.parametrize("table", sorted(SYSTEM_CLAIMS))
+def test_what_waits_is_its_to_claim(table):
+    assert rights("bedrock_system", table) == {"UPDATE"}
 
 
 @pytest.mark.parametrize("role", ["bedrock_app", "bedrock_system"])
