@@ -79,21 +79,11 @@ class StatementFile:
         return {}
 
     def lines(self) -> Iterator[str]:
-        """Yield the lines of the file with their ends.
+        """Return the lines of the file with their ends.
 
         :raises NotReadable: if one is so long that it can't be one
         """
-        text = self.open()
-        number = 0
-        while line := text.readline(LONGEST_LINE):
-            number += 1
-            if number > MOST_LINES:
-                raise NotReadable("too_many_lines", f"The file has more than {MOST_LINES:,} lines; split it.")
-            if len(line) == LONGEST_LINE:
-                raise NotReadable(
-                    "line_too_long", f"Line {number} has more than {LONGEST_LINE:,} characters: this is no statement."
-                )
-            yield line
+        return lines_of(self.open())
 
     def mentions(self, *words: str) -> bool:
         """Say whether one of some words in plain letters stands anywhere in the file."""
@@ -120,6 +110,25 @@ class StatementReader(Protocol):
         :raises NotReadable: if nothing in it can be read
         """
         ...
+
+
+def lines_of(text: io.TextIOBase, number: int = 0) -> Iterator[str]:
+    """Yield the lines of a text below a number of them.
+
+    :raises NotReadable: if one is so long that it can't be one
+    """
+    while line := text.readline(LONGEST_LINE):
+        number += 1
+        if number > MOST_LINES:
+            raise too_many()
+        if len(line) == LONGEST_LINE:
+            raise NotReadable("line_too_long", f"Line {number} has more than {LONGEST_LINE:,} characters: this is no statement.")
+        yield line
+
+
+def too_many() -> NotReadable:
+    """Return the refusal of a file with more lines than any statement has."""
+    return NotReadable("too_many_lines", f"The file has more than {MOST_LINES:,} lines; split it.")
 
 
 def text_of(content: bytes) -> str:

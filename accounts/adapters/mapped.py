@@ -3,21 +3,25 @@
 from collections import deque
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import polars as pl
+
 from accounts.adapters.base import NotReadable, StatementFile
-from accounts.adapters.table import Passed, Record, Refused, Row, key, named, read_rows, records
+from accounts.adapters.pieces import opened
+from accounts.adapters.table import Passed, Record, Refused, Row, key, named, read_rows
+from accounts.domain.blocks import SHOWN, Block
 from accounts.domain.happenings import TRADES, Happening, Lines, currency_of, flow, side
 from accounts.domain.ledger import TAKES_CASH, ZERO, EntryKind
 from accounts.domain.listings import listed
-from accounts.domain.mapping import BadMapping, Mapped, mapping_of
+from accounts.domain.mapped_columns import COSTS, INCOME, Named, as_texts, contents, read_plain
+from accounts.domain.mapping import FIELDS, BadMapping, Mapped, mapping_of
 from accounts.domain.moments import day, moment, stamp
 from accounts.domain.statements import NO_HINTS, InstrumentHints, Item, LineRefused
 
-SHOWN = 1_000
-COSTS = frozenset({EntryKind.FEE, EntryKind.TAX, EntryKind.WITHDRAWAL})
-INCOME = frozenset({EntryKind.DEPOSIT, EntryKind.DIVIDEND, EntryKind.INTEREST, EntryKind.RETURN_OF_CAPITAL})
+NAMED_BY = ("symbol", "isin", "figi", "exchange", "name")
 
 
 class MappedTable:
@@ -47,26 +51,67 @@ class MappedTable:
 
         :raises NotReadable: if the columns are not there
         """
-        rows = self._rows(encoded(file, self.mapping))
-        yield from read_rows(rows, Lines(self.name), lambda row: self._happenings(row, zone))
+        return chain.from_iterable(block.items() for block in self.blocks(file, zone))
 
-    def _rows(self, file: StatementFile) -> Iterator[Row | Refused]:
-        """Yield the rows between the headings and the tail, by the names of their columns."""
-        names: list[str] | None = None
-        for record in without_tail(records(file, self.mapping.delimiter), self.mapping.skip_last):
-            if record.number < self.mapping.headings_line:
-                continue
-            if names is None:
-                names = self._named(record)
-            elif record.problem:
-                yield (record.number, LineRefused("bad_csv", record.problem))
+    def blocks(self, file: StatementFile, zone: ZoneInfo, *, with_ids: bool = True) -> Iterator[Block]:
+        """Yield the lines of a table, many at a time: what is plain is read by columns, every other row by itself.
+
+        Without ids, what the lines are known by is not worked out: it is half of the work.
+
+        :raises NotReadable: if the columns are not there
+        """
+        asked = self.mapping
+        table = opened(encoded(file, asked), asked.delimiter, headings_line=asked.headings_line, skip_last=asked.skip_last)
+        if table is None:
+            raise NotReadable("missing_columns", f"mapping.headings_line: the file ends before line {asked.headings_line}.")
+        names = self._named(table.headings)
+        lines, known = Lines(self.name), Named(hints_of)
+        for piece in table.pieces:
+            yield self._block(piece, names, zone, lines, known, with_ids=with_ids)
+
+    def _block(
+        self, piece: pl.DataFrame, names: list[str], zone: ZoneInfo, lines: Lines, known: Named, *, with_ids: bool
+    ) -> Block:
+        """Return what the rows of a piece say; a row that is not plain is read at its turn, since ids depend on the order."""
+        rows = read_plain(self._cells(piece, names), self.mapping, zone, known).with_columns(piece["number"], piece["raw"])
+        is_plain = rows["plain"] & self._is_usable(piece, names)
+        alone = read_rows(self._rows(piece.filter(~is_plain), names), lines, lambda row: self._happenings(row, zone))
+        plain = rows.filter(is_plain)
+        if not with_ids:
+            return Block(self.name, plain, known.hints, list(alone))
+        plain = as_texts(plain)
+        told = zip(plain["id"], contents(plain, known.hints), strict=True)
+        ids, others = [], []
+        for by_columns in is_plain:
+            if by_columns:
+                own, content = next(told)
+                ids.append(own or lines.known_by(content))
             else:
-                cells = dict(zip(names, record.cells, strict=False))
-                yield Row(record.number, cells, record.raw.strip()[:SHOWN], self.mapping.style)
-        if names is None:
-            raise NotReadable(
-                "missing_columns", f"mapping.headings_line: the file ends before line {self.mapping.headings_line}."
-            )
+                others.append(next(alone))
+        return Block(self.name, plain.with_columns(id=pl.Series(ids, dtype=pl.String)), known.hints, others)
+
+    def _cells(self, piece: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+        """Return the columns that the mapping names as texts, those it does not name empty."""
+        places = {name: place for place, name in enumerate(names)}
+        cells = {
+            field: pl.col("cells").list.get(places[self.keys[field]], null_on_oob=True).fill_null("").str.strip_chars()
+            if field in self.keys else pl.lit("")
+            for field in FIELDS
+        }  # fmt: skip
+        return piece.select(**cells) if len(piece) else pl.DataFrame(schema=dict.fromkeys(FIELDS, pl.String))
+
+    def _is_usable(self, piece: pl.DataFrame, names: list[str]) -> pl.Series:
+        """Say of which rows the columns hold all: those that could be taken apart, and mean one thing alone by each name."""
+        whole = ~piece["odd"]
+        return whole if len(set(names)) == len(names) else whole & (piece["cells"].list.len() >= len(names))
+
+    def _rows(self, piece: pl.DataFrame, names: list[str]) -> Iterator[Row | Refused]:
+        """Yield the rows of a piece, by the names of their columns."""
+        for number, raw, cells, problem in piece.select("number", "raw", "cells", "problem").iter_rows():
+            if problem:
+                yield (number, LineRefused("bad_csv", problem))
+            else:
+                yield Row(number, dict(zip(names, cells, strict=False)), raw.strip()[:SHOWN], self.mapping.style)
 
     def _named(self, record: Record) -> list[str]:
         """Return the names of the columns, which must hold those of the mapping."""
@@ -108,7 +153,7 @@ class MappedTable:
             day_only=day_only,
             names_zone=day_only,
             currency=currency_of(code, self.mapping.columns.get("currency", "currency")) if code else "",
-            hints=self._hints(row, code),
+            hints=hints_of(code=code, **{name: self._text(row, name) for name in NAMED_BY}),
             quantity=quantity or ZERO,
             price=abs(price) if price is not None else None,
             cash=self._cash(kind, amount, fee + tax),
@@ -149,25 +194,25 @@ class MappedTable:
             amount = -amount
         return amount - costs if self.mapping.gross and kind in TRADES | INCOME else amount
 
-    def _hints(self, row: Row, currency: str) -> InstrumentHints:
-        """Return what a row says about its instrument."""
-        symbol, isin, name = (self._text(row, field) for field in ("symbol", "isin", "name"))
-        if not (symbol or isin or self._text(row, "figi")):
-            return NO_HINTS
-        said = listed(symbol) if symbol else InstrumentHints()
-        root, colon, exchange = symbol.upper().partition(":")
-        if colon:
-            said = InstrumentHints(symbol=root, exchange=exchange)
-        return InstrumentHints(
-            symbol=said.symbol,
-            exchange=self._text(row, "exchange").upper() or said.exchange,
-            isin=isin.upper() or said.isin,
-            figi=self._text(row, "figi").upper(),
-            name=name if name != symbol else "",
-            asset_class=said.asset_class,
-            currency=currency.upper() if currency else said.currency,
-            multiplier=said.multiplier,
-        )
+
+def hints_of(symbol: str, isin: str, figi: str, exchange: str, name: str, code: str) -> InstrumentHints:
+    """Return what the cells of a row say about its instrument; `code` is the currency."""
+    if not (symbol or isin or figi):
+        return NO_HINTS
+    said = listed(symbol) if symbol else InstrumentHints()
+    root, colon, on = symbol.upper().partition(":")
+    if colon:
+        said = InstrumentHints(symbol=root, exchange=on)
+    return InstrumentHints(
+        symbol=said.symbol,
+        exchange=exchange.upper() or said.exchange,
+        isin=isin.upper() or said.isin,
+        figi=figi.upper(),
+        name=name if name != symbol else "",
+        asset_class=said.asset_class,
+        currency=code.upper() if code else said.currency,
+        multiplier=said.multiplier,
+    )
 
 
 def encoded(file: StatementFile, mapping: Mapped) -> StatementFile:

@@ -58,7 +58,7 @@ def records(file: StatementFile, delimiter: str = ",") -> Iterator[Record]:
 
     :raises NotReadable: if there are too many, or one has so many cells that it can't be one
     """
-    for count, record in enumerate(_records(file.lines(), delimiter)):
+    for count, record in enumerate(numbered(file.lines(), delimiter)):
         if count > MOST_ROWS:
             raise NotReadable("too_many_lines", f"The file has more than {MAX_LINES:,} lines; split it.")
         yield record
@@ -68,15 +68,14 @@ def head(file: StatementFile, delimiter: str) -> list[Record]:
     """Return the first rows of a table, of as much of the file as tells its format."""
     known: list[Record] | None = file.memo.get(("head", delimiter))
     if known is None:
-        known = list(islice(_records(iter(file.head.splitlines(keepends=True)), delimiter), SEARCHED))
+        known = list(islice(numbered(iter(file.head.splitlines(keepends=True)), delimiter), SEARCHED))
         file.memo["head", delimiter] = known
     return known
 
 
-def _records(lines: Iterator[str], delimiter: str) -> Iterator[Record]:
-    """Yield the rows that some lines are."""
+def numbered(lines: Iterator[str], delimiter: str, number: int = 1) -> Iterator[Record]:
+    """Yield the rows that some lines are, but the empty ones; the first line has a number."""
     waiting: list[str] = []
-    number = 1
     while True:
         line = waiting.pop(0) if waiting else next(lines, "")
         if not line:
@@ -107,7 +106,7 @@ def _complete(taken: list[str], waiting: list[str], lines: Iterator[str]) -> Non
 def _record(number: int, raw: str, delimiter: str) -> Record:
     """Return a row with its cells."""
     if raw.count(delimiter) >= MOST_COLUMNS and raw.count('"') == 0:
-        raise NotReadable("too_many_columns", f"Line {number} has more than {MOST_COLUMNS} columns: this is no statement.")
+        raise too_wide(number)
     try:
         cells = next(csv.reader([raw.rstrip("\r\n")], delimiter=delimiter, strict=False), [])
     except csv.Error as error:
@@ -115,8 +114,13 @@ def _record(number: int, raw: str, delimiter: str) -> Record:
     if raw.count('"') % 2:
         return Record(number, [], raw, "A quote is opened and never closed.")
     if len(cells) > MOST_COLUMNS:
-        raise NotReadable("too_many_columns", f"Line {number} has more than {MOST_COLUMNS} columns: this is no statement.")
+        raise too_wide(number)
     return Record(number, cells, raw, "The row holds a NUL, which no text has." if "\0" in raw else "")
+
+
+def too_wide(number: int) -> NotReadable:
+    """Return the refusal of a file for a row with more cells than any statement has."""
+    return NotReadable("too_many_columns", f"Line {number} has more than {MOST_COLUMNS} columns: this is no statement.")
 
 
 def delimiter_of(file: StatementFile, needed: Iterable[str]) -> str:

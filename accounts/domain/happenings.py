@@ -116,9 +116,14 @@ class Lines:
             return printable(said.id)[:MOST_ID]
         content = _content(said, fields)
         if said.id:
-            return f"{printable(said.id)[:MOST_ID]}:{content[:6].hex()}"
-        self.alike[content] += 1
-        return f"{content.hex()}-{self.alike[content]}"
+            return f"{printable(said.id)[:MOST_ID]}:{_digest(content)[:6].hex()}"
+        return self.known_by(content)
+
+    def known_by(self, content: str) -> str:
+        """Return what is known by all it says: a hash of that, and how often it came before."""
+        digest = _digest(content)
+        self.alike[digest] += 1
+        return f"{digest.hex()}-{self.alike[digest]}"
 
 
 def _needed(said: Happening) -> InstrumentHints:
@@ -131,8 +136,12 @@ def _needed(said: Happening) -> InstrumentHints:
     return NO_HINTS
 
 
-def _content(said: Happening, fields: Mapping[str, Any]) -> bytes:
-    """Return a hash of all that a happening says, written in one way however the file writes it."""
+def _digest(content: str) -> bytes:
+    return hashlib.sha256(content.encode()).digest()[:16]
+
+
+def _content(said: Happening, fields: Mapping[str, Any]) -> str:
+    """Return all that a happening says, written in one way however the file writes it."""
     figures = (fields[name] for name in ("quantity", "price", "cash", "fee", "tax"))
     told = (
         said.account,
@@ -144,7 +153,7 @@ def _content(said: Happening, fields: Mapping[str, Any]) -> bytes:
         " ".join(said.notes.split()).casefold(),
         said.group,
     )
-    return hashlib.sha256("\x1f".join(told).encode()).digest()[:16]
+    return "\x1f".join(told)
 
 
 def printable(text: str) -> str:
@@ -241,17 +250,27 @@ def _price_of(said: Happening, quantity: Decimal, multiplier: Decimal, data: dic
     if said.cash > 0 if said.kind in TAKES_CASH else said.cash < -(said.fee + said.tax):
         raise LineRefused("contradicting_amount", f"amount: {plain(said.cash)} has the wrong sign for a {said.kind}; correct it.")
     worth = -said.cash - said.fee - said.tax
-    follows = round_to(EXACT.divide(worth, EXACT.multiply(quantity, multiplier)), MONEY_PLACES)
+    follows, exactly = price_that_follows(worth, EXACT.multiply(quantity, multiplier))
     if said.price is not None and not said.converted:
         _check_price(said, quantity, multiplier, data)
         return said.price
     if follows < 0:
         raise LineRefused("contradicting_amount", f"amount: {plain(said.cash)} is less than the costs of the {said.kind}.")
-    if abs(EXACT.multiply(EXACT.multiply(quantity, follows), multiplier) - worth) > HALF_A_CENT:
+    if not exactly:
         data["rounding"] = "The price follows from the amount."
     if said.price is not None and said.hints.currency:
         data["stated_price"] = f"{plain(said.price)} {said.hints.currency}"
     return follows
+
+
+def price_that_follows(worth: Decimal, units: Decimal) -> tuple[Decimal, bool]:
+    """Return the price at which some units are worth so much, as the ledger keeps it, and whether they are to half a cent.
+
+    >>> price_that_follows(Decimal(10), Decimal(3))
+    (Decimal('3.3333333333'), True)
+    """
+    price = round_to(EXACT.divide(worth, units), MONEY_PLACES)
+    return price, abs(EXACT.multiply(units, price) - worth) <= HALF_A_CENT
 
 
 def _check_price(said: Happening, quantity: Decimal, multiplier: Decimal, data: dict[str, Any]) -> None:
