@@ -1,15 +1,19 @@
 """The ledger taken out as a file."""
 
 import tempfile
+from typing import IO
 
 from django.http import FileResponse
+from django.utils import timezone
 from django.utils.text import slugify
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from accounts.api.scoping import AccountScopedViewSet
+from accounts.api.scoping import AccountScopedViewSet, caller
+from accounts.domain.roles import Role
+from accounts.selectors.bundles import write_bundle
 from accounts.selectors.exports import event_log
 
 
@@ -21,19 +25,35 @@ class CsvRenderer(BaseRenderer):
     charset = "utf-8"
 
 
+class ZipRenderer(BaseRenderer):
+    """Says that a view answers a ZIP."""
+
+    media_type = "application/zip"
+    format = "zip"
+    charset = None
+
+
 class ExportViewSet(AccountScopedViewSet):
-    """The ledger of an account as a file."""
+    """An account as a file: its ledger, or all of it."""
 
     filter_backends = ()
     pagination_class = None
-    renderer_classes = [CsvRenderer]
+    renderer_classes = [CsvRenderer, ZipRenderer]
 
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR, (200, "application/zip"): OpenApiTypes.BINARY})
     def retrieve(self, request: Request, account_id: str) -> FileResponse:
-        """Return the event log: every entry in the order of recording, ready to be imported anywhere."""
+        """Return the event log, every entry in the order of recording; or, to its owner, the whole account as a ZIP."""
         # written while the member's transaction is open: rows read later, while the answer is sent, would be nobody's
         file = tempfile.TemporaryFile()  # noqa: SIM115  the answer closes it
+        if request.accepted_renderer.format == ZipRenderer.format:
+            self.require(Role.OWNER)
+            write_bundle(account=self.account, user=caller(request), file=file, at=timezone.now())
+            return self._answer(file, "account.zip", ZipRenderer.media_type)
         file.writelines(row.encode() for row in event_log(self.account))
+        return self._answer(file, "event-log.csv", "text/csv; charset=utf-8")
+
+    def _answer(self, file: IO[bytes], what: str, content_type: str) -> FileResponse:
+        """Return a file that was written, to be kept under the account's name."""
         file.seek(0)
-        name = f"{slugify(self.account.name) or 'account'}-event-log.csv"
-        return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")
+        name = f"{slugify(self.account.name) or 'account'}-{what}"
+        return FileResponse(file, as_attachment=True, filename=name, content_type=content_type)

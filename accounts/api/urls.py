@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from accounts.api.accounts import AccountViewSet
+from accounts.api.bundles import AccountImportViewSet
 from accounts.api.exports import ExportViewSet
 from accounts.api.import_templates import InspectView, TemplateViewSet
 from accounts.api.imports import ImportViewSet
@@ -25,6 +26,7 @@ router.register("invitations", InvitationViewSet, "invitation")
 router.register("watchlists", WatchlistViewSet, "watchlist")
 router.register("notifications", NotificationViewSet, "notification")
 router.register("import-templates", TemplateViewSet, "import-template")
+router.register("account-imports", AccountImportViewSet, "account-import")
 router.register("accounts", AccountViewSet, "account")
 router.register("accounts/<uuid:account_id>/entries", LedgerViewSet, "entry")
 router.register("accounts/<uuid:account_id>/imports", ImportViewSet, "import")

@@ -118,7 +118,7 @@ def _record(user: User, file_name: str, file: IO[bytes], at: datetime, name: str
         head=manifest.head,
         created_at=at,
     )
-    made.clean_fields(exclude={"user", "file_name"})
+    made.clean_fields(exclude={field.name for field in AccountImport._meta.fields} - {"name"})
     return made
 
 
@@ -139,7 +139,7 @@ def _claim(import_id: UUID, at: datetime) -> AccountImport | None:
     taken = AccountImport.objects.using(SYSTEM).filter(free, pk=import_id)
     if not taken.update(status=ImportStatus.POSTING, leased_until=at + LEASE, attempts=F("attempts") + 1, progress=0):
         return None
-    return AccountImport.objects.using(SYSTEM).defer("content").select_related("user").get(pk=import_id)
+    return AccountImport.objects.using(SYSTEM).defer("content").get(pk=import_id)
 
 
 def _work(claimed: AccountImport, clock: Clock) -> None:
@@ -151,8 +151,8 @@ def _work(claimed: AccountImport, clock: Clock) -> None:
         if not row.update(progress=entries, leased_until=clock() + LEASE):
             raise Overtaken
 
-    user = claimed.user
-    with acting_as(user.pk):
+    with acting_as(claimed.user_id):
+        user = User.objects.get(pk=claimed.user_id)
         content = AccountImport.objects.values_list("content", flat=True).get(pk=claimed.pk)
         reader = _reader(io.BytesIO(bytes(content)))
         brought = bring_in(reader=reader, actor=user, at=clock(), name=claimed.name, with_market=user.is_staff, progress=tell)
@@ -178,4 +178,5 @@ def _refuse(claimed: AccountImport, status: str, code: str, detail: str, at: dat
     told = [{"code": code, "detail": detail}]
     if mine.update(status=status, leased_until=None, finished_at=at, refused=told, content=b"", progress=0):
         with acting_as(claimed.user_id):
-            notify(user=claimed.user, title=f"{claimed.file_name} was not taken", body=detail, level=Level.WARNING, at=at)
+            user = User.objects.get(pk=claimed.user_id)
+            notify(user=user, title=f"{claimed.file_name} was not taken", body=detail, level=Level.WARNING, at=at)

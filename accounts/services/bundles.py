@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
+from accounts.adapters.base import NotReadable
 from accounts.adapters.bundles import BundleReader, PartFile
 from accounts.adapters.event_csv import EventLog
 from accounts.domain.bundles import ACCOUNT, ENTRIES, BundleRefused, Manifest, Said
@@ -89,7 +90,7 @@ def bring_in(
     try:
         reader.verify()
         return _bring_in(reader, actor, at, name, tell, with_market=with_market)
-    except BundleRefused as refusal:
+    except (BundleRefused, NotReadable) as refusal:
         raise ValidationError({"file": ValidationError(str(refusal), code=refusal.code)}) from refusal
 
 

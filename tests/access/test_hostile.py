@@ -192,7 +192,7 @@ def replaced(body: Any, path: tuple[Any, ...], value: Any) -> Any:
     return body
 
 
-FORMS = {("series-file", "post")}  # a file and its fields: JSON is not spoken there
+FORMS = {("series-file", "post"), ("account-import-list", "post")}  # a file and its fields: JSON is not spoken there
 
 
 class TestAnything:

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.domain.roles import Role
 from accounts.models import (
+    AccountImport,
     Classification,
     ImportBatch,
     ImportTemplate,
@@ -77,6 +78,11 @@ def import_file(world: World) -> None:
     ImportBatch.objects.create(account=world.account, actor=world.alice, **fields)
 
 
+def bring_account(world: World) -> None:
+    fields = {"file_name": "b.zip", "size": 1, "sha256": "1" * 64, "status": "POSTED", "created_at": NOW}
+    AccountImport.objects.create(user=world.alice, account=world.account, remarks=[{"code": "a", "detail": "b"}], **fields)
+
+
 def allocate(world: World, n: int) -> None:
     allocation = TargetAllocation.objects.create(
         account=world.account, name=f"More {n}", in_force=False, created_at=NOW, updated_at=NOW
@@ -86,6 +92,7 @@ def allocate(world: World, n: int) -> None:
 
 
 GROW: dict[str, Callable[[World, int], object]] = {
+    "account-import-list": lambda world, n: acting(world, lambda: bring_account(world)),
     "account-list": lambda world, n: make_account(owner=world.alice, name=f"More {n}"),
     "member-list": lambda world, n: invite(world, world.account, f"more-{n}@example.com"),
     "invitation-list": lambda world, n: invite(world, make_account(owner=world.charlie), world.alice.email),

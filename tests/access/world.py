@@ -3,11 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from io import BytesIO
 from uuid import UUID, uuid4
 
 from accounts.domain.roles import Role
 from accounts.models import (
     Account,
+    AccountImport,
     Classification,
     ImportBatch,
     Job,
@@ -22,7 +24,9 @@ from accounts.models import (
     User,
 )
 from accounts.models.tenancy import acting_as
+from accounts.selectors.bundles import write_bundle
 from accounts.services.accounts import AccountClosed, open_account
+from accounts.services.bundle_queue import queue_bundle
 from accounts.services.idempotency import claim_key
 from accounts.services.import_templates import save_template
 from accounts.services.imports import ReadOptions, import_file, preview_file
@@ -144,6 +148,20 @@ class World:
         with acting_as(self.alice.pk):
             Account.objects.filter(pk=self.account.pk).update(cost_basis_method="SPECIFIC")
         return self.sell
+
+    @cached_property
+    def account_zip(self) -> bytes:
+        """Return an account of Alice's as a ZIP."""
+        account, file = make_account(owner=self.alice), BytesIO()
+        with acting_as(self.alice.pk):
+            write_bundle(account=account, user=self.alice, file=file, at=NOW)
+        return file.getvalue()
+
+    @cached_property
+    def account_import(self) -> AccountImport:
+        """Return an account that Alice brought, and that waits."""
+        with acting_as(self.alice.pk):
+            return queue_bundle(user=self.alice, file_name="mine.zip", content=self.account_zip, at=NOW)
 
     @cached_property
     def account_for_both(self) -> Account:
