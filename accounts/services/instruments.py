@@ -1,5 +1,6 @@
 """The instruments that a statement names: found, asked for where there is a doubt, or written down with what the file says."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,6 +20,8 @@ from marketdata.selectors.instruments import UnknownInstrument, find_each
 from marketdata.services.instruments import create_instrument, list_instrument
 
 OPTION_MARKET = "OPRA"
+LONGEST_SYMBOL = 24
+NO_SIGN = re.compile(r"[^A-Z0-9]+")  # of a symbol that is made of a name
 REMEDY = "Correct the name, or write the instrument down first (instruments/, or import_ledger --create-instruments)."
 CLASSES = frozenset(one.value for one in AssetClass) - {AssetClass.OPTION.value}
 
@@ -209,7 +212,7 @@ class InstrumentNames:
                 continue
             if not Instrument.objects.filter(symbol=name, exchange=exchange).exists():
                 return name
-        return names[0] if names else hints.name.upper()
+        return names[0] if names else NO_SIGN.sub("-", hints.name.upper()).strip("-")[:LONGEST_SYMBOL]
 
     def _create_option(self, contract: Contract, exchange: str, currency: str) -> Instrument:
         """Write down an option, with its underlying where that is known."""
