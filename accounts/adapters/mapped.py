@@ -77,8 +77,9 @@ class MappedTable:
         is_plain = rows["plain"] & self._is_usable(piece, names)
         alone = read_rows(self._rows(piece.filter(~is_plain), names), lines, lambda row: self._happenings(row, zone))
         plain = rows.filter(is_plain)
+        own_ids = plain["id"].to_list() if "id" in self.keys else ()
         if not with_ids:
-            return Block(self.name, plain, known.hints, list(alone))
+            return Block(self.name, plain, known.hints, list(alone), own_ids)
         plain = as_texts(plain)
         told = zip(plain["id"], contents(plain, known.hints), strict=True)
         ids, others = [], []
@@ -88,7 +89,7 @@ class MappedTable:
                 ids.append(own or lines.known_by(content))
             else:
                 others.append(next(alone))
-        return Block(self.name, plain.with_columns(id=pl.Series(ids, dtype=pl.String)), known.hints, others)
+        return Block(self.name, plain.with_columns(id=pl.Series(ids, dtype=pl.String)), known.hints, others, own_ids)
 
     def _cells(self, piece: pl.DataFrame, names: list[str]) -> pl.DataFrame:
         """Return the columns that the mapping names as texts, those it does not name empty."""

@@ -24,12 +24,16 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Rows that follow each other: those that were read by columns, and what the others among them say, both in their order."""
+    """Rows that follow each other: those that were read by columns, and what the others among them say, both in their order.
+
+    `own_ids` are the ids that the file gives to the rows read by columns, where a column has some.
+    """
 
     source: str
     rows: pl.DataFrame
     hints: Sequence[InstrumentHints]
     others: list[Item]
+    own_ids: Sequence[str] = ()
 
     def items(self) -> Iterator[Item]:
         """Yield what the rows say, one by one."""

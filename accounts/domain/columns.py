@@ -20,7 +20,7 @@ from accounts.domain.statements import LineRefused
 PLACES = 8
 SCALE = 10**PLACES
 WHOLE = 9  # digits before the point: a product of two numbers, times 200, still fits into 128 bits
-LARGEST = 10 ** (WHOLE + PLACES)
+LARGEST: int = 10 ** (WHOLE + PLACES)
 DAY, SECOND = 86_400_000_000, 1_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WRITTEN = {
@@ -71,8 +71,7 @@ def _number(cell: str, style: Style) -> int | None:
     if number is None:
         return LARGEST
     scaled = EXACT.multiply(number, Decimal(SCALE))
-    whole = int(scaled) if abs(scaled) < LARGEST else LARGEST
-    return whole if scaled == whole else None
+    return int(scaled) if abs(scaled) < LARGEST and scaled == int(scaled) else None
 
 
 def instants(dates: pl.Series, times: pl.Series, order: str, zone: ZoneInfo) -> tuple[pl.Series, pl.Series]:

@@ -1,6 +1,6 @@
 """What a ledger adds up to: cash by currency and units by instrument, at its end or at the end of a day."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -45,10 +45,18 @@ def units_of(
     if only is not None:
         entries = entries.filter(instrument__in=only)
     moved = dict(entries.order_by("instrument").values_list("instrument").annotate(total=Sum("quantity")))
-    by_ratio = entries.filter(kind=EntryKind.SPLIT.value, quantity=0).values_list("instrument", flat=True).distinct()
-    for instrument_id in by_ratio:
+    for instrument_id in _by_ratio(entries):
         moved[instrument_id] = _followed(entries.filter(instrument=instrument_id))
     return moved
+
+
+def split_by_ratio(account: Account, only: Collection[UUID]) -> set[UUID]:
+    """Return which of some instruments were split by a ratio: what is held of them hangs on the order of the entries."""
+    return set(_by_ratio(LedgerEntry.objects.filter(account=account, instrument__in=only))) if only else set()
+
+
+def _by_ratio(entries: LedgerQuerySet) -> Iterable[UUID]:
+    return entries.filter(kind=EntryKind.SPLIT.value, quantity=0).values_list("instrument", flat=True).distinct()
 
 
 def _until(account: Account, day: date | None) -> LedgerQuerySet:

@@ -85,6 +85,11 @@ class Run:
     balances: dict[tuple[str, str], CashBalance] = field(default_factory=dict)
     holdings: dict[tuple[str, ...], Holding] = field(default_factory=dict)
 
+    def anew(self) -> "Run":
+        """Return a run like this one that has not begun."""
+        names = InstrumentNames(self.names.create_on, self.names.currency, self.names.user, self.names.source)
+        return Run(self.account, self.actor, self.at, names, self.statement_account, self.undone, self.before, self.scope)
+
     def take(self, items: Iterable[Item], progress: Callable[[int], None]) -> None:
         """Post the lines of a statement in their order, some at a time.
 
@@ -101,7 +106,7 @@ class Run:
                     if isinstance(line, Refusal):
                         self.refuse(line.line, line.code, line.detail)
                     else:
-                        self._consider(line)
+                        self.consider(line)
                 self._flush()
                 progress(self.lines)
 
@@ -111,13 +116,13 @@ class Run:
             if isinstance(item, Refusal):
                 yield item
             elif not isinstance(item, StatementLine):
-                self._keep_fact(item)
+                self.keep_fact(item)
             elif self._is_meant(item.account):
                 yield item
             else:
                 self.fates.note(item.number, Fate.SKIPPED)
 
-    def _keep_fact(self, fact: Fact) -> None:
+    def keep_fact(self, fact: Fact) -> None:
         """Keep what a statement says beside its lines."""
         match fact:
             case Skipped():
@@ -141,14 +146,12 @@ class Run:
         """Say whether the lines of an account of the file are asked for."""
         return not self.statement_account or account in {"", self.statement_account}
 
-    def _consider(self, line: StatementLine) -> None:
+    def consider(self, line: StatementLine) -> None:
         """Put a line where it waits to be posted, or refuse it, or keep the question it leaves."""
         try:
             ready = self._ready(line)
         except Unsure as unsure:
-            question = self.questions.setdefault(unsure.question.identity, unsure.question)
-            question.first_line = question.first_line or line.number
-            question.lines += 1
+            self.ask(unsure.question, line.number)
             self.fates.note(line.number, Fate.QUESTION)
         except LineRefused as refusal:
             self.refuse(line.number, refusal.code, str(refusal))
@@ -159,6 +162,17 @@ class Run:
             of = Reference(ready.draft.source, ready.draft.external_id)
             self.waiting |= {of} | ({line.reverses} if line.reverses else set())
             self.naive += not line.names_zone
+
+    def ask(self, question: Question, first_line: int, lines: int = 1) -> None:
+        """Keep a question that lines leave."""
+        kept = self.questions.setdefault(question.identity, question)
+        kept.first_line = min(kept.first_line or first_line, first_line)
+        kept.lines += lines
+
+    def give(self) -> list[Ready]:
+        """Return the lines that wait, which wait no longer."""
+        pending, self.pending, self.waiting = self.pending, [], set()
+        return pending
 
     def _ready(self, line: StatementLine) -> Ready:
         """Return a line whose draft is complete and lawful, with what it takes back or replaces.
@@ -268,7 +282,7 @@ class Run:
 
     def _flush(self) -> None:
         """Post the lines that wait."""
-        pending, self.pending, self.waiting = self.pending, [], set()
+        pending = self.give()
         if self.undone and pending:
             pending = self._anew(pending)
         self._post(self._without_known(pending))
@@ -319,9 +333,9 @@ class Run:
                 self.refuse(pending[0].line.number, "refused_by_database", str(error).partition("\n")[0][:200])
             return
         for ready, posted in zip(pending, done, strict=True):
-            self._note(ready, posted)
+            self.note_outcome(ready, posted)
 
-    def _note(self, ready: Ready, posted: ledger.Posted) -> None:
+    def note_outcome(self, ready: Ready, posted: ledger.Posted) -> None:
         """Count what became of a line."""
         if posted.outcome == "created":
             self.posted += 1
@@ -351,6 +365,12 @@ class Run:
     def note(self, code: str, detail: str) -> None:
         """Keep something about the whole file that its reader should see."""
         self.remarks.append(Remark(code, detail))
+
+    def note_created(self) -> None:
+        """Say which instruments were written down."""
+        if created := self.names.created:
+            shown_names = ", ".join(created[:20])
+            self.note("instruments_created", f"{len(created):,} instruments nobody knew were written down: {shown_names}.")
 
     def refuse(self, line: int, code: str, detail: str) -> None:
         """Keep why a line was not taken."""

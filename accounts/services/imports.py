@@ -26,6 +26,7 @@ from accounts.models.users import check_time_zone
 from accounts.selectors.import_figures import compared, shown
 from accounts.selectors.standing_figures import Standing, standing
 from accounts.services.accounts import refuse_closed
+from accounts.services.import_preview import foreseen
 from accounts.services.import_run import Run
 from accounts.services.instruments import InstrumentNames, Question
 from marketdata.domain.money import plain
@@ -272,10 +273,7 @@ def read(reading: Reading, progress: Progress | None = None) -> None:
         refuse_several(reading)
     items = reading.reader.read(reading.file, ZoneInfo(options.time_zone))
     reading.run.take(items, progress or (lambda lines: None))
-    if reading.run.names.created:
-        shown_names = ", ".join(reading.run.names.created[:20])
-        from_file = f"{len(reading.run.names.created):,} instruments nobody knew were written down: {shown_names}."
-        reading.run.note("instruments_created", from_file)
+    reading.run.note_created()
 
 
 def refuse_several(reading: Reading) -> None:
@@ -285,10 +283,8 @@ def refuse_several(reading: Reading) -> None:
     """
     if not getattr(reading.reader, "several_accounts", True):
         return
-    names: set[str] = set()
-    for item in reading.reader.read(reading.file, ZoneInfo("UTC")):
-        if isinstance(item, StatementLine) and item.account:
-            names.add(item.account)
+    items = reading.reader.read(reading.file, ZoneInfo("UTC"))
+    names = {item.account for item in items if isinstance(item, StatementLine) and item.account}
     if len(names) > 1:
         told = ", ".join(sorted(names)[:20])
         detail = f"The file holds the accounts {told}: send it once for each, and name that one as statement_account."
@@ -296,13 +292,18 @@ def refuse_several(reading: Reading) -> None:
 
 
 def preview(reading: Reading, progress: Progress | None = None) -> None:
-    """Post the lines of a file in a transaction that the caller takes back; keep what the ledger held before and after."""
+    """Find out what the lines of a file would change; whatever is posted for that, the caller takes back."""
     account = reading.batch.account
     before = standing(account)
+    after = None
     if not repeats(reading):
-        read(reading, progress)
+        zone = ZoneInfo(reading.batch.options["time_zone"])
+        after = foreseen(reading.run, reading.reader, reading.file, zone, before, progress)
+        if after is None:
+            reading.run = reading.run.anew()
+            read(reading, progress)
     reading.batch.figures = {
-        **shown(before, standing(account)),
+        **shown(before, after or standing(account)),
         **compared(
             account, reading.run.balances.values(), reading.run.holdings.values(), reading.run.headings, reading.run.names
         ),
