@@ -111,11 +111,14 @@ def _looked_at(rows: Iterator[Record], place: int | None) -> tuple[list[Record],
 
 def _understood(words: Sequence[str], kinds: Mapping[str, str]) -> list[Word]:
     """Return words with what they are read as, those without first."""
-    found = []
-    for word in words:
-        known = WORDS.get(word.casefold())
-        found.append(Word(word, kinds.get(word) or (known.value if known else "")))
+    found = [Word(word, _kind_of(word, kinds)) for word in words]
     return sorted(found, key=lambda word: (bool(word.kind), word.text.casefold()))
+
+
+def _kind_of(word: str, kinds: Mapping[str, str]) -> str:
+    """Return the kind of entry that a word is read as, nothing if that is not known."""
+    known = WORDS.get(word.casefold())
+    return kinds.get(word) or (known.value if known else "")
 
 
 def _cell(row: Record, number: int, field: str, mapping: Mapping[str, Any]) -> Cell:
@@ -129,6 +132,9 @@ def _cell(row: Record, number: int, field: str, mapping: Mapping[str, Any]) -> C
         if text and field in NUMBERS:
             read = figure(text, "", STYLES[mapping["number_format"]])
             return Cell(shown, "" if read is None else plain(read))
+        if text and field == "kind":
+            kind = _kind_of(text, mapping["kinds"])
+            return Cell(shown, kind.replace("_", " ").capitalize(), "" if kind else "not understood")
     except LineRefused as refusal:
         return Cell(shown, problem=str(refusal).removeprefix(": "))
     return Cell(shown)

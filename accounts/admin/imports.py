@@ -97,8 +97,9 @@ class ImportBatchAdmin(MemberAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         initial = {"time_zone": user_of(request).time_zone} | self.get_changeform_initial_data(request)
-        sent = (request.POST, request.FILES) if request.method == "POST" else (None, None)
-        form = self.get_form(request)(*sent, initial=initial)
+        data, files = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+        form = self.get_form(request)(data, files, initial=initial)
+        assert isinstance(form, UploadForm)  # noqa: S101
         if request.method == "POST" and form.is_valid():
             return redirect(page_of(form.done))
         context = {"title": "Import a file", "form": form, "most": MAX_BYTES}

@@ -36,7 +36,7 @@ def take_file(
     """Keep a file and say what would become of its lines; or keep it with the question how it is to be read.
 
     That is asked by a remark with `choices`, and the batch has no format until it is answered: the formats that come into
-    question, the accounts of the file, or (none of both) the columns of a table that nobody knows.
+    question, or the accounts of the file; `table` says whether it can be read by its columns, too.
 
     :raises ValidationError: by field, if it can't be read in any way
     :raises AccountClosed: if the account is closed
@@ -80,17 +80,16 @@ def _question(refusal: ValidationError, batch: ImportBatch, content: bytes, at: 
     """
     cause = refusal.__cause__
     if isinstance(refusal, SeveralAccounts):
-        return _remark(SEVERAL, refusal, accounts_in(batch, content, at))
-    if isinstance(cause, NotReadable) and cause.code == UNSURE:
-        return _remark(UNSURE, refusal, cause.candidates)
-    if isinstance(cause, NotReadable) and cause.code == UNKNOWN and is_a_table(content):
-        return _remark(UNKNOWN, refusal, ())
+        return _remark(SEVERAL, refusal, accounts_in(batch, content, at), table=False)
+    table = isinstance(cause, NotReadable) and is_a_table(content)
+    if isinstance(cause, NotReadable) and (cause.code == UNSURE or (cause.code == UNKNOWN and table)):
+        return _remark(cause.code, refusal, cause.candidates, table=table)
     raise refusal
 
 
-def _remark(code: str, refusal: ValidationError, choices: Sequence[str]) -> dict[str, Any]:
+def _remark(code: str, refusal: ValidationError, choices: Sequence[str], *, table: bool) -> dict[str, Any]:
     """Return a refusal as a remark."""
-    return {"code": code, "detail": " ".join(refusal.messages), "choices": list(choices)[:MOST_CHOICES]}
+    return {"code": code, "detail": " ".join(refusal.messages), "choices": list(choices)[:MOST_CHOICES], "table": table}
 
 
 def accounts_in(batch: ImportBatch, content: bytes, at: datetime) -> list[str]:

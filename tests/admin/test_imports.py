@@ -14,9 +14,7 @@ from tests.accounts.kept_files import NOW, again, bought, deposits, keep, post_k
 from tests.admin.world import HOSTILE, looks, to
 from tests.factories import make_account, make_instrument, make_user, share, unique_symbol
 
-TABLE = (
-    "My bank\nDatum;Betrag;Art;Notiz\n13.01.2024;1.000,50;Einzahlung;a\n14.01.2024;-2,50;Spesen;b\nSumme;998,00;;\n"
-).encode()
+TABLE = b"My bank\nDatum;Betrag;Art;Notiz\n13.01.2024;1.000,50;Einzahlung;a\n14.01.2024;-2,50;Spesen;b\nSumme;998,00;;\n"
 UNKNOWN = "04/06/2024,Moon Landing,,?,,,,$1.00"
 
 

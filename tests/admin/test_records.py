@@ -10,7 +10,6 @@ from accounts.models import (
     Account,
     ApiToken,
     Job,
-    LedgerEntry,
     Membership,
     Notification,
     User,

@@ -17,6 +17,7 @@ addEventListener("DOMContentLoaded", () => {
   };
 
   if (input) {
+    input.hasChangeListener = true; // else Unfold writes the name of the file into a field of text, as for its own widget
     zone.classList.add("lively");
     input.addEventListener("change", show);
     show(); // a browser keeps the choice when one comes back
