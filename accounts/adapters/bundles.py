@@ -80,7 +80,7 @@ class BundleWriter:
 
     def _info(self, name: str) -> zipfile.ZipInfo:
         """Return how a file is to be written."""
-        info = zipfile.ZipInfo(name, date_time=self.day)  # type: ignore[arg-type]
+        info = zipfile.ZipInfo(name, date_time=self.day)
         info.compress_type = zipfile.ZIP_DEFLATED
         info.external_attr = 0o600 << 16
         return info

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 
 from accounts.api.scoping import AccountScopedViewSet, caller
 from accounts.domain.roles import Role
-from accounts.selectors.bundles import write_bundle
+from accounts.selectors.bundles import bundle_file
 from accounts.selectors.exports import event_log
 from accounts.selectors.portable import ghostfolio_json, performance_csv
 
@@ -57,9 +57,8 @@ class ExportViewSet(AccountScopedViewSet):
         """Return the event log, every entry in the order of recording; or, to its owner, the whole account as a ZIP."""
         if request.accepted_renderer.format == ZipRenderer.format:
             self.require(Role.OWNER)
-            file = tempfile.TemporaryFile()  # noqa: SIM115  the answer closes it
-            write_bundle(account=self.account, user=caller(request), file=file, at=timezone.now())
-            return self._answer(file, "account.zip", ZipRenderer.media_type)
+            zipped = bundle_file(account=self.account, user=caller(request), at=timezone.now())
+            return self._answer(zipped, "account.zip", ZipRenderer.media_type)
         return self._written(event_log(self.account), "event-log.csv", CSV)
 
     @extend_schema(responses={(200, "application/json"): OpenApiTypes.OBJECT})

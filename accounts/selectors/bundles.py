@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
+from tempfile import TemporaryFile
 from typing import IO, Any
 from uuid import UUID
 
@@ -106,6 +107,14 @@ def write_bundle(*, account: Account, user: User, file: IO[bytes], at: datetime,
     return manifest
 
 
+def bundle_file(*, account: Account, user: User, at: datetime) -> IO[bytes]:
+    """Return everything of an account as a ZIP in a file that is gone once it is closed."""
+    file = TemporaryFile()  # noqa: SIM115  whoever sends it closes it
+    write_bundle(account=account, user=user, file=file, at=at)
+    file.seek(0)
+    return file
+
+
 def _version() -> str:
     """Return which version of the program this is."""
     try:
@@ -151,12 +160,12 @@ def _with_underlyings(held: Mapping[UUID, Instrument], user: User) -> list[Instr
     ordered: dict[UUID, Instrument] = {}
     for one in sorted(found.values(), key=lambda one: one.key):
         made_of: list[Instrument] = [one]
-        while (below := found.get(made_of[-1].underlying_id)) and below not in made_of:  # type: ignore[arg-type]
+        while (below := found.get(made_of[-1].underlying_id)) and below not in made_of:
             made_of.append(below)
         ordered |= {each.pk: each for each in reversed(made_of) if each.pk not in ordered}
     keys = {pk: one.key for pk, one in found.items()}
     for one in ordered.values():
-        one.underlying_key = keys.get(one.underlying_id, "")  # type: ignore[attr-defined,arg-type]
+        one.underlying_key = keys.get(one.underlying_id, "")  # type: ignore[attr-defined]
     return list(ordered.values())
 
 

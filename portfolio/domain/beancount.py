@@ -142,9 +142,9 @@ class Writer:
         for closure in self.book.closures[before:]:
             self._leg(legs, sums, GAINS, -closure.gain, self.book.holdings[closure.instrument].currency)
         if entry.kind in EARNED:
-            for account, amount in ((TAXES, entry.tax), (FEES, entry.fee)):
-                if amount:
-                    self._leg(legs, sums, account, amount, entry.currency)
+            for account, withheld in ((TAXES, entry.tax), (FEES, entry.fee)):
+                if withheld:
+                    self._leg(legs, sums, account, withheld, entry.currency)
         yield from self._balanced(entry, legs, sums)
 
     def _balanced(self, entry: Entry, legs: list[str], sums: dict[str, Decimal]) -> Iterator[str]:
@@ -187,13 +187,13 @@ class Writer:
         """Return what has to be told for beancount to have our lots, and note that it has them then."""
         change, there = Change(), _keyed(ours)
         for key in [key for key in kept if key not in there]:
-            lot = kept.pop(key)
-            change.closed.append((lot, lot.units))
+            gone = kept.pop(key)
+            change.closed.append((gone, gone.units))
         for key, lot in there.items():
             known = kept.get(key)
             if known is not None and known.has_left(lot):
-                if gone := known.units - lot.quantity:
-                    change.closed.append((known, gone))
+                if less := known.units - lot.quantity:
+                    change.closed.append((known, less))
                     known.units = lot.quantity
                 continue
             if known is not None:

@@ -1,6 +1,11 @@
 """Somebody leaves with their account as a ZIP and arrives elsewhere: every figure is what it was."""
 
 import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
 from datetime import UTC, datetime
 
 import pytest
@@ -11,9 +16,11 @@ from accounts.selectors.bundles import write_bundle
 from accounts.services.bundles import bring_in
 from marketdata.models import Bar, CorporateAction, FxHistory, FxRate, PriceHistory
 from tests.factories import make_user, unique_symbol
+from tests.journeys.test_backup import ROOT, URLS, at, copy, manage
 from tests.portfolio.rich import Rich, figures, kinds_in
 
 NOW = datetime(2026, 2, 2, tzinfo=UTC)
+__all__ = ["copy"]
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +29,7 @@ def rich() -> Rich:
 
 
 def zipped(rich: Rich) -> io.BytesIO:
-    file = io.BytesIO()
-    with acting_as(rich.owner.pk):
-        write_bundle(account=rich.account, user=rich.owner, file=file, at=NOW)
-    return file
+    return zipped_by(rich.owner, rich.account)
 
 
 def forget_market(rich: Rich) -> None:
@@ -44,6 +48,22 @@ def test_everything_happens_in_it(rich):
     assert kinds_in(rich.account) == set()
 
 
+@pytest.mark.slow
+def test_an_empty_installation_tells_every_figure_it_had(rich, copy, tmp_path):
+    before, path = figures(rich.owner, rich.account), tmp_path / "rich.zip"
+    path.write_bytes(zipped(rich).getvalue())
+    made = manage(["migrate", "--verbosity", "0"], copy)
+    assert made.returncode == 0, made.stderr
+    there = os.environ | {variable: at(variable, copy) for variable in URLS}
+    command = [sys.executable, "-m", "tests.journeys.elsewhere", str(path)]
+    arrived = subprocess.run(command, cwd=ROOT, env=there, capture_output=True, text=True, check=False)
+    assert arrived.returncode == 0, arrived.stderr
+    assert ", 0 posted," in arrived.stderr  # the second time
+    assert [json.loads(json.dumps(before))] == json.loads(arrived.stdout)
+    proved = manage(["verify_ledger"], copy)
+    assert (proved.returncode, "every chain holds" in proved.stdout) == (0, True), proved.stdout + proved.stderr
+
+
 def test_an_account_arrives_with_every_figure_it_had(rich):
     before, file = figures(rich.owner, rich.account), zipped(rich)
     newcomer = make_user("newcomer")
@@ -56,3 +76,20 @@ def test_an_account_arrives_with_every_figure_it_had(rich):
     assert (brought.posted, brought.known) == (brought.entries, 0)
     assert [one["code"] for one in brought.remarks] == ["instruments_created", "members"]
     assert figures(newcomer, brought.account) == before
+    assert decided(zipped_by(newcomer, brought.account)) == decided(file)
+
+
+def zipped_by(user, account) -> io.BytesIO:
+    file = io.BytesIO()
+    with acting_as(user.pk):
+        write_bundle(account=account, user=user, file=file, at=NOW)
+    return file
+
+
+def decided(file: io.BytesIO) -> dict[str, object]:
+    """Return what a ZIP tells of entries and decisions, without whose they are."""
+    with zipfile.ZipFile(file) as archive:
+        told = {name: archive.read(name) for name in archive.namelist() if name not in {"manifest.json", "records.csv"}}
+    settings = json.loads(told.pop("account.json"))
+    settings["jobs"] = [one for one in settings["jobs"] if one["kind"] == "SNAPSHOT"]  # tests open accounts without the others
+    return told | {"settings": {name: value for name, value in settings.items() if name != "members"}}
