@@ -5,8 +5,11 @@ import io
 from collections.abc import Collection
 
 from accounts.adapters.base import StatementFile
-from accounts.adapters.table import DELIMITERS, records
+from accounts.adapters.pieces import rows_as_they_stand
+from accounts.adapters.table import DELIMITERS
 from accounts.domain.fates import Fates
+
+EMPTY = f' \r\n{DELIMITERS}"'
 
 
 def is_table(file: StatementFile) -> bool:
@@ -24,10 +27,10 @@ def refused_lines(file: StatementFile, refused: Collection[int], fates: Fates) -
         return b""
     kept = io.StringIO()
     known = fates.of
-    for record in records(file, _delimiter(file)):
-        taken = record.number < len(known) and known[record.number]
-        if record.number in refused or not taken:
-            kept.write(record.raw if record.raw.endswith(("\n", "\r")) else f"{record.raw}\n")
+    for number, raw in rows_as_they_stand(file, _delimiter(file)):
+        taken = number < len(known) and known[number]
+        if (not taken or number in refused) and raw.strip(EMPTY):
+            kept.write(raw if raw.endswith(("\n", "\r")) else f"{raw}\n")
     return kept.getvalue().encode()
 
 

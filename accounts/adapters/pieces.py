@@ -67,6 +67,20 @@ def _pieces(text: io.TextIOWrapper, delimiter: str, number: int) -> Iterator[pl.
         number += len(found)
 
 
+def rows_as_they_stand(file: StatementFile, delimiter: str) -> Iterator[tuple[int, str]]:
+    """Yield the text of each row with the line that it starts on; of rows of one line, the empty ones as well."""
+    text, number = file.open(), 1
+    while piece := text.read(LETTERS):
+        piece += text.readline(LONGEST_LINE)
+        found = _plain_lines(piece)
+        if found is None:
+            lines = chain(io.StringIO(piece, newline=""), text)
+            yield from ((row.number, row.raw) for row in numbered(lines, delimiter, number))
+            return
+        yield from ((number + place, f"{line}\n") for place, line in enumerate(found))
+        number += len(found)
+
+
 def _plain_lines(piece: str) -> list[str] | None:
     """Return the lines of a text of which rows and cells are what stands between ends of lines and delimiters, else None."""
     letters = piece.encode("utf-8", "surrogatepass")
