@@ -50,6 +50,8 @@ def page_of_import(batch: ImportBatch, query: Mapping[str, str], *, may_write: b
         "asked": asked,
         "formats": [(name, TITLES[name]) for name in (asked or {}).get("choices", ()) if name in FORMATS],
     }
+    if page["busy"]:  # what its preview said is no longer so, and what came of it not yet
+        return page
     return page | {"figures": figures_of(batch), "questions": questions_of(batch)} | lines_page(batch, query)
 
 
@@ -147,7 +149,7 @@ def _amount(row: Mapping[str, Any], name: str, *, signed: bool = False) -> str:
 
 def questions_of(batch: ImportBatch) -> dict[str, Any]:
     """Return what a file leaves open, each with the instruments that come into question."""
-    if not batch.format or batch.status in {*BEING_DONE, ImportStatus.UNDONE}:
+    if not batch.format or batch.status == ImportStatus.UNDONE:
         return {"open": [], "more": 0}
     asked = list(ImportQuestion.objects.filter(batch=batch, instrument__isnull=True).order_by("first_line", "pk"))
     shown = asked[:MOST_QUESTIONS]

@@ -91,7 +91,7 @@ def person(*exchanges):
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_takes_a_file_from_dropping_it_to_undoing_it(browser, site, screen):
+def test_takes_a_file_from_dropping_it_to_undoing_it(browser, site, screen):  # noqa: PLR0915  it is one visit
     account, symbol = person("XNAS")
     visit = Visit(browser, site, **SCREENS[screen]).enter(account.owner.email, PASSWORD).go(to(ImportBatch, "add"))
     page, wide = visit.page, {}
