@@ -1,6 +1,6 @@
 """What can be guessed of a table nobody knows: how it is written, where its rows begin and end, and what its columns say."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 from accounts.adapters.base import NotReadable, StatementFile
 from accounts.adapters.leftovers import is_table
-from accounts.adapters.table import Record, head, key, records
+from accounts.adapters.table import Record, head, key, numbered, records
 from accounts.domain.figures import figure
 from accounts.domain.mapping import DELIMITERS, FIELDS, STYLES, WORDS
 from accounts.domain.moments import DAY_FIRST, ISO, US, stamp
 from accounts.domain.statements import LineRefused
 
-SAMPLE, SHOWN_ROWS, MOST_TAIL = 200, 10, 20
+SAMPLE, SHOWN_ROWS, MOST_TAIL, LINES_A_ROW = 200, 10, 20, 5
 UTC = ZoneInfo("UTC")
 NUMBERS = ("quantity", "price", "amount", "fee", "tax")
 
@@ -157,9 +157,7 @@ def _number(cell: str, name: str) -> object:
 
 def _tail(file: StatementFile, delimiter: str, headings: Sequence[str]) -> int:
     """Return how many rows at the end are none of the table: sums, or what somebody wrote below it."""
-    last: list[Record] = []
-    for record in records(file, delimiter):
-        last = [*last[-MOST_TAIL:], record]
+    last = list(numbered(iter(deque(file.lines(), MOST_TAIL * LINES_A_ROW)), delimiter))[-MOST_TAIL - 1 :]
     date = _columns(headings).get("date")
     at = headings.index(date) if date else 0
     for number, record in enumerate(reversed(last)):

@@ -41,8 +41,9 @@ def _first(request: HttpRequest, batch: ImportBatch, file: StatementFile) -> tup
         return told_of(file, _fitting(file, chosen.mapping)), chosen
     if batch.options.get("mapping"):
         return told_of(file, batch.options["mapping"]), None
-    alike = template_for(user=user, headings=guess(file).headings)
-    return (told_of(file, _fitting(file, alike.mapping)), alike) if alike else (told_of(file, {}), None)
+    guessed = guess(file)
+    alike = template_for(user=user, headings=guessed.headings)
+    return (told_of(file, _fitting(file, alike.mapping)), alike) if alike else (guessed.mapping, None)
 
 
 def _fitting(file: StatementFile, mapping: dict[str, Any]) -> dict[str, Any]:
