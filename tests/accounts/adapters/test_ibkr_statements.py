@@ -1,12 +1,11 @@
-"""Interactive Brokers: ids, corporate actions, whole statements in every form, and the published samples."""
+"""Interactive Brokers: ids, corporate actions, whole statements in every form."""
 
 from datetime import date
 from decimal import Decimal
 
-from accounts.domain.ledger import EntryKind
 from accounts.domain.statements import CashBalance, Heading, Holding, Remark, StatementLine
 from tests.accounts.flex import action, cash, flex, trade
-from tests.accounts.statement_files import drafts, format_of, items, lines, published, refusals, said
+from tests.accounts.statement_files import drafts, format_of, items, lines, said
 
 FLEX = "broker_samples/interactive_brokers/flex/"
 
@@ -189,77 +188,3 @@ class TestHistory:
             for change in ("797.00", "200.00")
         ]
         assert codes == [[], ["does_not_reconcile"]]
-
-
-class TestPublished:
-    def test_every_sample_is_read_without_a_refusal_and_the_ledger_would_take_it(self):
-        for name in ("01", "03", "05", "07", "11", "15", "25", "27"):
-            assert drafts(published(f"{FLEX}flex_{name}.xml"))
-
-    def test_flex_01_has_its_trades_cash_and_corporate_actions(self):
-        found = drafts(published(f"{FLEX}flex_01.xml"))
-        kinds = [draft.kind for draft in found]
-        assert (kinds.count(EntryKind.BUY), kinds.count(EntryKind.SELL)) == (14, 1)
-        moved = sorted(
-            (str(d.occurred_at.date()), d.kind.value, d.currency, str(d.cash))
-            for d in found
-            if d.kind in {"FEE", "INTEREST", "TAX"}
-        )
-        assert moved == [
-            ("2013-01-03", "FEE", "CHF", "-10"),
-            ("2013-02-05", "INTEREST", "CAD", "-15.17"),
-            ("2013-02-05", "INTEREST", "CAD", "1.23"),
-            ("2013-04-03", "FEE", "CHF", "-9.49"),
-            ("2017-05-03", "FEE", "USD", "-9.18"),
-            ("2017-05-03", "FEE", "USD", "9.18"),
-            ("2017-09-15", "TAX", "USD", "-2.07"),
-        ]
-        actions = {(str(d.occurred_at.date()), d.kind.value, int(d.quantity)) for d in found if d.kind in {"MERGER", "SPLIT"}}
-        assert actions == {("2013-03-05", "MERGER", -12000), ("2013-03-05", "MERGER", 12000), ("2013-06-18", "SPLIT", -11520)}
-
-    def test_flex_05_has_its_trades_and_dividends(self):
-        content = published(f"{FLEX}flex_05.xml")
-        assert said(content, "kind", "quantity", "price", "cash", "fee", "external_id") == [
-            ("BUY", "7", "181.35", "-1275.25", "5.8", "2029054512"),
-            ("BUY", "25", "114.6", "-2870", "5", "3004185992"),
-            ("DIVIDEND", "0", None, "9.52", "0", "8765764573"),
-            ("DIVIDEND", "0", None, "9.5", "0", "13713058125"),
-        ]
-        assert [str(draft.occurred_at.date()) for draft in drafts(content)] == [
-            "2018-02-09",
-            "2020-07-29",
-            "2018-03-15",
-            "2020-09-10",
-        ]
-
-    def test_flex_09_leaves_nothing_but_the_commission(self):
-        assert sum(line.draft.cash for line in lines(published(f"{FLEX}flex_09.xml"))) == Decimal("-2.4444")
-
-    def test_flex_15_has_the_price_that_was_paid_and_flex_27_pounds(self):
-        assert drafts(published(f"{FLEX}flex_15.xml"))[0].price.quantize(Decimal("1e-6")) == Decimal("428.412304")
-        assert said(published(f"{FLEX}flex_27.xml"), "currency", "cash", "fee") == [("GBP", "-1369.52", "3")]
-
-    def test_flex_25_keeps_four_dividends_apart_whose_ids_are_blackened(self):
-        found = drafts(published(f"{FLEX}flex_25.xml"))
-        assert sorted((str(d.occurred_at.date()), d.currency) for d in found) == [
-            ("2024-12-30", "GBP"),
-            ("2024-12-30", "USD"),
-            ("2025-01-29", "EUR"),
-            ("2025-01-29", "EUR"),
-        ]
-        assert len({draft.external_id for draft in found}) == 4
-
-    def test_the_transaction_history_adds_up_but_for_its_currency_components(self):
-        content = published("broker_samples/interactive_brokers/csv/transaction_history.csv")
-        found = drafts(content)
-        rest = sum(d.cash for d in found if "Forex Trade" not in d.notes)
-        assert rest == Decimal("3027.40")
-        kinds = [draft.kind for draft in found]
-        counts = {kind: kinds.count(kind) for kind in ("BUY", "SELL", "DIVIDEND", "TAX", "INTEREST", "DEPOSIT", "FX")}
-        assert counts == {"BUY": 1, "SELL": 1, "DIVIDEND": 2, "TAX": 4, "INTEREST": 1, "DEPOSIT": 1, "FX": 3}
-        assert "does_not_reconcile" in {getattr(item, "code", "") for item in items(content)}
-
-    def test_the_trades_as_csv_are_eight_purchases_and_three_exchanges_that_name_no_pair(self):
-        content = published("broker_samples/interactive_brokers/csv/ibkr-trades-export.csv")
-        assert refusals(content) == [(10, "missing_instrument"), (11, "missing_instrument"), (12, "missing_instrument")]
-        assert len([item for item in items(content) if isinstance(item, StatementLine)]) == 8
