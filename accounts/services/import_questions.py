@@ -55,6 +55,12 @@ def answer_questions(*, batch: ImportBatch, answers: Sequence[Answer], actor: Us
     return start_posting(batch=batch, actor=actor)
 
 
+@transaction.atomic
+def forget_answer(*, answer: InstrumentAnswer) -> None:
+    """Forget what somebody has said an instrument to be: it is asked again where the file leaves a doubt."""
+    answer.delete()
+
+
 def _created(batch: ImportBatch, question: ImportQuestion, actor: User) -> Instrument:
     """Write down an instrument with what the file says about it."""
     said: dict[str, Any] = dict(question.hints)

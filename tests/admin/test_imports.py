@@ -6,9 +6,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.domain.roles import Role
-from accounts.models import ImportBatch, ImportTemplate, LedgerEntry
+from accounts.models import ImportBatch, ImportTemplate, InstrumentAnswer, LedgerEntry
 from accounts.models.tenancy import acting_as
 from accounts.services.accounts import close_account
+from accounts.services.import_templates import save_template
 from tests.accounts import flex
 from tests.accounts.kept_files import NOW, again, bought, deposits, keep, post_kept, schwab, work
 from tests.admin.world import HOSTILE, looks, to
@@ -356,3 +357,28 @@ class TestPeople:
         batch = keep(account, schwab(*deposits(1)))
         assert {client.get(to(ImportBatch, act, batch.pk)).status_code for act in self.ACTS[:-1]} == {405}
         assert client.post(to(ImportBatch, "change", batch.pk)).status_code == 403
+
+
+class TestMemory:
+    def test_of_templates_is_renamed_and_thrown_away(self, client, alice):
+        with acting_as(alice.pk):
+            mapping = {"columns": {"date": "Datum", "amount": "Betrag"}}
+            one, _ = (
+                save_template(user=alice, name=name, mapping=mapping, headings=["Datum"], at=NOW) for name in ("Bank", "Other")
+            )
+        assert "Betrag" in client.get(to(ImportTemplate, "change", one.pk)).content.decode()
+        answer = client.post(to(ImportTemplate, "change", one.pk), {"name": "Other"})
+        assert set(answer.context["adminform"].form.errors) == {"__all__"}
+        client.post(to(ImportTemplate, "change", one.pk), {"name": "Savings"})
+        client.post(to(ImportTemplate, "delete", one.pk), {"post": "yes"})
+        with acting_as(alice.pk):
+            assert [left.name for left in ImportTemplate.objects.filter(user=alice)] == ["Other"]
+
+    def test_of_an_answer_is_forgotten_and_asked_again(self, client, account, alice):
+        symbol = unique_symbol()
+        one, _ = (make_instrument(symbol=symbol, exchange=exchange, currency="USD") for exchange in ("XETR", "XFRA"))
+        with acting_as(alice.pk):
+            known = InstrumentAnswer.objects.create(user=alice, source="schwab", identity=symbol, instrument=one)
+        assert keep(account, schwab(bought(symbol))).fates == [[2, 2, "posted"]]
+        client.post(to(InstrumentAnswer, "delete", known.pk), {"post": "yes"})
+        assert keep(account, schwab(bought(symbol))).fates == [[2, 2, "question"]]
