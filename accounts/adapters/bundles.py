@@ -20,10 +20,10 @@ from accounts.domain.bundles import MANIFEST, PARTS, BundleRefused, Manifest, Pa
 from accounts.domain.json_text import read_json, write_json
 
 MOST_ZIP = 512 * 1024**2
-MOST_PART = 4 * 1024**3 - 1  # beyond it a ZIP needs extensions that are not read here
 MOST_RATIO, FREE_OF_RATIO = 200, 16 * 1024**2  # what packs better than that is no ledger
 MOST_MANIFEST = 64 * 1024
-MOST_DOCUMENT = 16 * 1024**2
+MOST_DOCUMENT = 4 * 1024**2  # its objects take twenty times that
+MOST_TOTAL = 1024**3
 LONGEST_LINE = 1024**2
 CHUNK = 256 * 1024
 END, END_SIZE, LONGEST_COMMENT = b"PK\x05\x06", 22, 65_535
@@ -177,10 +177,11 @@ class BundleReader:
                 raise BundleRefused("unexpected_file", f"{info.filename[:60]!r} is no file of an account's ZIP, or there twice.")
             if info.flag_bits & ENCRYPTED or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
                 raise BundleRefused("unexpected_packing", f"{info.filename} is encrypted, or packed as the export never packs.")
-            large = info.file_size > MOST_PART
-            if large or (info.file_size > FREE_OF_RATIO and info.file_size > MOST_RATIO * info.compress_size):
-                raise BundleRefused("too_large", f"{info.filename} would unpack to {info.file_size:,} bytes: no export does.")
             sizes[info.filename] = info.file_size
+            if info.file_size > FREE_OF_RATIO and info.file_size > MOST_RATIO * info.compress_size:
+                raise BundleRefused("too_large", f"{info.filename} would unpack to {info.file_size:,} bytes: no export does.")
+        if sum(sizes.values()) > MOST_TOTAL:
+            raise BundleRefused("too_large", f"The ZIP would unpack to more than {MOST_TOTAL // 1024**2:,} MB.")
         if MANIFEST not in sizes:
             raise BundleRefused("foreign_zip", f"The ZIP has no {MANIFEST}: send the ZIP that the export gave, as it is.")
         return sizes

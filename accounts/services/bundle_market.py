@@ -25,6 +25,7 @@ FIGURES = ("multiplier", "tick_size", "price_floor", "price_ceiling", "strike")
 # where these differ, the entries would mean something else
 MUST_AGREE = ("currency", "multiplier", "expiry", "strike", "right")
 NUMBERS = ("isin", "figi")
+UNBOUND: Mapping[str, Any] = {"price_floor": None, "price_ceiling": None, "active": True}
 ACTION_TEXTS = {"kind": 14, "currency": 3, "new_symbol": 24, "old_symbol": 24, "label": 40, "notes": 10_000}
 ACTION_FIGURES = ("ratio", "cash", "cost_fraction")
 ACTION_DAYS = ("ex_date", "record_date", "pay_date")
@@ -65,8 +66,8 @@ class Stored:
             self.first = f"{report.refused[0].field} {report.refused[0].value}: {report.refused[0].detail}".strip()
 
 
-def take_instruments(reader: BundleReader) -> Known:
-    """Find the instruments of a ZIP, and write those down that nobody knows.
+def take_instruments(reader: BundleReader, *, with_market: bool) -> Known:
+    """Find the instruments of a ZIP, and write those down that nobody knows; what prices of them are believed, staff says alone.
 
     :raises BundleRefused: if one is none, or another one here has its name
     """
@@ -76,7 +77,7 @@ def take_instruments(reader: BundleReader) -> Known:
         raise BundleRefused("too_large", f"{INSTRUMENTS} has more than {MOST_INSTRUMENTS:,} instruments.")
     here = find_each({f"{one.text('symbol')}:{one.text('exchange')}" for one in said})
     for one in said:
-        fields, key = _fields(one, known), one.text("key")
+        fields, key = _fields(one, known) | ({} if with_market else UNBOUND), one.text("key")
         if key != f"{fields['symbol']}:{fields['exchange']}" or key in known.instruments:
             raise BundleRefused("bad_file", f"{one.where}: key: {key[:40]!r} is not its symbol and exchange, or there twice.")
         found = here[key]

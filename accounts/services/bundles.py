@@ -103,7 +103,7 @@ def _bring_in(reader: BundleReader, actor: User, at: datetime, name: str, tell: 
     if account is not None and _holds(account, manifest, actor):
         tell(manifest.entries)
         return Brought(account, created=False, entries=manifest.entries, known=manifest.entries)
-    known = take_instruments(reader)
+    known = take_instruments(reader, with_market=with_market)
     brought = Brought(account or _opened(settings, actor, at, name), account is None, manifest.entries)
     if known.created:
         shown = ", ".join(known.created[:MOST_TOLD])
