@@ -5,7 +5,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 import polars as pl
@@ -13,7 +13,7 @@ import polars as pl
 from accounts.adapters.base import LONGEST_LINE, MAX_LINES, MOST_LINES, NotReadable, StatementFile, lines_of, too_many
 from accounts.adapters.table import MOST_COLUMNS, MOST_ROWS, Record, numbered, records, too_wide
 
-ROWS = 20_000
+ROWS = 25_000
 LETTERS = 1024 * 1024
 LONGEST_CELL = 100_000  # the csv module takes no longer ones
 # quotes, and what some take for the end of a line or for a space and others do not
@@ -63,7 +63,8 @@ def _pieces(text: io.TextIOWrapper, delimiter: str, number: int) -> Iterator[pl.
             return
         if number + len(found) > MOST_LINES:
             raise too_many()
-        yield _cut(found, delimiter, number)
+        for start in range(0, len(found), ROWS):
+            yield _cut(found[start : start + ROWS], delimiter, number + start)
         number += len(found)
 
 
@@ -108,9 +109,22 @@ def _cut(lines: Sequence[str], delimiter: str, number: int) -> pl.DataFrame:
 
 def _row_by_row(rows: Iterator[Record]) -> Iterator[pl.DataFrame]:
     """Yield rows that were taken apart one by one."""
-    while some := list(islice(rows, ROWS)):
-        piece = pl.DataFrame([(row.number, row.raw, row.cells, row.problem) for row in some], schema=SHAPE, orient="row")
-        yield piece.with_columns(odd=(pl.col("problem") != "") | pl.col("raw").str.contains(CONTROL))
+    some: list[Record] = []
+    letters = 0
+    for row in rows:
+        some.append(row)
+        letters += len(row.raw)
+        if letters > LETTERS or len(some) >= ROWS:
+            yield _joined(some)
+            some, letters = [], 0
+    if some:
+        yield _joined(some)
+
+
+def _joined(rows: Sequence[Record]) -> pl.DataFrame:
+    """Return rows as a piece."""
+    piece = pl.DataFrame([(row.number, row.raw, row.cells, row.problem) for row in rows], schema=SHAPE, orient="row")
+    return piece.with_columns(odd=(pl.col("problem") != "") | pl.col("raw").str.contains(CONTROL))
 
 
 def _not_empty(pieces: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
