@@ -11,7 +11,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from accounts.adapters.base import NotReadable, StatementFile
-from accounts.adapters.table import SEARCHED, Passed, Record, Row, head, key, read_rows, records
+from accounts.adapters.table import DELIMITERS, SEARCHED, Passed, Record, Row, head, key, read_rows, records
 from accounts.domain.figures import Style, figure
 from accounts.domain.happenings import Happening, Lines, currency_of, flow, price_in, ratio_text
 from accounts.domain.holdings import with_holdings
@@ -105,7 +105,7 @@ class Degiro:
 def _delimiter(file: StatementFile) -> str:
     """Return what separates the columns."""
     first = file.head.partition("\n")[0]
-    return ";" if first.count(";") > first.count(",") else ","
+    return max(DELIMITERS, key=first.count)
 
 
 def _is_heading(row: Record) -> bool:

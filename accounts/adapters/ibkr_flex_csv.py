@@ -1,12 +1,13 @@
 """Interactive Brokers: the answer to a Flex query as CSV, whichever columns it was set to have, with one section or several."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from accounts.adapters.base import NotReadable, StatementFile
+from accounts.adapters.table import DELIMITERS, delimiter_of, records
 from accounts.adapters.table import Record as Cells
-from accounts.adapters.table import delimiter_of, records
 from accounts.domain.happenings import Happening, Lines
 from accounts.domain.ibkr import SOURCE, Record, base_currency, cash, plain_name
 from accounts.domain.ibkr_actions import action_of, corporate, transferred
@@ -34,7 +35,7 @@ class FlexCsv:
 
     def certainty(self, file: StatementFile) -> float:
         """Say how sure it is by the names of columns that no other broker uses."""
-        first = set(map(plain_name, file.head[:8000].replace('"', "").replace(";", ",").replace("\n", ",").split(",")))
+        first = set(map(plain_name, re.split(f"[{DELIMITERS}\n]", file.head[:8000].replace('"', ""))))
         own = len(first & OWN)
         if not own or len(first & KNOWN) < ENOUGH:
             return 0.0

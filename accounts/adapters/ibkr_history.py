@@ -7,7 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from accounts.adapters.base import NotReadable, StatementFile
-from accounts.adapters.table import Record, Row, key, records
+from accounts.adapters.table import DELIMITERS, Record, Row, key, records
 from accounts.domain.figures import figure, money
 from accounts.domain.happenings import Happening, Lines, currency_of, flow, side
 from accounts.domain.ibkr import SOURCE
@@ -48,14 +48,24 @@ class TransactionHistory:
 
     def certainty(self, file: StatementFile) -> float:
         """Say whether a file has the section that gives the format its name."""
-        head = file.head.replace('"', "")
-        if f"\n{SECTION},Header," not in f"\n{head}":
+        if not _begins(SECTION, file):
             return 0.0
-        return 1.0 if "Statement,Header" in head or "Summary,Header" in head else 0.9
+        return 1.0 if _begins("(Statement|Summary)", file) else 0.9
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the lines of the history, and whether they add up to what the summary says."""
         yield from _Reading().items(file)
+
+
+def _delimiter(file: StatementFile) -> str:
+    """Return what stands behind the name of a section; programs that save tables put another sign there."""
+    found = _begins(SECTION, file)
+    return found["delimiter"] if found else ","
+
+
+def _begins(section: str, file: StatementFile) -> re.Match[str] | None:
+    """Return where a section begins with its headings, if it does."""
+    return re.search(rf'^"?{section}"?(?P<delimiter>[{DELIMITERS}])"?Header"?(?P=delimiter)', file.head, re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -69,7 +79,7 @@ class _Reading:
 
     def items(self, file: StatementFile) -> Iterator[Item]:
         """Yield what the rows say."""
-        for record in records(file):
+        for record in records(file, _delimiter(file)):
             section, what, *cells = [*(cell.strip() for cell in record.cells), "", ""]
             if record.problem:
                 yield Refusal(record.number, "bad_csv", record.problem)
