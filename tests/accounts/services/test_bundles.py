@@ -3,8 +3,11 @@
 import hashlib
 import io
 import json
+import tracemalloc
 import zipfile
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -14,10 +17,10 @@ from accounts.domain.bundles import MANIFEST, PARTS, digest_of
 from accounts.models import Account, AccountImport, LedgerEntry
 from accounts.models.tenancy import acting_as
 from accounts.selectors.bundles import write_bundle
-from accounts.services.bundle_queue import code_of, queue_bundle, take_bundle, work_on
+from accounts.services.bundle_queue import code_of, due_bundles, queue_bundle, take_bundle, work_on
 from accounts.services.bundles import bring_in
 from marketdata.models import Bar, Instrument
-from tests.factories import make_account, make_instrument, make_user, post
+from tests.factories import draft, make_account, make_instrument, make_user, post
 from tests.portfolio.market import bars
 
 NOW = datetime(2026, 2, 2, tzinfo=UTC)
@@ -171,6 +174,13 @@ class TestWhatIsHostile:
                 archive.writestr(f"{number}", b"")
         assert refused(file.getvalue()) == "too_large"
 
+    def test_files_that_are_too_large_together(self, packed):
+        content = bytearray(packed.zipped())
+        for name in (b"bars.csv", b"rates.csv"):
+            at = content.rindex(b"PK\x01\x02", 0, content.rindex(name))
+            content[at + 20 : at + 28] = (2**28).to_bytes(4, "little") + (2**29 + 2**28).to_bytes(4, "little")
+        assert refused(bytes(content)) == "too_large"
+
     def test_an_encrypted_file(self, packed):
         content = bytearray(packed.zipped())
         at = content.index(b"PK\x01\x02")
@@ -272,6 +282,44 @@ class TestInAWorker:
         assert (done.status, done.posted, done.progress, bytes(done.content)) == ("POSTED", 2, 2, b"")
         assert done.account.name == "Mine"
 
+    def test_the_next_one_goes_on_where_one_was_lost(self, content):
+        newcomer = make_user("newcomer")
+        with acting_as(newcomer.pk):
+            made = queue_bundle(user=newcomer, file_name="a.zip", content=content, at=NOW)
+        mine = AccountImport.objects.using("system").filter(pk=made.pk)
+        mine.update(status="POSTING", attempts=1, leased_until=NOW + timedelta(minutes=5))
+        work_on(import_id=made.pk, clock=lambda: NOW)
+        assert mine.get().status == "POSTING"  # it is another's
+        assert made.pk not in due_bundles(at=NOW, limit=10_000)
+        later = NOW + timedelta(minutes=6)
+        assert made.pk in due_bundles(at=later, limit=10_000)
+        work_on(import_id=made.pk, clock=lambda: later)
+        assert (mine.get().status, mine.get().attempts, left_of(newcomer)) == ("POSTED", 2, (1, 1))
+
+    def test_one_that_no_worker_survives_is_given_up(self, content):
+        newcomer = make_user("newcomer")
+        with acting_as(newcomer.pk):
+            made = queue_bundle(user=newcomer, file_name="a.zip", content=content, at=NOW)
+        mine = AccountImport.objects.using("system").filter(pk=made.pk)
+        mine.update(status="POSTING", attempts=3, leased_until=NOW)
+        work_on(import_id=made.pk, clock=lambda: NOW)
+        assert (mine.get().status, mine.get().refused[0]["code"]) == ("FAILED", "given_up")
+
+    def test_one_that_was_overtaken_leaves_nothing(self, content):
+        newcomer = make_user("newcomer")
+        with acting_as(newcomer.pk):
+            made = queue_bundle(user=newcomer, file_name="a.zip", content=content, at=NOW)
+        mine = AccountImport.objects.using("system").filter(pk=made.pk)
+        asked = count()
+
+        def clock() -> datetime:
+            if next(asked) == 2:  # in the middle of it another worker begins
+                mine.update(attempts=2)
+            return NOW
+
+        work_on(import_id=made.pk, clock=clock)
+        assert (mine.get().status, left_of(newcomer)) == ("POSTING", (0, 0))
+
     def test_what_is_wrong_inside_is_told(self, packed):
         entries = packed.files["entries.csv"].replace(b"DEPOSIT", b"WITHDRAWAL")
         done = self.bring(packed.sealed(**{"entries.csv": entries}))
@@ -315,3 +363,27 @@ def test_a_table_is_harmless_in_a_spreadsheet(instrument):
         brought = bring_in(reader=BundleReader(file), actor=newcomer, at=NOW, with_market=False)
         entry = LedgerEntry.objects.get(account=brought.account)
     assert (entry.notes, entry.external_id, entry.source) == ("=1+1", "@x", "bank")
+
+
+class TestMemory:
+    def peak(self, work) -> int:
+        tracemalloc.start()
+        try:
+            work()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    def test_of_a_long_ledger_a_part_is_in_it_at_a_time(self):
+        number = 6_000
+        owner, newcomer, file = make_user("alice"), make_user("newcomer"), io.BytesIO()
+        account = make_account(owner=owner)
+        entry = draft("DEPOSIT", cash="1", source="a")
+        with acting_as(owner.pk):
+            for start in range(0, number, 3_000):
+                rows = [replace(entry, external_id=str(start + n)) for n in range(3_000)]
+                LedgerEntry.objects.append(account_id=account.pk, actor_id=owner.pk, drafts=rows)
+            out = self.peak(lambda: write_bundle(account=account, user=owner, file=file, at=NOW))
+        with acting_as(newcomer.pk):
+            back = self.peak(lambda: bring_in(reader=BundleReader(file), actor=newcomer, at=NOW, with_market=True))
+        assert max(out, back) < 8 * 1024**2  # a thousand entries, or two, and what reading them takes
