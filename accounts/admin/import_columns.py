@@ -19,6 +19,7 @@ from accounts.services.import_uploads import read_otherwise
 from accounts.services.imports import content_of
 from marketdata.admin.base import find, show_refusal
 
+WAYS = {"date_format": "days", "number_format": "numbers"}
 BASIS = ("delimiter", "encoding", "headings_line")
 
 
@@ -28,22 +29,30 @@ def columns_page(request: HttpRequest, batch: ImportBatch) -> dict[str, Any] | N
         file = StatementFile(content_of(batch))
         if request.method == "POST":
             return _answered(request, batch, file)
-        return _shown(request, file, *_first(request, batch, file))
+        mapping, template, unsure = _first(request, batch, file)
+        return _shown(request, file, mapping, template) | {"unsure": unsure}
     except NotReadable as refusal:
         return {"unreadable": str(refusal)}
 
 
-def _first(request: HttpRequest, batch: ImportBatch, file: StatementFile) -> tuple[dict[str, Any], ImportTemplate | None]:
-    """Return the mapping to begin with, and the template it comes from, if it does: chosen, used, of a like file, or guessed."""
+def _first(
+    request: HttpRequest, batch: ImportBatch, file: StatementFile
+) -> tuple[dict[str, Any], ImportTemplate | None, list[str]]:
+    """Return the mapping to begin with: of a template that was chosen, the one in use, of a template for like files, or a guess.
+
+    With it come the template, if it is of one, and of what in a guess several ways fit.
+    """
     user = user_of(request)
     if asked := request.GET.get("template"):
         chosen = find(ImportTemplate.objects.visible_to(user), asked)
-        return told_of(file, _fitting(file, chosen.mapping)), chosen
+        return told_of(file, _fitting(file, chosen.mapping)), chosen, []
     if batch.options.get("mapping"):
-        return told_of(file, batch.options["mapping"]), None
+        return told_of(file, batch.options["mapping"]), None, []
     guessed = guess(file)
     alike = template_for(user=user, headings=guessed.headings)
-    return (told_of(file, _fitting(file, alike.mapping)), alike) if alike else (guessed.mapping, None)
+    if alike:
+        return told_of(file, _fitting(file, alike.mapping)), alike, []
+    return guessed.mapping, None, [WAYS[name] for name in guessed.unsure if name in WAYS]
 
 
 def _fitting(file: StatementFile, mapping: dict[str, Any]) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_POST, require_safe
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.decorators import display
 
 from accounts.adapters.base import MAX_BYTES
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
 from accounts.admin.import_columns import columns_page
-from accounts.admin.import_forms import FORMATS, ReadForm, UploadForm, answers_in
+from accounts.admin.import_forms import FORMATS, TITLES, ReadForm, UploadForm, answers_in
 from accounts.admin.import_pages import page_of_import
 from accounts.domain.roles import Role
 from accounts.models import ImportBatch, ImportQuestion, ImportStatus
@@ -34,6 +35,7 @@ from accounts.services.import_uploads import read_otherwise
 from accounts.services.imports import discard_preview, refused_file
 from accounts.tasks import post_import
 from marketdata.admin.base import badge, figure, find, link, list_of, page_of, when
+from marketdata.domain.display import NOTHING
 
 STATUSES = {
     "POSTED": "success",
@@ -64,7 +66,7 @@ class ImportBatchAdmin(MemberAdmin):
         "file_name",
         badge("status", "Status", STATUSES),
         link("account", "Account"),
-        "format",
+        "format_title",
         *COUNTS,
         figure("refusals", "Refused", style="quantity"),
         when("created_at", "Read"),
@@ -81,6 +83,11 @@ class ImportBatchAdmin(MemberAdmin):
         count = Func("refused", function="jsonb_array_length", output_field=IntegerField())
         long = ("refused", "remarks", "fates", "figures", "spans", "undone", "options")
         return super().get_queryset(request).annotate(refusals=count).defer(*long)
+
+    @display(description="Format")
+    def format_title(self, batch: ImportBatch) -> str:
+        """Return the format by its title; a file that waits for an answer has none."""
+        return TITLES.get(batch.format, batch.format) or NOTHING
 
     def get_urls(self) -> list[URLPattern]:
         """Add what is done with one import."""

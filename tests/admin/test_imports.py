@@ -244,6 +244,14 @@ class TestColumns:
         assert says in answer.content.decode()
         assert again(batch).format == ""
 
+    def test_that_can_be_read_in_two_ways_say_so(self, client, account):
+        batch, _ = brought(client, account, b"Day,Sum\n01/02/2024,5\n03/04/2024,6\n")
+        assert "The days can be read in more than one way" in client.get(to(ImportBatch, "columns", batch.pk)).content.decode()
+
+    def test_of_a_file_that_is_no_table_are_not_asked(self, client, account):
+        batch = keep(account, flex.flex(flex.trade()).encode())
+        assert "The file is no table" in client.get(to(ImportBatch, "columns", batch.pk)).content.decode()
+
     def test_take_no_template_of_somebody_else(self, client, account, charlie):
         batch, _ = brought(client, account, TABLE)
         with acting_as(charlie.pk):
@@ -266,6 +274,16 @@ class TestQuestions:
         )
         assert "1 answer was kept." in do(client, batch, "answers", **{name: one.key})
         assert again(batch).posted == 2
+
+    def test_that_were_left_for_later_are_posted_once_they_are_answered(self, client, account):
+        symbol = unique_symbol()
+        one, _ = (make_instrument(symbol=symbol, exchange=exchange, currency="USD") for exchange in ("XETR", "XFRA"))
+        batch = post_kept(account, schwab(bought(symbol), *deposits(1)))
+        (asked,) = client.get(to(ImportBatch, "change", batch.pk)).context["questions"]["open"]
+        page = do(client, batch, "answers", **{f"answer-{asked['question'].pk}": one.key})
+        assert "Waits for a worker" in page
+        assert work(batch).status == "POSTED"
+        assert [entry.kind for entry in entries(account)] == ["DEPOSIT", "BUY"]
 
     def test_are_asked_of_the_database_at_once(self, client, account):
         counts = []
@@ -294,6 +312,23 @@ class TestPosting:
         page = client.get(to(ImportBatch, "change", batch.pk)).content.decode()
         assert "2 entries were posted" in page
         assert len(entries(account)) == 2
+
+    def test_shows_what_is_posted_so_far(self, client, account):
+        batch = keep(account, schwab(*deposits(4)))
+        ImportBatch.objects.using("system").filter(pk=batch.pk).update(status="POSTING", progress=2, posted=2)
+        page = client.get(to(ImportBatch, "progress", batch.pk), HTTP_HX_REQUEST="true").content.decode()
+        assert "2 of 4 lines" in page
+        assert "2 posted" in page
+
+    def test_that_failed_can_be_tried_again(self, client, account):
+        batch = keep(account, schwab(*deposits(1)))
+        remarks = [{"code": "failed", "detail": "The power went."}]
+        ImportBatch.objects.using("system").filter(pk=batch.pk).update(status="FAILED", remarks=remarks)
+        page = client.get(to(ImportBatch, "change", batch.pk)).content.decode()
+        assert "The power went." in page
+        assert "Try again" in page
+        do(client, batch, "post")
+        assert work(batch).status == "POSTED"
 
     def test_leaves_the_refused_lines_to_be_downloaded(self, client, account):
         batch = post_kept(account, schwab(*deposits(1), UNKNOWN))
