@@ -1,10 +1,10 @@
 """Many lines of a statement at once: as columns, for whoever adds them up, and as lines, for whoever posts them."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from decimal import Decimal
-from heapq import merge
 from typing import Any
 
 import polars as pl
@@ -37,9 +37,12 @@ class Block:
 
     def items(self) -> Iterator[Item]:
         """Yield what the rows say, one by one."""
-        if not self.others:
-            return self.lines(self.rows)
-        return merge(self.lines(self.rows), self.others, key=number_of)
+        others = deque(self.others)
+        for line in self.lines(self.rows):
+            while others and number_of(others[0]) < line.number:
+                yield others.popleft()
+            yield line
+        yield from others
 
     def lines(self, rows: pl.DataFrame) -> Iterator[StatementLine]:
         """Yield some of the rows as lines of a statement."""

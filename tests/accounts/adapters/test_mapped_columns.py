@@ -1,5 +1,7 @@
 """Reading a mapped table by columns says the same as reading it row by row: the same lines, ids and refusals, of any table."""
 
+import subprocess
+import sys
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -13,6 +15,7 @@ from accounts.domain.blocks import SHOWN
 from accounts.domain.happenings import Lines
 from accounts.domain.mapping import FIELDS
 from accounts.domain.statements import LineRefused, Refusal, StatementLine
+from tests.architecture.tree import ROOT
 
 UTC = ZoneInfo("UTC")
 ODD = ["", " ", "\u00a0", "\x1c", "\x0b", '"', "a,b", "x;y", '""', "\x85", "\u202e", "\0", "'", "é\u0301", "1\n2", "-", "n/a"]
@@ -202,3 +205,22 @@ def test_a_line_that_can_not_be_is_refused_alike(bad, above):
 def test_what_is_written_plainly_is_read_by_columns():
     (block,) = MappedTable(PLAIN).blocks(StatementFile(rows_of(500).encode()), UTC)
     assert (len(block.rows), len(block.others)) == (494, 6)
+
+
+FORKED = """
+import os, signal
+from zoneinfo import ZoneInfo
+from accounts.adapters import StatementFile, reader_for
+child = os.fork()
+if not child:
+    signal.alarm(60)
+    mapping = {"columns": {"date": "Date", "amount": "Amount"}}
+    file = StatementFile(b"Date,Amount\\n" + b"2024-01-02,5\\n" * 1000)
+    os._exit(len(list(reader_for("auto", file, mapping).read(file, ZoneInfo("UTC")))) != 1000)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_worker_can_read_that_was_forked_from_a_process_that_knows_the_reader():
+    done = subprocess.run([sys.executable, "-c", FORKED], cwd=ROOT, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
