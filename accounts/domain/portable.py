@@ -123,7 +123,7 @@ def ghostfolio_activities(moved: Moved, account: str) -> list[dict[str, object]]
         earned = "DIVIDEND" if moved.instrument and moved.kind is not EntryKind.INTEREST else "INTEREST"
         rows.append((earned, Decimal(1), moved.cash + costs, costs))
     else:
-        rows.append(("FEE", Decimal(1), -moved.cash, ZERO))
+        rows.append(("FEE", ZERO, ZERO, -moved.cash))
     return [_activity(moved, account, *row) for row in rows]
 
 

@@ -41,7 +41,8 @@ def ghostfolio_json(account: Account, *, at: datetime) -> Iterator[str]:
     yield "{" + f'"meta": {{"date": "{_moment(at)}", "version": "dev"}}, '
     yield f'"accounts": [{write_json(_account(account))}], "platforms": [], "tags": [], "assetProfiles": ['
     free = _free(account)
-    profiles = [_profile(one.ticker or one.id, one.ticker and "YAHOO", one) for one in known.values()]
+    # those of its own source it looks up itself
+    profiles = [_profile(one.id, one.currency, one) for one in known.values() if not one.ticker]
     yield ",\n".join(map(write_json, [*profiles, *free]))
     yield '], "activities": [\n'
     between = ""
@@ -142,7 +143,6 @@ def _account(account: Account) -> dict[str, Any]:
         "comment": None,
         "currency": account.base_currency,
         "id": str(account.pk),
-        "isExcluded": False,
         "name": account.name,
         "platformId": None,
     }
@@ -152,17 +152,17 @@ def _free(account: Account) -> list[dict[str, Any]]:
     """Return what costs, interest and debts are told to be of, for Ghostfolio wants something: one for each currency."""
     kinds = [EntryKind.FEE, EntryKind.TAX, EntryKind.INTEREST, EntryKind.LIABILITY]
     found = _standing(account).filter(kind__in=kinds).order_by("currency").values_list("currency", flat=True).distinct()
-    return [_profile(free_symbol(str(account.pk), currency), "", None, currency=currency) for currency in found]
+    return [_profile(free_symbol(str(account.pk), currency), currency, None) for currency in found]
 
 
-def _profile(symbol: str, source: str, one: Named | None, *, currency: str = "") -> dict[str, Any]:
-    """Return what Ghostfolio is told of an instrument."""
+def _profile(symbol: str, currency: str, one: Named | None) -> dict[str, Any]:
+    """Return what Ghostfolio is told of an instrument that it can't look up."""
     kind = one.asset_class if one else ""
     about: dict[str, Any] = {
         "assetClass": CLASSES.get(kind, "EQUITY") if one else None,
         "assetSubClass": SUB_CLASSES.get(kind),
-        "currency": one.currency if one else currency,
-        "dataSource": source or MANUAL,
+        "currency": currency,
+        "dataSource": MANUAL,
         "isin": (one.isin if one else "") or None,
         "name": one.name if one else f"Costs, interest and debts in {currency}",
         "symbol": symbol,

@@ -14,6 +14,7 @@ from accounts.models.tenancy import acting_as
 from accounts.selectors.portable import ghostfolio_json, performance_csv
 from accounts.services.imports import import_file
 from accounts.services.ledger import reverse_entry
+from marketdata.models import Instrument
 from tests.factories import make_account, make_instrument, make_user, post, unique_symbol
 
 NOW = datetime(2026, 2, 2, tzinfo=UTC)
@@ -32,7 +33,8 @@ class World:
         self.owner = make_user("alice")
         self.account, self.other = make_account(owner=self.owner), make_account(owner=self.owner)
         self.swiss = make_instrument(symbol=unique_symbol("S")[-9:], exchange="XSWX", currency="USD", name="=Swiss")
-        self.coin = make_instrument(symbol=unique_symbol("C")[-9:] + "/USD", exchange="CRYPTO", asset_class="CRYPTO")
+        coin = {"asset_class": "CRYPTO", "currency": "USD", "name": "Cosmos"}
+        self.coin = Instrument.objects.get_or_create(symbol="ATOM/USD", exchange="CRYPTO", defaults=coin)[0]
         self.house = make_instrument(name=f"House {uuid4()}")
         self.units: dict[object, Decimal] = {}
         posted = self.post
@@ -94,6 +96,7 @@ class TestGhostfolio:
         content = world.exported(lambda account: ghostfolio_json(account, at=NOW))
         entries = world.read_back(content, "ghostfolio_json")
         assert held(entries) == {"=Swiss": D(23), world.coin.name: D("0.12345678"), world.house.name: D(1)}
+        assert {entry.instrument for entry in entries if entry.instrument} > {world.swiss, world.coin}
         paid = D("-1008.5") - D("0.12345678") * D("41000.12") - 3 + 439 - 175 - 90000
         assert abs(money(entries, {"BUY", "SELL"}) - paid) < D("0.005")
         assert money(entries, EARNED) == D(17) + D("4.2") - D("1.1") - 9 - D("2.5")
@@ -101,14 +104,18 @@ class TestGhostfolio:
 
     def test_it_is_what_ghostfolio_takes(self, world):
         told = json.loads(world.exported(lambda account: ghostfolio_json(account, at=NOW)))
-        profiles = {(one["dataSource"], one["symbol"]) for one in told["assetProfiles"]}
+        profiles = {one["symbol"] for one in told["assetProfiles"] if one["dataSource"] == "MANUAL"}
+        assert len(profiles) == len(told["assetProfiles"])  # the others it looks up
         assert {one["type"] for one in told["activities"]} == {"BUY", "SELL", "DIVIDEND", "INTEREST", "FEE", "LIABILITY"}
         for one in told["activities"]:
-            assert (one["dataSource"], one["symbol"]) in profiles
+            assert one["dataSource"] == "YAHOO" or one["symbol"] in profiles
             assert min(one["quantity"], one["unitPrice"], one["fee"]) >= 0
             assert one["date"].endswith("Z")
-        assert [one["currency"] for one in told["accounts"]] == ["USD"]
-        assert ("YAHOO", f"{world.swiss.symbol}.SW") in profiles
+        assert {one["symbol"] for one in told["activities"]} - profiles == {
+            f"{world.swiss.symbol}.SW", "ATOMUSD"
+        }  # fmt: skip
+        assert next((one["fee"], one["unitPrice"]) for one in told["activities"] if one["type"] == "FEE") == (1.1, 0)
+        assert [set(one) for one in told["accounts"]] == [{"balances", "comment", "currency", "id", "name", "platformId"}]
 
     def test_an_account_in_which_nothing_happened(self):
         owner = make_user("alice")
