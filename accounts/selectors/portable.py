@@ -29,7 +29,7 @@ from marketdata.domain.money import major_unit
 from marketdata.models import Instrument
 
 FIGURES = ("sequence", "kind", "occurred_at", "currency", "quantity", "price", "cash", "fee", "tax", "notes", "instrument_id")
-SUB_CLASSES = {"CRYPTO": "CRYPTOCURRENCY", "ETF": "ETF", "EQUITY": "STOCK", "BOND": "BOND", "FUND": "MUTUALFUND"}
+SUB_CLASSES = {"ETF": "ETF", "EQUITY": "STOCK", "BOND": "BOND", "FUND": "MUTUALFUND"}
 CLASSES = {"CRYPTO": "LIQUIDITY", "BOND": "FIXED_INCOME", "COMMODITY": "COMMODITY"}
 NOTHING = ("comment", "cusip", "figi", "figiComposite", "figiShareClass", "url")
 NONE_OF_IT: dict[str, Any] = {"countries": [], "holdings": [], "marketData": [], "sectors": [], "isActive": True}
