@@ -94,6 +94,10 @@ class TestPreview:
         shown = client.get(to(ImportBatch, "change", batch.pk), {"page": page}).context["lines"]
         assert shown[0]["number"] == first
 
+    def test_groups_the_digits_of_many(self, client, account):
+        _, page = brought(client, account, schwab(*deposits(1_200)))
+        assert "1,200 entries would be posted" in page
+
     def test_shows_cash_and_holdings_before_and_after(self, client, account):
         instrument = make_instrument(symbol=unique_symbol())
         _, page = brought(client, account, schwab(*deposits(1), bought(instrument.symbol, 3, 100)))
