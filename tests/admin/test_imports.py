@@ -289,6 +289,28 @@ class TestQuestions:
         assert work(batch).status == "POSTED"
         assert [entry.kind for entry in entries(account)] == ["DEPOSIT", "BUY"]
 
+    @pytest.mark.parametrize("text", ["\0", "x" * 10_000, "<b>", "'; --", "\u202e", "a:b:c", "=cmd()"], ids=range(7))
+    def test_refuse_what_is_no_instrument(self, client, account, text):
+        symbol = unique_symbol()
+        for exchange in ("XETR", "XFRA"):
+            make_instrument(symbol=symbol, exchange=exchange, currency="USD")
+        batch = keep(account, schwab(bought(symbol)))
+        (asked,) = client.get(to(ImportBatch, "change", batch.pk)).context["questions"]["open"]
+        name = asked["question"].pk
+        for sent in ({f"answer-{name}": text}, {f"answer-{name}": "other", f"other-{name}": text}):
+            page = do(client, batch, "answers", **sent)
+            assert "kept." not in page
+            assert "<b>" not in page
+        do(client, batch, "read", format=text, time_zone=text, statement_account=text)
+        assert again(batch).options["statement_account"] == ""
+
+    def test_of_another_import_are_no_questions_of_this(self, client, account):
+        symbol = unique_symbol()
+        one, _ = (make_instrument(symbol=symbol, exchange=exchange, currency="USD") for exchange in ("XETR", "XFRA"))
+        batch, other = (keep(account, schwab(bought(symbol, quantity))) for quantity in (1, 2))
+        (asked,) = client.get(to(ImportBatch, "change", other.pk)).context["questions"]["open"]
+        assert "Choose an instrument" in do(client, batch, "answers", **{f"answer-{asked['question'].pk}": one.key})
+
     def test_are_asked_of_the_database_at_once(self, client, account):
         counts = []
         for number in (1, 4):
