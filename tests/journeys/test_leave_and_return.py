@@ -41,7 +41,7 @@ def forget_market(rich: Rich) -> None:
     for model in (Bar, PriceHistory):
         model.objects.using("owner").filter(instrument__in=rich.instruments).delete()
     for model in (FxRate, FxHistory):
-        model.objects.using("owner").filter(quote=rich.base).delete()
+        model.objects.using("owner").filter(quote__in=(rich.base, rich.foreign)).delete()
 
 
 def test_everything_happens_in_it(rich):
@@ -64,7 +64,16 @@ def test_an_empty_installation_tells_every_figure_it_had(rich, copy, tmp_path):
     assert (proved.returncode, "every chain holds" in proved.stdout) == (0, True), proved.stdout + proved.stderr
 
 
-def test_an_account_arrives_with_every_figure_it_had(rich):
+def test_where_all_is_known_nothing_is_written_down_twice(rich):
+    before, file, newcomer = figures(rich.owner, rich.account), zipped(rich), make_user("newcomer")
+    with acting_as(newcomer.pk):
+        brought = bring_in(reader=BundleReader(file), actor=newcomer, at=NOW, with_market=False)
+    assert [one["code"] for one in brought.remarks] == ["prices_left_out", "members"]
+    assert figures(newcomer, brought.account) == before
+
+
+def test_an_account_arrives_with_every_figure_it_had():
+    rich = Rich()  # of its own, for its market is forgotten
     before, file = figures(rich.owner, rich.account), zipped(rich)
     newcomer = make_user("newcomer")
     forget_market(rich)

@@ -19,6 +19,7 @@ from accounts.services.targets import create_allocation
 from accounts.services.taxonomies import classify, create_taxonomy
 from accounts.services.trade_thresholds import set_thresholds
 from accounts.services.watchlists import create_watchlist
+from marketdata.domain.instruments import isin_is_valid
 from marketdata.models import Instrument
 from marketdata.services.actions import store_actions
 from portfolio.domain.lots import Choice
@@ -59,7 +60,7 @@ class Rich:
         """Store instruments with their prices, rates and actions."""
         base, foreign = self.base, self.foreign
         self.share, self.child, self.other = (make_instrument(currency=base) for _ in range(3))
-        self.fund = make_instrument(currency=foreign, asset_class="FUND", isin="IE00B4L5Y983", exchange=make_market())
+        self.fund = make_instrument(currency=foreign, asset_class="FUND", isin=own_isin())
         self.london = make_instrument(currency="GBX")
         self.coin = make_instrument(currency=base, asset_class="CRYPTO")
         self.house = make_instrument(currency=base, asset_class="COMMODITY", name=FORMULA)
@@ -71,9 +72,10 @@ class Rich:
         for place, one in enumerate(self.traded):
             start = (100, 30, 60, 200, 900, 20)[place]
             bars(one, {day: f"{start + (n * 7 + place * 3) % 11}.{n:02}" for n, day in enumerate(days)})
-        rates(foreign, base, {day: f"1.{n % 9 + 1}37" for n, day in enumerate(days) if n % 3})
-        rates("EUR", base, {day: f"2.{n % 9 + 1}1" for n, day in enumerate(days) if n % 2})
-        rates("EUR", "GBP", {"2023-01-02": "0.85", "2023-04-05": "0.87", "2023-06-02": "0.86"})
+        # what the foreign currency is worth follows from the two in which a euro is told
+        rates("EUR", base, {day: f"2.{n % 9 + 1}1" for n, day in enumerate(days) if n % 3})
+        rates("EUR", foreign, {day: f"1.{n % 9 + 1}37" for n, day in enumerate(days) if n % 2})
+        rates("GBP", base, {"2023-01-02": "2.85", "2023-04-05": "2.87", "2023-06-02": "2.86"})
         split = {"instrument": self.share, "kind": "SPLIT", "ex_date": "2023-03-16", "ratio": "3"}
         store_actions(source="tests", rows=[split], recorded_at=RECORDED)
 
@@ -179,11 +181,10 @@ class Rich:
             InstrumentAnswer.objects.create(user=self.owner, source="degiro", identity="X1", instrument=self.fund)
 
 
-def make_market() -> str:
-    """Return an exchange that nobody lists on, so that one ISIN may be there once."""
-    number = int(datetime.now(UTC).timestamp() * 1000) % 36**3
-    digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-    return "X" + "".join(digits[number // 36**place % 36] for place in range(3))
+def own_isin() -> str:
+    """Return a number that no other instrument has, with its check digit."""
+    bare = f"XS{int(datetime.now(UTC).timestamp() * 1_000_000) % 10**9:09}"
+    return next(f"{bare}{digit}" for digit in range(10) if isin_is_valid(f"{bare}{digit}"))
 
 
 def kinds_in(account: Account) -> set[str]:
