@@ -13,9 +13,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
 from accounts.adapters.base import MAX_BYTES
 from accounts.api.import_reports import (
@@ -63,18 +64,22 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountSco
 
     def get_parsers(self) -> list[Any]:
         """Return what bodies may be: a form where a file is sent, JSON elsewhere."""
-        if self.action_map.get((self.request.method or "").lower()) == "create":
-            return [MultiPartParser()]
-        return [JSONParser()]
+        method = (self.request.method or "").lower() if self.request else ""
+        form = (self.action_map or {}).get(method) == "create"
+        return [MultiPartParser()] if form else [parser() for parser in api_settings.DEFAULT_PARSER_CLASSES]
 
     def get_queryset(self) -> QuerySet[ImportBatch]:
         """Return the imports of the account; what is long is read of one alone."""
         rows = super().get_queryset()
-        return rows.defer("fates", "figures", "spans", "undone", "options") if self.action == "list" else rows
+        return rows.defer("fates", "figures", "spans", "undone", "options") if self._lists() else rows
 
     def get_serializer_class(self) -> type[serializers.BaseSerializer]:
         """Return the short form for lists."""
-        return ImportRowSerializer if self.action == "list" else ImportSerializer
+        return ImportRowSerializer if self._lists() else ImportSerializer
+
+    def _lists(self) -> bool:
+        """Say whether a list is asked for."""
+        return getattr(self, "action", None) == "list"
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Let the caller in, unless the body is larger than any file may be."""

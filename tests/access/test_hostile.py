@@ -192,7 +192,11 @@ def replaced(body: Any, path: tuple[Any, ...], value: Any) -> Any:
     return body
 
 
-FORMS = {("series-file", "post"), ("account-import-list", "post")}  # a file and its fields: JSON is not spoken there
+FORMS = {
+    ("series-file", "post"),
+    ("account-import-list", "post"),
+    ("import-guess", "post"),
+}  # a file and its fields: JSON is not spoken there
 
 
 class TestAnything:

@@ -12,6 +12,7 @@ from accounts.models import (
     AccountImport,
     Classification,
     ImportBatch,
+    InstrumentAnswer,
     Job,
     JobRun,
     LedgerEntry,
@@ -62,6 +63,7 @@ class World:
         self.sell = post(self.account, "SELL", instrument=self.instrument, quantity="-4", price="11", **later)
         self.fill_mailbox()
         self.read_files()
+        self.leave_a_question()
         self.run_a_job()
         self.make_plans()
         self.alert = Alert.objects.using("system").create(
@@ -101,6 +103,20 @@ class World:
             self.import_template = save_template(
                 user=self.alice, name="Mine", mapping=mapping, headings=["Date", "Amount"], at=NOW
             )
+
+    def leave_a_question(self) -> None:
+        """Have a file ask which instrument it means, and an answer remembered; bring a whole account, which waits."""
+        symbol = unique_symbol()
+        for exchange in ("XETR", "XFRA"):
+            make_instrument(symbol=symbol, exchange=exchange)
+        history = (
+            f"Date,Action,Symbol,Description,Quantity,Price,Fees & Comm,Amount\n04/05/2024,Buy,{symbol},Acme,2,$10.00,,-$20.00\n"
+        )
+        file = {"account": self.account, "actor": self.alice, "file_name": "q.csv", "at": NOW}
+        with acting_as(self.alice.pk):
+            preview_file(**file, content=history.encode(), options=ReadOptions())
+            InstrumentAnswer.objects.create(user=self.alice, source="schwab", identity=symbol, instrument=self.instrument)
+        assert self.account_import
 
     def make_plans(self) -> None:
         """Give the account targets, a taxonomy and bounds."""
