@@ -31,6 +31,9 @@ FOREIGN = {
     b"SQLite format 3": "a SQLite database",
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
+    b"\x7fELF": "a program",
+    b"MZ\x90\0": "a program",
+    b"\xca\xfe\xba\xbe": "a program",
 }
 
 
@@ -83,7 +86,16 @@ class StatementFile:
 
         :raises NotReadable: if one is so long that it can't be one
         """
+        self.refuse_more_than(MOST_LINES, b"\n", "lines")
         return lines_of(self.open())
+
+    def refuse_more_than(self, most: int, sign: bytes, what: str) -> None:
+        """Refuse a file that has a sign more often than any statement has, before much time is spent on it.
+
+        :raises NotReadable: if it has
+        """
+        if not self.encoding.startswith("utf-16") and self.content.count(sign) > most:
+            raise NotReadable("too_many_lines", f"The file has more than {most:,} {what}; split it.")
 
     def mentions(self, *words: str) -> bool:
         """Say whether one of some words in plain letters stands anywhere in the file."""

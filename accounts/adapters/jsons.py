@@ -143,7 +143,10 @@ def _number(text: str) -> Decimal:
     """Return a number of a document, exactly."""
     if len(text) > MOST_DIGITS:
         raise _Broken("a number has too many digits")
-    return Decimal(text)
+    number = Decimal(text)
+    if number and abs(number.adjusted()) > MOST_DIGITS:  # written out, it would fill the memory
+        raise _Broken(f"{text} is beyond all numbers of a statement")
+    return number
 
 
 def _refuse(text: str) -> Any:

@@ -34,6 +34,7 @@ def elements(file: StatementFile) -> Iterator[Element]:
 
     :raises NotReadable: if it is no XML, or holds a document type or entities, which are how XML does harm
     """
+    file.refuse_more_than(MOST_ELEMENTS, b"<", "elements")
     parser = expat.ParserCreate(encoding="utf-8", namespace_separator=None)
     found: list[Element] = []
     _listen(parser, found)

@@ -21,6 +21,7 @@ TAG = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z0-9._]+) */?>(?P<text>[^<]*)")
 LONGEST = 64 * 1024
 MOST_VALUES = 150
 MOST_TAGS = 4_000_000
+DEEPEST = 100
 BANKING = frozenset({"STMTTRN"})
 INVESTING = frozenset(
     {"BUYSTOCK", "SELLSTOCK", "BUYMF", "SELLMF", "BUYDEBT", "SELLDEBT", "BUYOPT", "SELLOPT", "BUYOTHER", "SELLOTHER", "INCOME",
@@ -143,7 +144,9 @@ class _Reading:
 def _records(file: StatementFile) -> Iterator[_Record]:
     """Yield the groups of values that say something as a whole, and the single values about a statement."""
     group: _Group | None = None
+    open_: list[str] = []
     for line, closes, tag, text in _tags(file):
+        _nest(open_, closes, tag, text, line)
         if group is None:
             if not closes and tag in WHOLE:
                 group = _Group(tag, line)
@@ -156,6 +159,20 @@ def _records(file: StatementFile) -> Iterator[_Record]:
             group.take(tag, text)
     if group is not None:
         group.never_closed()
+
+
+def _nest(open_: list[str], closes: bool, tag: str, text: str, line: int) -> None:
+    """Keep what is open: a tag that has no text, until it or what it stands in is closed.
+
+    :raises NotReadable: if too much is
+    """
+    if not closes and not text:
+        open_.append(tag)
+        if len(open_) > DEEPEST:
+            raise NotReadable("broken_ofx", f"Line {line}: the file is nested deeper than any statement.")
+    elif closes and tag in open_:
+        while open_.pop() != tag:
+            pass
 
 
 @dataclass(slots=True)
@@ -182,6 +199,7 @@ class _Group:
 
 def _tags(file: StatementFile) -> Iterator[tuple[int, bool, str, str]]:
     """Yield the tags of a file: the line, whether it closes, its name, and the text behind it."""
+    file.refuse_more_than(MOST_TAGS, b"<", "tags")
     text, buffer, line, count = file.open(), "", 1, 0
     while True:
         piece = text.read(CHUNK)

@@ -33,7 +33,6 @@ from marketdata.domain.money import plain
 
 MAX_NAME = 255
 PACKED = 1  # the level that packs fastest
-LEAST_SIZE = 40
 Progress = Callable[[int], None]
 
 
@@ -388,7 +387,7 @@ def content_of(batch: ImportBatch) -> bytes:
     kept = ImportFile.objects.filter(batch=batch).exclude(content=b"").first()
     if kept is None:
         raise FileGone("The file is not kept any more: send it again.", code="file_gone")
-    return zlib.decompress(bytes(kept.content))
+    return zlib.decompress(bytes(kept.content), bufsize=max(batch.size, 1))
 
 
 def refused_file(batch: ImportBatch) -> bytes:

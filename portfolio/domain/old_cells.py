@@ -37,7 +37,7 @@ def number(value: object, column: str) -> Decimal:
         found = Decimal(value)
     elif isinstance(value, str) and len(value) <= LONGEST:
         found = _written(value)
-    if found is None or not found.is_finite() or abs(found) >= LARGEST:
+    if found is None or not found.is_finite() or abs(found) >= LARGEST or found.adjusted() < -LONGEST:
         raise BadCell(column, f"{told(value)} is no number.")
     return found if found.as_tuple().exponent <= 0 else found.quantize(Decimal(1))  # type: ignore[operator]
 
