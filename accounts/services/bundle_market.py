@@ -4,28 +4,31 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
+import polars as pl
 from django.core.exceptions import ValidationError
 
 from accounts.adapters.bundles import BundleReader
 from accounts.domain.bundles import ACTIONS, BAR_COLUMNS, BARS, INSTRUMENTS, RATE_COLUMNS, RATES, BundleRefused, Said
 from marketdata.domain.instruments import AssetClass
+from marketdata.domain.quality import Dataset
 from marketdata.models import Instrument
 from marketdata.selectors.instruments import find_each
 from marketdata.services.actions import store_actions
-from marketdata.services.ingest import IngestReport, store_bars, store_fx_rates
+from marketdata.services.ingest import IngestReport, store_frame
 from marketdata.services.instruments import create_instrument
 
 SOURCE = "account_zip"
 BATCH = 5_000
+Row = TypeVar("Row")
 MOST_INSTRUMENTS = 20_000
 TEXTS = {"symbol": 24, "exchange": 8, "name": 200, "asset_class": 9, "currency": 3, "isin": 12, "figi": 12, "right": 4}
 FIGURES = ("multiplier", "tick_size", "price_floor", "price_ceiling", "strike")
 # where these differ, the entries would mean something else
 MUST_AGREE = ("currency", "multiplier", "expiry", "strike", "right")
 NUMBERS = ("isin", "figi")
-UNBOUND: Mapping[str, Any] = {"price_floor": None, "price_ceiling": None, "active": True}
+UNBOUND: dict[str, Any] = {"price_floor": None, "price_ceiling": None, "active": True}
 ACTION_TEXTS = {"kind": 14, "currency": 3, "new_symbol": 24, "old_symbol": 24, "label": 40, "notes": 10_000}
 ACTION_FIGURES = ("ratio", "cash", "cost_fraction")
 ACTION_DAYS = ("ex_date", "record_date", "pay_date")
@@ -99,16 +102,16 @@ def store_market(reader: BundleReader, known: Known, at: datetime, told: Callabl
         stored.new += report.stored
         stored.kept_out += len(report.refused)
         told()
-    for rows in _batches(_bar(row, known) for row in reader.rows(BARS, BAR_COLUMNS)):
-        stored.add(store_bars(source=SOURCE, rows=rows, recorded_at=at, common={"timeframe": "1d"}))
+    for rows in _batches(reader.rows(BARS, BAR_COLUMNS)):
+        stored.add(_stored(Dataset.BARS, rows, at, timeframe=["1d"] * len(rows), instrument=_ids(rows, known)))
         told()
     for rows in _batches(reader.rows(RATES, RATE_COLUMNS)):
-        stored.add(store_fx_rates(source=SOURCE, rows=rows, recorded_at=at))
+        stored.add(_stored(Dataset.FX_RATES, rows, at))
         told()
     return stored
 
 
-def _batches(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Yield rows some thousand at a time."""
     waiting = iter(rows)
     while batch := list(islice(waiting, BATCH)):
@@ -183,9 +186,20 @@ def _action(said: Said, known: Known) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _bar(row: Mapping[str, str], known: Known) -> dict[str, Any]:
-    """Return a bar as a row to be stored."""
-    instrument = known.instruments.get(row["instrument"])
-    if instrument is None:
-        raise BundleRefused("bad_file", f"{BARS}: {row['instrument'][:40]!r} is not among {INSTRUMENTS}.")
-    return {name: cell for name, cell in row.items() if cell} | {"instrument": instrument}
+def _stored(dataset: Dataset, rows: list[Mapping[str, str]], at: datetime, **columns: list[str]) -> IngestReport:
+    """Store rows of a table, column by column; an empty cell states nothing."""
+    table = {name: [row[name] or None for row in rows] for name in rows[0]} | columns
+    frame = pl.DataFrame(table, schema=dict.fromkeys(table, pl.String))
+    return store_frame(dataset=dataset, source=SOURCE, frame=frame, recorded_at=at)
+
+
+def _ids(rows: list[Mapping[str, str]], known: Known) -> list[str]:
+    """Return the instruments of bars, by their ids.
+
+    :raises BundleRefused: if one is not described
+    """
+    ids = {key: str(instrument.pk) for key, instrument in known.instruments.items()}
+    for row in rows:
+        if row["instrument"] not in ids:
+            raise BundleRefused("bad_file", f"{BARS}: {row['instrument'][:40]!r} is not among {INSTRUMENTS}.")
+    return [ids[row["instrument"]] for row in rows]

@@ -22,6 +22,7 @@ from accounts.services.watchlists import create_watchlist
 from marketdata.domain.instruments import isin_is_valid
 from marketdata.models import Instrument
 from marketdata.services.actions import store_actions
+from marketdata.services.ingest import store_bars
 from portfolio.domain.lots import Choice
 from portfolio.services.lot_choices import choose_lots
 from portfolio.services.transfers import Order, transfer
@@ -72,6 +73,17 @@ class Rich:
         for place, one in enumerate(self.traded):
             start = (100, 30, 60, 200, 900, 20)[place]
             bars(one, {day: f"{start + (n * 7 + place * 3) % 11}.{n:02}" for n, day in enumerate(days)})
+        told = {
+            "open": "31",
+            "high": "33.5",
+            "low": "30",
+            "close": "32.25",
+            "volume": "1000.5",
+            "vwap": "31.7",
+            "trade_count": 12,
+        }
+        row = told | {"instrument": self.child, "timeframe": "1d", "timestamp": "2023-07-27T00:00:00Z"}
+        store_bars(source="tests", rows=[row | {"adjusted_through": "2023-07-27"}], recorded_at=RECORDED)
         # what the foreign currency is worth follows from the two in which a euro is told
         rates("EUR", base, {day: f"2.{n % 9 + 1}1" for n, day in enumerate(days) if n % 3})
         rates("EUR", foreign, {day: f"1.{n % 9 + 1}37" for n, day in enumerate(days) if n % 2})
