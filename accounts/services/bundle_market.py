@@ -97,8 +97,8 @@ def take_instruments(reader: BundleReader, *, with_market: bool) -> Known:
 def store_market(reader: BundleReader, known: Known, at: datetime, told: Callable[[], None]) -> Stored:
     """Store the prices, rates and actions of a ZIP; those that differ from what is here are kept out, and counted."""
     stored = Stored()
-    for rows in _batches(_action(one, known) for one in reader.objects(ACTIONS)):
-        report = store_actions(source=SOURCE, rows=rows, recorded_at=at)
+    for said in _batches(_action(one, known) for one in reader.objects(ACTIONS)):
+        report = store_actions(source=SOURCE, rows=said, recorded_at=at)
         stored.new += report.stored
         stored.kept_out += len(report.refused)
         told()
