@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.domain.ledger import EntryDraft
 from accounts.domain.statements import Reference
@@ -33,6 +33,15 @@ def original_of(account: Account, draft: EntryDraft, reference: Reference | None
         reversals__isnull=True,
     )
     return same.order_by("-occurred_at", "-sequence").first()
+
+
+def entries_known_by(account: Account, source: str, ids: list[str]) -> QuerySet[LedgerEntry]:
+    """Return the entries of a source that are known by some ids, of which there may be many.
+
+    They go as one array, which the database looks up by hashes or by the index; of a join it may know nothing, and try them all.
+    """
+    known = LedgerEntry.objects.filter(account=account, source=source).exclude(external_id="")
+    return known.extra(where=["accounts_ledgerentry.external_id = ANY(%s)"], params=[ids])
 
 
 def taken_back_before(account: Account, source: str, ids: Iterable[str]) -> dict[str, str]:

@@ -26,7 +26,7 @@ from accounts.domain.ledger import CLOCK_SKEW, CURRENCY, EXACT, ZERO, EntryKind
 from accounts.domain.mapped_columns import WIDE, among
 from accounts.domain.statements import InstrumentHints, LineRefused, Refusal, StatementLine
 from accounts.models import LedgerEntry
-from accounts.selectors.originals import taken_back_before
+from accounts.selectors.originals import entries_known_by, taken_back_before
 from accounts.selectors.standing_figures import Standing, split_by_ratio
 from accounts.services import ledger
 from accounts.services.import_run import CHUNK, Ready, Run
@@ -36,7 +36,7 @@ from marketdata.models import Instrument
 UNIT, UNIT_OF_CASH = Decimal("1e-8"), Decimal("1e-10")
 FINER = 100  # units of 1e-10 in one of 1e-8
 LARGEST_CASH = 10**25  # in units of 1e-10
-ASKED_AT_ONCE = 5_000
+ASKED_AT_ONCE = 25_000
 Meaning = Instrument | Question | LineRefused
 
 
@@ -226,8 +226,8 @@ class Preview:
             some = ids[start : start + ASKED_AT_ONCE]
             fresh = taken_back_before(account, self.source, some) if self.run.undone else {}
             anew |= fresh
-            entries = LedgerEntry.objects.filter(account=account, source=self.source)
-            known |= {one.external_id: one for one in entries.filter(external_id__in=[fresh.get(one, one) for one in some])}
+            wanted = [fresh.get(one, one) for one in some]
+            known |= {one.external_id: one for one in entries_known_by(account, self.source, wanted)}
         return anew, known
 
     def _post(self, ready: Ready) -> None:
