@@ -6,9 +6,10 @@ from typing import Any
 
 from accounts.adapters import FORMATS
 from accounts.admin.import_forms import TITLES
+from accounts.domain.fates import counted, numbers_of
 from accounts.models import ImportBatch, ImportQuestion, ImportStatus
 from accounts.models.imports import BEING_DONE
-from accounts.selectors.import_lines import Line, counted, lines_of, numbers_of
+from accounts.selectors.import_lines import Line, lines_of
 from accounts.services.import_undo import DONE
 from accounts.services.imports import FileGone, content_of
 from marketdata.domain.display import money_text, price_text, quantity_text

@@ -2,8 +2,10 @@
 
 import enum
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Any
 
 
 class Fate(enum.IntEnum):
@@ -52,6 +54,37 @@ class Fates:
                 found.append([start, end - 1, Fate(fate).name.lower()])
             start = end
         return found
+
+
+def counted(fates: Sequence[Sequence[Any]]) -> dict[str, int]:
+    """Return how many lines share each fate, from their runs.
+
+    >>> counted([[2, 4, "posted"], [5, 5, "refused"], [7, 8, "posted"]])
+    {'posted': 5, 'refused': 1}
+    """
+    counts: Counter[str] = Counter()
+    for first, last, fate in fates:
+        counts[fate] += last - first + 1
+    return dict(counts)
+
+
+def numbers_of(fates: Sequence[Sequence[Any]], fate: str, start: int, count: int) -> list[tuple[int, str]]:
+    """Return some lines by their numbers, with the fate of each; those of one fate alone, if one is named.
+
+    >>> numbers_of([[2, 4, "posted"], [5, 5, "refused"], [7, 8, "posted"]], "posted", 2, 2)
+    [(4, 'posted'), (7, 'posted')]
+    """
+    found: list[tuple[int, str]] = []
+    for first, last, this in fates:
+        if fate and this != fate:
+            continue
+        size = last - first + 1
+        if start < size:
+            found += [(number, this) for number in range(first + start, min(last + 1, first + start + count - len(found)))]
+        start = max(start - size, 0)
+        if len(found) >= count:
+            break
+    return found
 
 
 class Spans:

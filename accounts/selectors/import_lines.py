@@ -1,10 +1,9 @@
 """The lines of a kept file as they stand there, each with what it says and what would become of it: a page of them at a time."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from accounts.adapters import reader_for
@@ -26,33 +25,6 @@ class Line:
     text: str = ""
     says: list[StatementLine] = field(default_factory=list)
     why: list[tuple[str, str]] = field(default_factory=list)
-
-
-def counted(fates: Sequence[Sequence[Any]]) -> dict[str, int]:
-    """Return how many lines share each fate."""
-    counts: Counter[str] = Counter()
-    for first, last, fate in fates:
-        counts[fate] += last - first + 1
-    return dict(counts)
-
-
-def numbers_of(fates: Sequence[Sequence[Any]], fate: str, start: int, count: int) -> list[tuple[int, str]]:
-    """Return some lines by their numbers, with the fate of each; those of one fate alone, if one is named.
-
-    >>> numbers_of([[2, 4, "posted"], [5, 5, "refused"], [7, 8, "posted"]], "posted", 2, 2)
-    [(4, 'posted'), (7, 'posted')]
-    """
-    found: list[tuple[int, str]] = []
-    for first, last, this in fates:
-        if fate and this != fate:
-            continue
-        size = last - first + 1
-        if start < size:
-            found += [(number, this) for number in range(first + start, min(last + 1, first + start + count - len(found)))]
-        start = max(start - size, 0)
-        if len(found) >= count:
-            break
-    return found
 
 
 def lines_of(batch: ImportBatch, content: bytes, wanted: Sequence[tuple[int, str]]) -> list[Line]:
