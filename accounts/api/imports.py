@@ -16,7 +16,6 @@ from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.settings import api_settings
 
 from accounts.adapters.base import MAX_BYTES
 from accounts.api.import_reports import (
@@ -52,7 +51,6 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountSco
 
     queryset = ImportBatch.objects.select_related("account", "actor").prefetch_related("questions")
     serializer_class = ImportSerializer
-    parser_classes = [MultiPartParser]
     ordering = "-created_at"
     ordering_fields = ("created_at",)
     filterset_fields = {
@@ -66,7 +64,7 @@ class ImportViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountSco
         """Return what bodies may be: a form where a file is sent, JSON elsewhere."""
         method = (self.request.method or "").lower() if self.request else ""
         form = (self.action_map or {}).get(method) == "create"
-        return [MultiPartParser()] if form else [parser() for parser in api_settings.DEFAULT_PARSER_CLASSES]
+        return [MultiPartParser()] if form else super().get_parsers()
 
     def get_queryset(self) -> QuerySet[ImportBatch]:
         """Return the imports of the account; what is long is read of one alone."""
