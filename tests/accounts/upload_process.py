@@ -114,4 +114,5 @@ def take(path: Path, address: str, token: str) -> dict[str, object]:
     }
 
 
-main()
+if __name__ == "__main__":
+    main()
