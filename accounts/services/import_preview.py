@@ -67,6 +67,7 @@ def foreseen(
             after = seen.after(before)
     except OnlyTheLedgerCanTell:
         return None
+    run.questions = dict(sorted(run.questions.items(), key=lambda asked: asked[1].first_line))
     run.note_created()
     return after
 
