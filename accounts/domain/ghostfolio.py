@@ -67,10 +67,15 @@ def happenings(activity: Activity) -> Iterator[Happening]:
         id=activity.id,
         account=activity.account,
     )
+    if activity.fee < 0:
+        raise LineRefused("bad_number", "fee: it is below zero; write what was paid as a number above it.")
     worth = quantity * price
     if kind in {"BUY", "SELL"}:
         if quantity or price:
             yield replace(made, kind=EntryKind(kind), quantity=quantity, price=price)
+    elif kind == "DIVIDEND" and activity.fee > worth:  # no dividend takes money: the fee is one of its own
+        yield replace(made, kind=EntryKind.DIVIDEND, cash=worth, fee=ZERO)
+        yield replace(made, kind=EntryKind.FEE, hints=InstrumentHints(), cash=-activity.fee, fee=ZERO)
     elif kind in {"DIVIDEND", "INTEREST"}:
         instrument = made.hints if activity.profile is None or activity.profile.symbol else InstrumentHints()
         yield replace(

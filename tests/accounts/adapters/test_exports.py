@@ -304,6 +304,10 @@ class TestGhostfolio:
         ]
         assert isinstance(found[4], Skipped)
 
+    def test_a_fee_above_its_dividend_is_an_entry_of_its_own(self):
+        text = ghostfolio(activity(type="DIVIDEND", quantity=2, unitPrice=3, fee=10))
+        assert [(kind, cash) for kind, cash in said(text, "kind", "cash")] == [("DIVIDEND", "6"), ("FEE", "-10")]
+
     def test_the_published_files_are_accepted_and_refused_as_their_names_say(self):
         published("ghostfolio/import_ok/sample.json")
         for file in sorted((PUBLISHED / "ghostfolio" / "import_ok").iterdir()):
