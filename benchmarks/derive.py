@@ -33,6 +33,7 @@ from benchmarks.harness import Harness
 from benchmarks.making.account import NOW, make_account, make_instruments, post, store_bars, store_day
 from benchmarks.peers import portfolio as peers
 from portfolio.domain.book import Book
+from portfolio.domain.columns import OF_ACCOUNT
 from portfolio.domain.daily import analyze
 from portfolio.domain.derivation import derive
 from portfolio.domain.entries import in_order
@@ -235,7 +236,22 @@ class World:
 
         trades = [(when, what, units, price) for (when, what, units, _), price in zip(self.trades, self.prices, strict=True)]
         facts = peers.Facts(self.days, self.closes, trades, self.deposits)
-        peers.compare(harness, facts, columns, {"exact": exact, "lots": lots, "database": self.analysis_from_the_database})
+        ours = {"exact": exact, "lots": lots, "database": self.analysis_from_the_database, "ledger": self.lots_from_the_database}
+        peers.compare(harness, facts, columns, ours)
+
+    def lots_from_the_database(self) -> None:
+        """Read entries and the last closes, and say what was gained, which lots are held and what they are worth."""
+        columns = columns_of(account_id=self.account.pk, using=SYSTEM)
+        if columns is not None:
+            holdings = Holdings.of(columns.in_order())
+            by_fifo(holdings).in_order(holdings.columns)
+            listings = listings_of(reach_of_prices(columns.instruments, using=SYSTEM))
+            market = load_market(instruments=listings, pairs=(), start=self.days[-1], using=SYSTEM)
+            closes = [market.closes[name].value_at(self.days[-1].toordinal()) for name in columns.instruments]
+            held = np.zeros(len(closes), dtype=np.int64)
+            traded = columns.what != OF_ACCOUNT
+            np.add.at(held, columns.what[traded], columns.quantity.digits[traded])
+            sum(units * close for units, close in zip(held.tolist(), closes, strict=True) if close is not None)
 
     def analysis_from_the_database(self) -> None:
         """Read entries and closes, and analyze them with lots."""

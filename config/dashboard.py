@@ -122,14 +122,14 @@ def _cards(account: Account, figures: Performance, last: Snapshot, *, since_the_
         Card(
             "TWR",
             percent_text(figures.twr, signed=True),
-            _note(figures.twr_annualized, " a year", signed=True),
+            _note(None if figures.short else figures.twr_annualized, " a year", signed=True),
             _tone(figures.twr),
             why.get("twr") or "Time-weighted return: what the money earned, whenever it came in.",
         ),
         Card(
             "XIRR",
             percent_text(figures.xirr, signed=True),
-            "a year" if figures.xirr is not None else "",
+            f"a year{', carried on from less' if figures.short else ''}" if figures.xirr is not None else "",
             _tone(figures.xirr),
             why.get("xirr") or "Money-weighted return: it counts when the money came in.",
         ),

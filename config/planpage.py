@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -17,12 +18,15 @@ from accounts.models import Account, TargetAllocation, User
 from accounts.selectors.accounts import accounts_of
 from marketdata.domain.display import NOTHING, money_text, percent_text, price_text, quantity_text
 from portfolio.domain.allocation import CASH, UNCLASSIFIED, Drift, Standing
+from portfolio.domain.explain import Explanation
 from portfolio.domain.policies import Check, State
 from portfolio.domain.rebalancing import Wishes
+from portfolio.selectors.explained_plans import explained_checks, explained_drift
 from portfolio.selectors.figures import Figures
 from portfolio.selectors.past import figures_of
 from portfolio.selectors.plans import NoAllocation, Planned, Stock, allocation_of, drift_of, labels_of, planned_of, stock_of
 from portfolio.selectors.rebalancing import Order, Rebalancing, chooses_lots, rebalancing_of
+from portfolio.selectors.why_page import shown
 from portfolio.services.policies import note_checks
 from portfolio.services.projections import catch_up
 
@@ -64,6 +68,8 @@ def plan_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         request.session["account"] = str(chosen.pk)
         page["may_plan"] = chosen.role >= Role.TRADER and chosen.closed_on is None  # type: ignore[attr-defined]
         page |= _of_account(request, chosen)
+        if "why" in request.GET and "why" in page:
+            return TemplateResponse(request, "bedrock/why.html", context | page["why"])
     return TemplateResponse(request, "bedrock/plan.html", context | page)
 
 
@@ -76,6 +82,8 @@ def _of_account(request: HttpRequest, account: Account) -> dict[str, Any]:
         figures = figures_of(account)
         checks, _ = note_checks(account=account, at=timezone.now())
         page: dict[str, Any] = {"checks": [_check(check) for check in checks], "form": form} | _drift(request, figures)
+        if request.GET.get("why") == "bounds":
+            page["why"] = _why(f"The bounds of {account.name}", explained_checks(figures, checks))
     except ValidationError as refusal:
         return {"refusal": " ".join(refusal.messages)}
     if asked and form.is_valid() and "planned" in page:
@@ -98,6 +106,8 @@ def _drift(request: HttpRequest, figures: Figures) -> dict[str, Any]:
         return page
     stock = stock_of(figures)
     drift = drift_of(stock, planned)
+    if request.GET.get("why") == "drift":
+        page["why"] = _why(f"The targets of {account.name}", explained_drift(figures, drift, stock, planned))
     return page | {
         "planned": planned,
         "as_of": stock.as_of,
@@ -107,6 +117,11 @@ def _drift(request: HttpRequest, figures: Figures) -> dict[str, Any]:
         "missing": stock.missing,
         "stale": stock.stale,
     }
+
+
+def _why(named: str, found: Explanation) -> dict[str, Any]:
+    """Return why drift or bounds come to what they do as the page of reasons shows it."""
+    return {"title": f"Why? {named}", "back": reverse("admin:targets"), **shown(found)}
 
 
 def names_of(stock: Stock, planned: Planned) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The event log: one CSV of everything that happened, read tolerantly and written exactly.
 
 A spreadsheet takes a cell that starts with a sign such as = for a formula. What is written here never does: a text that would
-gets an apostrophe in front, and a text that has apostrophes there already one more, so that reading gives back what was.
+gets an apostrophe in front, and a text that has apostrophes there already one more, so that reading gives back what was. Nor
+does a part of one behind a semicolon, a tab or a line break, where other spreadsheets part cells.
 """
 
 import csv
@@ -19,7 +20,7 @@ from accounts.domain.json_text import read_json, write_json
 from accounts.domain.option_events import OptionLog
 from accounts.domain.statements import LineRefused, Refusal, StatementLine
 from marketdata.domain.money import plain
-from marketdata.domain.spreadsheets import harmless, looks_like_formula
+from marketdata.domain.spreadsheets import as_it_was, harmless_in_csv, harmless_json
 
 COLUMNS = ("event_id", "timestamp", "event_type", "data_json", "reason_json", "notes", "tags", "affects_cash", "cash_delta")
 NEEDED = ("event_id", "timestamp", "event_type")
@@ -109,10 +110,10 @@ def row(line: StatementLine) -> str:
         _safe(event.id),
         event.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         event.type,
-        write_json(event.data),
-        write_json(event.reason) if event.reason else "",
+        harmless_json(write_json(event.data)),
+        harmless_json(write_json(event.reason)) if event.reason else "",
         _safe(event.notes),
-        write_json(event.tags) if event.tags else "",
+        harmless_json(write_json(event.tags)) if event.tags else "",
         str(event.affects_cash),
         plain(event.cash or Decimal(0)),
     )
@@ -160,7 +161,7 @@ def _cells(columns: Mapping[str, int], headings: Sequence[str], record: list[str
         raise LineRefused("wrong_number_of_cells", f"The row has {len(record)} cells instead of {len(headings)}.")
     if any("\0" in cell for cell in record):
         raise LineRefused("bad_character", "The row holds a NUL, which no text has.")
-    cells = {name: _unescaped(record[place]) for name, place in columns.items()}
+    cells = {name: as_it_was(record[place]) for name, place in columns.items()}
     others = {
         f"[{heading}]": record[place] for place, heading in enumerate(headings) if place not in columns.values() and heading
     }
@@ -262,12 +263,7 @@ def _is_nothing(text: str) -> bool:
 
 def _safe(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula; a number is none."""
-    return text if NUMBER.fullmatch(text) else harmless(text)
-
-
-def _unescaped(cell: str) -> str:
-    """Return what a cell said before it was made safe."""
-    return cell[1:] if cell.startswith("'") and looks_like_formula(cell) else cell
+    return text if NUMBER.fullmatch(text) else harmless_in_csv(text)
 
 
 READERS = (EventLog(),)

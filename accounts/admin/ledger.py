@@ -20,7 +20,7 @@ from accounts.admin.base import BY_ACCOUNT, DayFilter, MemberAdmin, user_of
 from accounts.admin.entry_forms import TAKEN_BY, EntryForm, shown_when
 from accounts.domain.roles import Role
 from accounts.models import LedgerEntry
-from accounts.services.ledger import reverse_entry
+from accounts.services.transfers import take_back
 from marketdata.admin.base import Dialog, badge, figure, find, leave, link, link_to, page_of, when
 from marketdata.domain.display import NOTHING
 
@@ -51,11 +51,11 @@ class Reversal(Dialog):
     explanation = forms.CharField(required=False, max_length=10_000, widget=UnfoldAdminTextareaWidget({"rows": 3}))
 
     def perform(self) -> LedgerEntry:
-        """Post the mirror image of the entry."""
+        """Post the mirror image of the entry, and of the other end of a transfer."""
         user = user_of(self.request)
         entry = find(LedgerEntry.objects.visible_to(user, role=Role.TRADER), self.object_id)
         why = {"reason": self.cleaned_data["reason"], "explanation": self.cleaned_data["explanation"]}
-        return reverse_entry(entry=entry, actor=user, **why)
+        return take_back(entry=entry, actor=user, **why)
 
 
 @admin.register(LedgerEntry)
@@ -190,7 +190,8 @@ class LedgerEntryAdmin(MemberAdmin):
         variant=ActionVariant.DANGER,
         dialog={
             "title": "Take the entry back?",
-            "description": "Its mirror image is posted, at the time it is said to have happened. Both stay in the ledger.",
+            "description": "Its mirror image is posted, at the time it is said to have happened. Both stay in the ledger. "
+            "With one end of a transfer between your accounts, the other is taken back, too.",
             "form_class": Reversal,
             "form_submit_text": "Reverse",
         },

@@ -22,6 +22,7 @@ from accounts.models import Account, LedgerEntry
 from accounts.selectors.instruments import currency_meant
 from accounts.selectors.written import written
 from accounts.services import ledger
+from accounts.services.transfers import take_back
 from marketdata.api.fields import DecimalStringField, InstrumentField, StrictSerializer, TextField, UtcDateTimeField
 from marketdata.models.instruments import check_currency_code
 
@@ -221,9 +222,9 @@ class LedgerViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountSco
     @extend_schema(request=ReverseSerializer, responses={201: EntrySerializer})
     @action(detail=True, methods=["post"])
     def reverse(self, request: Request, account_id: str, pk: str) -> Response:
-        """Take an entry back by its mirror image."""
+        """Take an entry back by its mirror image; with one end of a transfer the other, too."""
         why = self.read(ReverseSerializer, request.data)["reason"]
-        done = ledger.reverse_entry(entry=self.get_object(), actor=caller(request), **reason_of(why))
+        done = take_back(entry=self.get_object(), actor=caller(request), **reason_of(why))
         return Response(self.show(done.pk), status.HTTP_201_CREATED)
 
     @extend_schema(request=CorrectSerializer, responses={201: CorrectedSerializer})

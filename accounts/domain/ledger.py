@@ -121,7 +121,7 @@ RULES: Mapping[EntryKind, Rule] = {
     EntryKind.SPIN_OFF: Rule(Sign.POSITIVE, Sign.ANY, Need.REQUIRED, Need.OPTIONAL),
     EntryKind.MERGER: Rule(Sign.NOT_ZERO, Sign.ANY, Need.REQUIRED, Need.OPTIONAL),
     EntryKind.RETURN_OF_CAPITAL: Rule(cash=Sign.POSITIVE, instrument=Need.REQUIRED),
-    EntryKind.OPTION_EXERCISE: Rule(Sign.NOT_ZERO, Sign.ANY, Need.REQUIRED, Need.OPTIONAL),
+    EntryKind.OPTION_EXERCISE: Rule(Sign.NOT_ZERO, Sign.ANY, Need.REQUIRED, Need.OPTIONAL, moves=-1),
     EntryKind.OPTION_ASSIGNMENT: Rule(Sign.NOT_ZERO, Sign.ANY, Need.REQUIRED, Need.OPTIONAL),
     EntryKind.OPTION_EXPIRATION: Rule(Sign.NOT_ZERO, Sign.NONE, Need.REQUIRED),
     EntryKind.STAKING: Rule(Sign.POSITIVE, Sign.NONE, Need.REQUIRED, Need.OPTIONAL),
@@ -133,6 +133,7 @@ RULES: Mapping[EntryKind, Rule] = {
 TAKES_CASH = frozenset({EntryKind.BUY, EntryKind.COVER})
 GIVES_CASH = frozenset({EntryKind.SELL, EntryKind.SHORT})
 TRANSFERS = frozenset({EntryKind.TRANSFER_IN, EntryKind.TRANSFER_OUT})
+ENDS = frozenset({EntryKind.OPTION_EXERCISE, EntryKind.OPTION_ASSIGNMENT})  # of contracts that were held, or written
 FLOWS = frozenset({EntryKind.DEPOSIT, EntryKind.WITHDRAWAL}) | TRANSFERS
 
 
@@ -219,7 +220,8 @@ def with_cash(draft: EntryDraft) -> EntryDraft:
 def from_magnitudes(draft: EntryDraft, *, cash: Decimal | None) -> EntryDraft:
     """Return the draft with the signs of its kind, from a quantity that was given as a magnitude, and cash that may be left out.
 
-    A kind that can go either way (a split, a merger, an option's end) keeps the sign it was given.
+    A kind that can go either way (a split, a merger, an option that expires) keeps the sign it was given. Whoever exercises
+    holds the contracts, and whoever is assigned wrote them: their end has its sign, with or without one.
 
     :raises EntryRefused: if a number is none, a magnitude is below zero, or the cash is needed and does not follow
     """
@@ -227,7 +229,9 @@ def from_magnitudes(draft: EntryDraft, *, cash: Decimal | None) -> EntryDraft:
         raise EntryRefused(problems)
     rule = RULES[draft.kind]
     signed = draft
-    if rule.quantity not in {Sign.NOT_ZERO, Sign.ANY} or draft.kind in TRANSFERS:
+    if draft.kind in ENDS:
+        signed = replace(draft, quantity=abs(draft.quantity) * rule.moves)
+    elif rule.quantity not in {Sign.NOT_ZERO, Sign.ANY} or draft.kind in TRANSFERS:
         if draft.quantity < 0:
             raise EntryRefused({"quantity": f"Give the size alone: a {draft.kind} has the sign of its kind."})
         signed = replace(draft, quantity=draft.quantity * rule.moves)

@@ -14,7 +14,7 @@ from accounts.domain.ledger import EXACT, FLOWS, GIVES_CASH, TAKES_CASH, ZERO, E
 from accounts.domain.listings import SUFFIXES
 from marketdata.domain.instruments import CRYPTO_MARKET
 from marketdata.domain.money import plain, round_to
-from marketdata.domain.spreadsheets import harmless
+from marketdata.domain.spreadsheets import harmless_in_csv
 
 BARE = frozenset({"XNAS", "XNYS", "ARCX", "BATS", "XASE", "IEXG", "OTCM"})
 ENDINGS = {mic: ending for ending, mic in reversed(SUFFIXES.items())}
@@ -213,6 +213,6 @@ def _row(moved: Moved, word: str, value: Decimal, *, units: bool = True) -> list
         plain(abs(moved.quantity)) if units and moved.quantity else "",
         named.isin if named else "",
         named.ticker or named.symbol if named else "",
-        harmless(named.name) if named else "",
-        harmless(" ".join(moved.note.split())),
+        harmless_in_csv(named.name) if named else "",
+        harmless_in_csv(" ".join(moved.note.split())),
     ]

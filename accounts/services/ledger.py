@@ -15,6 +15,7 @@ from marketdata.services.instruments import follow
 
 FIGURES = ("kind", "occurred_at", "instrument_id", "quantity", "price", "cash", "currency", "fee", "tax", "data")
 CLOSED = "BR001"  # raised by ledger_append
+TRANSFERS = "transfers"  # the source of both ends of a transfer between accounts of one person
 
 
 class ConflictingEntry(ValidationError):
@@ -27,6 +28,10 @@ class AlreadyReversed(ValidationError):
 
 class NotReversible(ValidationError):
     """The entry is a reversal itself, or not in this account."""
+
+
+class EndOfTransfer(ValidationError):
+    """The entry is one end of a transfer: what it says, the other end says, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +96,16 @@ def post_entries(
     return posted
 
 
+def is_end(entry: LedgerEntry) -> bool:
+    """Say whether an entry is one end of a transfer between accounts of one person."""
+    ends = {EntryKind.TRANSFER_OUT, EntryKind.TRANSFER_IN}
+    return entry.source == TRANSFERS and entry.group is not None and entry.reverses_id is None and entry.kind in ends
+
+
 def reverse_entry(*, entry: LedgerEntry, actor: User, reason: str = "", explanation: str = "") -> LedgerEntry:
-    """Take an entry back by posting its mirror image, at the time it is said to have happened.
+    """Take one entry back by posting its mirror image, at the time it is said to have happened.
+
+    Doors ask `transfers.take_back`, which leaves no end of a transfer without the other.
 
     :raises AlreadyReversed: if it was taken back before
     :raises NotReversible: if it is a reversal
@@ -111,8 +124,12 @@ def correct_entry(
     :raises EntryRefused: if the new entry breaks the rules of its kind, by field
     :raises AlreadyReversed: if the entry was taken back before
     :raises NotReversible: if it is a reversal
+    :raises EndOfTransfer: if it is one end of a transfer
     :raises ConflictingEntry: if the new entry's id is known
     """
+    if is_end(entry):
+        told = f"Entry #{entry.sequence} is one end of a transfer: take it back, which takes back both ends, and transfer anew."
+        raise EndOfTransfer(told, code="end_of_transfer")
     draft.check()
     draft = replace(
         draft, reason_primary=draft.reason_primary or reason, reason_explanation=draft.reason_explanation or explanation

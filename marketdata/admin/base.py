@@ -1,6 +1,6 @@
 """What every page of the admin shares: lists that stay quick, forms that ask a service, figures and links that read well."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -103,6 +103,9 @@ class BaseAdmin(ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Return the list that writes its rows quickly."""
         return QuickList
+
+    def prepare(self, rows: Iterable[Any]) -> None:
+        """Give the rows of a page of the list what its columns show beside them; there is nothing to give."""
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Return the record of an address, or None: a key with a NUL in it is nobody's, and PostgreSQL takes none."""

@@ -15,6 +15,7 @@ from django.contrib.admin.utils import lookup_field
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db.models import DateField, Field, ForeignKey, Model, TimeField
 from django.db.models.options import Options
+from django.http import HttpRequest
 from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString
 from unfold.templatetags.unfold_list import LINK_CLASSES, ROW_CLASSES, result_headers
@@ -40,6 +41,11 @@ STRIPES = ("", "bg-base-50 dark:bg-white/[.02]")
 
 class QuickList(ChangeList):
     """A list whose rows are written column by column."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Find the rows of the page, with what their columns need beside them."""
+        super().get_results(request)
+        self.model_admin.prepare(self.result_list)
 
     @cached_property
     def headers(self) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from django.http import FileResponse
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.renderers import BaseRenderer
 
-from marketdata.domain.spreadsheets import FORMULA
+from marketdata.domain.spreadsheets import CELL_IN_TEXT, FORMULA
 from marketdata.selectors.series import Asked, read_series, windows
 
 MOST_ROWS = 5_000_000
@@ -117,7 +117,7 @@ def _cell(field: pa.Field) -> pl.Expr:
         )
     if pa.types.is_integer(kind):
         return column
-    text = column.cast(pl.String)
+    text = column.cast(pl.String).str.replace_all(CELL_IN_TEXT, "$1'$2")
     return pl.when(text.str.contains(FORMULA)).then("'" + text).otherwise(text)
 
 

@@ -17,7 +17,7 @@ from typing import IO, Any
 import orjson
 
 from marketdata.domain.money import plain
-from marketdata.domain.spreadsheets import harmless
+from marketdata.domain.spreadsheets import harmless, harmless_in_csv
 from portfolio.adapters.workbooks import BOLD, WHOLE, Workbook, day_cell, flag_cell, instant_cell, number_cell, text_cell
 from portfolio.domain.reports import Kind, Report, Table, as_kept_by_spreadsheets
 
@@ -48,7 +48,7 @@ def _csv_cell(value: Any, kind: Kind) -> str:
         return ""
     match kind:
         case Kind.TEXT:
-            return harmless(str(value))
+            return harmless_in_csv(str(value))
         case Kind.FLAG:
             return "true" if value else "false"
         case _:
@@ -78,6 +78,14 @@ def write_json(file: IO[bytes], report: Report, section: str) -> None:
             first = False
         file.write(b"]")
     file.write(b"}")
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Return a report of few rows as JSON has it."""
+    file = io.BytesIO()
+    write_json(file, report, "")
+    found: dict[str, Any] = orjson.loads(file.getvalue())
+    return found
 
 
 def _batches(table: Table) -> Iterator[list[Sequence[Any]]]:

@@ -11,7 +11,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
-from accounts.admin.base import BY_ACCOUNT, MemberAdmin
+from accounts.admin.base import BY_ACCOUNT
 from accounts.domain.roles import Role
 from accounts.models import LedgerEntry
 from marketdata.admin.base import Cell, figure, flag, leave, link, on_day, page_of, when
@@ -62,9 +62,10 @@ TACKED = figure("tacked_days", "Days held before", style="quantity", zero=False)
 
 
 @admin.register(Lot)
-class LotAdmin(MemberAdmin):
+class LotAdmin(WhyAdmin):
     """Units bought together and still held, the oldest of an instrument first."""
 
+    natural = ("instrument_id", "number")
     list_display = (
         on_day("opened_at", "Opened"),
         link("instrument", "Instrument"),
@@ -81,7 +82,7 @@ class LotAdmin(MemberAdmin):
     search_fields = ("instrument__symbol__istartswith",)
     ordering = ("account_id", "instrument_id", "number")
     list_select_related = ("account", "instrument")
-    actions_detail = ("transfer",)
+    actions_detail = ("why", "transfer")
     fieldsets = (
         (
             None,
@@ -119,6 +120,7 @@ class LotAdmin(MemberAdmin):
 class ClosureAdmin(WhyAdmin):
     """What was sold against each lot, the last first."""
 
+    natural = ("number",)
     list_display = (
         on_day("closed_at", "Closed"),
         link("instrument", "Instrument"),

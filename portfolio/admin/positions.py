@@ -57,6 +57,7 @@ class HeldFilter(DropdownFilter):
 class PositionAdmin(WhyAdmin):
     """What the user's accounts hold and once held, in the currency of each instrument."""
 
+    natural = ("instrument_id",)
     list_display = (
         "symbol",
         link("account", "Account"),

@@ -1,16 +1,21 @@
 """The pages of daily values, of returns since the beginning, and of how far figures have been derived."""
 
+from datetime import timedelta
+
 from django.contrib import admin
 from django.utils.html import format_html_join
 from unfold.decorators import display
 
-from accounts.admin.base import BY_ACCOUNT, MemberAdmin
-from marketdata.admin.base import figure, flag, link, when
+from accounts.admin.base import BY_ACCOUNT
+from marketdata.admin.base import figure, flag, link, number_html, when
 from marketdata.domain.display import NOTHING
+from portfolio.admin.derived import DerivedAdmin, stands
 from portfolio.admin.why import WhyAdmin
+from portfolio.domain.returns import DAYS_OF_YEAR
 from portfolio.models import Performance, Projection, Snapshot
 from portfolio.selectors.figures import names_of
 
+YEAR = timedelta(days=DAYS_OF_YEAR)
 BASE = "account__base_currency"
 VALUE = figure("total_value", "Value", currency=BASE, unit=True)
 CASH = figure("cash", "Cash", currency=BASE)
@@ -34,6 +39,7 @@ RATIOS = [
 class SnapshotAdmin(WhyAdmin):
     """What the user's accounts were worth at the end of each day (UTC), the last first."""
 
+    natural = ("date",)
     list_display = ("date", link("account", "Account"), VALUE, CASH, POSITIONS, FLOW, DAY, GAIN)
     blank = "Each day from the first entry of an account on has a value. Post a deposit or a purchase, or import what happened."
     from_ledger = True
@@ -87,7 +93,7 @@ class PerformanceAdmin(WhyAdmin):
         (
             "Returns and risk",
             {"fields": (
-                (RATIOS[0], figure("twr_annualized", "TWR a year", style="percent", signed=True, colored=True)),
+                (RATIOS[0], "a_year"),
                 (RATIOS[1], figure("simple_return", "Simple return", style="percent", signed=True, colored=True)),
                 (RATIOS[2], RATIOS[3]),
                 ("drawdown_peak", "drawdown_trough", "drawdown_recovered"),
@@ -96,7 +102,14 @@ class PerformanceAdmin(WhyAdmin):
         ),
     )  # fmt: skip
 
-    readonly_fields = ("untold",)
+    readonly_fields = ("a_year", "untold")
+
+    @display(description="TWR a year")
+    def a_year(self, kept: Performance) -> str:
+        """Return what the return comes to in a year, if it was made in at least one."""
+        if kept.as_of - kept.since < YEAR:
+            return NOTHING
+        return number_html(kept.twr_annualized, style="percent", signed=True, colored=True)
 
     @display(description="Not told")
     def untold(self, kept: Performance) -> str:
@@ -105,15 +118,15 @@ class PerformanceAdmin(WhyAdmin):
 
 
 @admin.register(Projection)
-class ProjectionAdmin(MemberAdmin):
+class ProjectionAdmin(DerivedAdmin):
     """How far the figures of the user's accounts have been derived, and what they lack."""
 
     list_display = (
         "account",
+        stands,
         READ_UP_TO,
         READ_UNTIL,
         "first_date",
-        "valued_until",
         when("caught_up_at", "Caught up"),
     )
     list_filter = (BY_ACCOUNT,)

@@ -12,6 +12,7 @@ from accounts.domain.roles import Role
 from accounts.models import Policy, PolicyKind, TradeThresholds
 from accounts.services.trade_thresholds import FIELDS, set_thresholds
 from marketdata.admin.base import ServiceForm, figure, link, list_of, when
+from portfolio.admin.why import Why
 from portfolio.models import Alert
 from portfolio.tasks import watch_trades
 
@@ -73,11 +74,12 @@ class TradeThresholdsAdmin(MemberAdmin):
 
 
 @admin.register(Alert)
-class AlertAdmin(MemberAdmin):
+class AlertAdmin(Why, MemberAdmin):
     """The bounds of the user's accounts that are broken now."""
 
     list_display = ("about", link("account", "Account"), when("since", "Since"), "message")
     readonly_fields = ("about", "bounds")
+    actions_detail = ("why",)
     blank = "No bound is broken. Bounds are set for an account as a whole, and for its last closed trades."
     list_filter = (BY_ACCOUNT,)
     ordering = ("-id",)

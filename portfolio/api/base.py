@@ -135,7 +135,7 @@ class FiguresViewSet(AccountScopedViewSet):
         kept = self.filter_queryset(found) if isinstance(found, QuerySet) else self._filtered(found)
         page = self.paginate_queryset(kept)
         rows = self.get_serializer(page, many=True).data
-        if page and explains(self.request):
+        if explains(self.request) and page:
             for row, why in zip(rows, self.explained(page), strict=True):
                 row["explanation"] = why
         return self.get_paginated_response(rows)
@@ -147,6 +147,8 @@ class FiguresViewSet(AccountScopedViewSet):
     def _filtered(self, found: Iterable[Any]) -> list[Any]:
         """Return those of derived rows that the filters keep, as the database would have."""
         rows = list(found)
+        if not self.filter_backends:
+            return rows
         backend: Any = self.filter_backends[0]()
         made = backend.get_filterset(self.request, self.get_queryset().none(), self)
         if made is None:

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from marketdata.api.fields import DayField
 from marketdata.models import Instrument
 from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
-from portfolio.api.explain import EXPLAIN, MOST_EXPLAINED, ExplanationField, as_told, explains
+from portfolio.api.explain import EXPLAIN, ExplanationField, as_told, few_explained
 from portfolio.api.performance import PERIOD, RATIO
 from portfolio.domain.benchmark import NO_DAY
 from portfolio.selectors.contributions import contributions_of
@@ -87,15 +87,10 @@ class ContributionViewSet(FiguresViewSet):
         query.is_valid(raise_exception=True)
         row = self.remembered("contributions", lambda: self.found(**query.validated_data), **query.validated_data)
         row |= {"missing": names_of(row["missing"])}
-        return Response(row | self.why(row, **query.validated_data) if explains(request) else row)
+        return Response(row | self.why(row, **query.validated_data) if few_explained(request, len(row["results"])) else row)
 
     def why(self, row: dict[str, Any], *, start: date | None, end: date | None) -> dict[str, Any]:
         """Return the rows with why they are what they are; the account's own is what its bridge says beyond the others."""
-        if len(row["results"]) > MOST_EXPLAINED:
-            told = (
-                f"With `explain` there are at most {MOST_EXPLAINED} rows, and here are {len(row['results'])}: ask for fewer days."
-            )
-            raise serializers.ValidationError({"explain": told})
         found = Explained(self.figures).contributions(start=start, end=end)
         return {
             "results": [

@@ -126,6 +126,15 @@ def explains(request: Request) -> bool:
     return bool(query.validated_data["explain"])
 
 
+def few_explained(request: Request, rows: int, less: str = "fewer days") -> bool:
+    """Say whether rows are to be explained; too many are refused, and `less` says what to ask for instead."""
+    asked = explains(request)
+    if asked and rows > MOST_EXPLAINED:
+        told = f"With `explain` there are at most {MOST_EXPLAINED} rows, and here are {rows}: ask for {less}."
+        raise serializers.ValidationError({"explain": told})
+    return asked
+
+
 def as_told(
     explanation: Explanation, account: Account, past: Mapping[str, Any], day: date | None = None, **filters: Any
 ) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from accounts.models import Account
 from accounts.selectors.accounts import accounts_of
 from marketdata.api.fields import DayField, InstrumentField
 from portfolio.api.base import PAST, FigureField, PastQuery, currency_asked
-from portfolio.api.explain import EXPLAIN, MOST_EXPLAINED, ExplanationField, explains
+from portfolio.api.explain import EXPLAIN, ExplanationField, explains, few_explained
 from portfolio.api.performance import BENCHMARK, PERIOD, RATIO, PerformanceSerializer, PeriodQuery, beside, told
 from portfolio.api.periods import DATES, PAGES, Dates, DatesQuery
 from portfolio.api.positions import UNITS, GainsSerializer
@@ -193,7 +193,7 @@ class HouseholdViewSet(GenericViewSet):
     def positions(self, request: Request) -> Response:
         """Return what the accounts hold together."""
         joint, why = self.household.positions(), []
-        if few_explained(request, len(joint)):
+        if few_explained(request, len(joint), "fewer accounts"):
             why = ExplainedHousehold(self.household).positions(joint, self.way("position-list"))
         return self.answer(HouseholdPositionsSerializer, joint, why)
 
@@ -238,15 +238,6 @@ class HouseholdSnapshotViewSet(HouseholdViewSet):
         links = self.get_paginated_response([]).data
         around = {name: links[name] for name in ("next", "previous")}
         return self.answer(HouseholdSnapshotsSerializer, [snapshot_of(days[day]) for day in page], why, **around)
-
-
-def few_explained(request: Request, rows: int) -> bool:
-    """Say whether rows are to be explained; of too many none are."""
-    asked = explains(request)
-    if asked and rows > MOST_EXPLAINED:
-        told_ = f"With `explain` there are at most {MOST_EXPLAINED} rows, and here are {rows}: ask for fewer days, or accounts."
-        raise serializers.ValidationError({"explain": told_})
-    return asked
 
 
 def snapshot_of(day: Daily) -> Snapshot:

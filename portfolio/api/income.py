@@ -12,9 +12,11 @@ from rest_framework.response import Response
 
 from marketdata.api.fields import DayField, InstrumentField
 from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
+from portfolio.api.explain import EXPLAIN, ExplanationField, as_told, few_explained
 from portfolio.api.performance import PERIOD, RATIO, PeriodQuery
 from portfolio.domain.exact import ZERO
 from portfolio.domain.income import Basis
+from portfolio.selectors.explained_income import ExplainedIncome, explained_income
 from portfolio.selectors.income import NO_RATE, Income, income_of
 
 UNITS = 12
@@ -37,6 +39,7 @@ class IncomeMonthSerializer(TallySerializer):
     """The payments of a month."""
 
     month = serializers.CharField(help_text="YYYY-MM")
+    explanation = ExplanationField()
 
 
 class IncomeInstrumentSerializer(TallySerializer):
@@ -45,6 +48,7 @@ class IncomeInstrumentSerializer(TallySerializer):
     instrument = InstrumentField(read_only=True)
     last_year = FigureField()
     yield_on_cost = FigureField(places=RATIO, allow_null=True)
+    explanation = ExplanationField()
 
 
 class ExpectedSerializer(serializers.Serializer):
@@ -55,7 +59,7 @@ class ExpectedSerializer(serializers.Serializer):
     """
 
     date = DayField(source="day")
-    instrument = InstrumentField(read_only=True)
+    instrument = serializers.CharField()
     per_unit = FigureField()
     quantity = FigureField(places=UNITS)
     currency = serializers.CharField()
@@ -94,6 +98,7 @@ class IncomeSerializer(serializers.Serializer):
         child=serializers.CharField(), help_text="Pairs without which payments are left out, and units earned that had no price."
     )
     reasons = serializers.DictField(child=serializers.CharField())
+    explanation = ExplanationField()
 
 
 class IncomeViewSet(FiguresViewSet):
@@ -103,7 +108,7 @@ class IncomeViewSet(FiguresViewSet):
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(parameters=[*PERIOD[:2], CURRENCY, *PAST], responses=IncomeSerializer)
+    @extend_schema(parameters=[*PERIOD[:2], CURRENCY, *PAST, EXPLAIN], responses=IncomeSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return what was received in [start, end), and what can be expected."""
         query = PeriodQuery(data=request.query_params)
@@ -118,20 +123,30 @@ class IncomeViewSet(FiguresViewSet):
             known_at=self.past.get("known_at"),
             past=as_of is not None,
         )
-        return Response(IncomeSerializer(_row(found) | {"start": start, "end": end}).data)
+        answer = IncomeSerializer(_row(found) | {"start": start, "end": end}).data
+        if few_explained(request, max(len(found.months), len(found.instruments))):
+            self.explain(answer, explained_income(found))
+        return Response(answer)
+
+    def explain(self, answer: dict[str, Any], why: ExplainedIncome) -> None:
+        """Add why income is what it is: to the answer, to its months, and to its instruments."""
+        told = [(answer, why.whole)]
+        told += [*zip(answer["months"], why.months, strict=True), *zip(answer["instruments"], why.instruments, strict=True)]
+        for row, explanation in told:
+            row["explanation"] = as_told(explanation, self.account, self.past)
 
 
 def _row(found: Income) -> dict[str, Any]:
     """Return the income as clients are told it."""
     months: dict[str, Any] = {}
-    for one, _, gross in found.forecast:
+    for one, _, worth in found.forecast:
         month = f"{one.day.year:04}-{one.day.month:02}"
-        months[month] = months.get(month, ZERO) + (gross or ZERO)
+        months[month] = months.get(month, ZERO) + (worth.value or ZERO)
     reasons = dict(found.reasons)
     for each in found.instruments:
         if each.yield_on_cost is None:
             reasons[f"yield_on_cost {each.instrument.key}"] = each.reason
-    if any(gross is None for _, _, gross in found.forecast):
+    if any(worth.value is None for *_, worth in found.forecast):
         reasons["gross_in_currency"] = NO_RATE
     return {
         "currency": found.currency,
@@ -152,11 +167,10 @@ def _row(found: Income) -> dict[str, Any]:
         "yield_on_cost": found.yield_on_cost,
         "forecast": {
             "gross": sum(months.values(), ZERO),
-            "declared": sum((gross or ZERO for one, _, gross in found.forecast if one.basis is Basis.DECLARED), ZERO),
+            "declared": sum((worth.value or ZERO for one, _, worth in found.forecast if one.basis is Basis.DECLARED), ZERO),
             "months": months,
             "payments": [
-                one._asdict() | {"instrument": instrument, "gross_in_currency": gross}
-                for one, instrument, gross in found.forecast
+                one._asdict() | {"instrument": called, "gross_in_currency": worth.value} for one, called, worth in found.forecast
             ],
         },
         "missing": found.missing,

@@ -17,7 +17,9 @@ from rest_framework.response import Response
 from marketdata.api.fields import InstrumentField, UtcDateTimeField
 from marketdata.models import Instrument
 from portfolio.api.base import PAST, FigureField, FiguresViewSet
+from portfolio.api.explain import EXPLAIN, ExplanationField, as_told
 from portfolio.api.positions import UNITS
+from portfolio.domain.explain_lots import explain_missing
 from portfolio.models import Closure, Lot
 
 
@@ -35,6 +37,7 @@ class MissingSerializer(serializers.Serializer):
     currency = serializers.CharField(source="instrument.money")
     since = UtcDateTimeField()
     entries = serializers.ListField(child=serializers.IntegerField())
+    explanation = ExplanationField()
 
 
 class MissingAcquisitionViewSet(FiguresViewSet):
@@ -44,11 +47,19 @@ class MissingAcquisitionViewSet(FiguresViewSet):
     serializer_class = MissingSerializer
     filter_backends = ()
 
-    @extend_schema(parameters=PAST)
+    def explained(self, page: Sequence[dict[str, Any]]) -> list[dict[str, Any] | None]:
+        """Return why so much is missing of each instrument."""
+        lots, closures = list(missing(self.figures.lots())), list(missing(self.figures.closures()))
+        found: list[dict[str, Any] | None] = []
+        for row in page:
+            own = [[one for one in rows if one.instrument_id == row["instrument"].pk] for rows in (lots, closures)]
+            found.append(as_told(explain_missing(row, *own), self.account, self.past))
+        return found
+
+    @extend_schema(parameters=[*PAST, EXPLAIN])
     def list(self, request: Request, account_id: str) -> Response:
         """Return the instruments of which acquisitions are missing."""
-        page = self.paginate_queryset(missing_of(missing(self.figures.lots()), missing(self.figures.closures())))
-        return self.get_paginated_response(MissingSerializer(page, many=True).data)
+        return self.page_of(missing_of(missing(self.figures.lots()), missing(self.figures.closures())))
 
 
 def missing(rows: QuerySet[Any] | Sequence[Any]) -> Iterable[Any]:

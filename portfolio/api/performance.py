@@ -202,8 +202,6 @@ class PerformanceViewSet(FiguresViewSet):
         query.is_valid(raise_exception=True)
         asked = dict(query.validated_data)
         benchmark, kind, self.exclude = asked.pop("benchmark"), asked.pop("benchmark_return"), asked.pop("exclude")
-        if self.exclude and explains(request):
-            raise serializers.ValidationError({"exclude": [ErrorDetail("Ask for one of exclude and explain.", code="invalid")]})
         row = self.remembered("performance", lambda: self.measured(**asked), **asked, exclude=self.exclude)
         if benchmark is not None:  # its prices are no part of what the account's figures follow from: nothing is kept
             row = beside(row, self.compared(benchmark, total=kind == "total", **asked), benchmark)
@@ -215,7 +213,9 @@ class PerformanceViewSet(FiguresViewSet):
     ) -> dict[str, Any]:
         """Return why the performance is what it is, beside a benchmark if one is asked for."""
         other = None if benchmark is None else (benchmark, total)
-        found = Explained(self.figures).period(start=start, end=end, risk_free=float(risk_free), benchmark=other)
+        found = Explained(self.figures).period(
+            start=start, end=end, risk_free=float(risk_free), benchmark=other, exclude=self.exclude
+        )
         return {"explanation": as_told(found[0], self.account, self.past) if found else None}
 
     def measured(self, *, start: date | None, end: date | None, risk_free: Decimal) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +20,7 @@ from marketdata.domain.display import money_text, percent_text, quantity_text
 from portfolio.api.base import CURRENCY, KNOWN_AT
 from portfolio.api.reports import DAYS, ReportViewSet
 from portfolio.domain.charts import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Chart
-from portfolio.domain.performance import Performance
+from portfolio.domain.performance import LESS_THAN_A_YEAR, Performance
 from portfolio.selectors.performance_report import Held, Made, PerformanceReport, performance_report
 
 TEMPLATE = "bedrock/performance_report.html"
@@ -81,6 +82,9 @@ def shown(report: PerformanceReport) -> dict[str, Any]:
     found = report.performance
     if found is None:
         return page
+    if found.short:
+        why = {"twr_annualized": found.reasons.get("twr", LESS_THAN_A_YEAR)}
+        found = replace(found, twr_annualized=None, reasons=found.reasons | why)
     money = report.currency
     return page | {
         "found": found,

@@ -16,9 +16,11 @@ from rest_framework.response import Response
 from accounts.domain.roles import Role
 from marketdata.api.fields import DayField, DecimalStringField, InstrumentField, StrictSerializer, UtcDateTimeField
 from portfolio.api.base import PAST, FigureField, FiguresViewSet
+from portfolio.api.explain import EXPLAIN, ExplanationField, as_told, few_explained
 from portfolio.api.positions import RATIO, UNITS
 from portfolio.domain.allocation import Drift, Standing
 from portfolio.domain.rebalancing import Wishes, bought, sold
+from portfolio.selectors.explained_plans import explained_drift
 from portfolio.selectors.plans import Planned, allocation_of, drift_of, labels_of, planned_of, stock_of
 from portfolio.selectors.rebalancing import Rebalancing, chooses_lots, rebalancing_of
 
@@ -75,6 +77,7 @@ class DriftSerializer(serializers.Serializer):
     missing = serializers.ListField(child=serializers.CharField())
     stale = serializers.ListField(child=serializers.CharField())
     reasons = serializers.DictField(child=serializers.CharField())
+    explanation = ExplanationField()
 
 
 class DriftQuery(serializers.Serializer):
@@ -90,7 +93,7 @@ class DriftViewSet(FiguresViewSet):
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(parameters=[*PAST, ALLOCATION], responses=DriftSerializer)
+    @extend_schema(parameters=[*PAST, ALLOCATION, EXPLAIN], responses=DriftSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return actual and target weights of the allocation in force, or of another.
 
@@ -112,7 +115,11 @@ class DriftViewSet(FiguresViewSet):
             "stale": stock.stale,
             "reasons": self.newer(planned) | ({} if drift.total > 0 else {"drift": NO_VALUE}),
         }
-        return Response(self.get_serializer(row).data)
+        answer = self.get_serializer(row).data
+        if few_explained(request, len(drift.rows), "an allocation with fewer targets"):
+            found = explained_drift(self.figures, drift, stock, planned)
+            answer |= {"explanation": as_told(found, self.account, self.past, stock.as_of)}
+        return Response(answer)
 
     def newer(self, planned: Planned) -> dict[str, str]:
         """Say that targets are newer than the past that is asked for, or that nobody can tell."""

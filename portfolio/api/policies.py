@@ -13,9 +13,11 @@ from rest_framework.response import Response
 from accounts.models import PolicyKind
 from marketdata.api.fields import DayField, UtcDateTimeField
 from portfolio.api.base import PAST, FigureField, FiguresViewSet
+from portfolio.api.explain import EXPLAIN, ExplanationField, as_told, explains
 from portfolio.api.positions import RATIO
 from portfolio.domain.policies import Check
 from portfolio.models import Alert
+from portfolio.selectors.explained_plans import explained_checks
 from portfolio.selectors.policies import checks_of
 from portfolio.services.policies import note_checks
 
@@ -50,6 +52,7 @@ class ChecksSerializer(serializers.Serializer):
     broken = serializers.IntegerField()
     checks = CheckSerializer(many=True)
     reasons = serializers.DictField(child=serializers.CharField())
+    explanation = ExplanationField()
 
 
 class PolicyCheckViewSet(FiguresViewSet):
@@ -59,7 +62,7 @@ class PolicyCheckViewSet(FiguresViewSet):
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(parameters=PAST, responses=ChecksSerializer)
+    @extend_schema(parameters=[*PAST, EXPLAIN], responses=ChecksSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return what every enabled bound comes to; what is broken or kept again by now is told to the members, once."""
         alerts: list[Alert] = []
@@ -76,7 +79,11 @@ class PolicyCheckViewSet(FiguresViewSet):
             "reasons": {"threshold": OF_TODAY} if self.past else {},
             "checks": [_check(one) | {"since": since.get(one.kind.value)} for one in checks],
         }
-        return Response(self.get_serializer(row).data)
+        answer = self.get_serializer(row).data
+        if explains(request):
+            found = explained_checks(self.figures, checks)
+            answer |= {"explanation": as_told(found, self.account, self.past, last.date if last else None)}
+        return Response(answer)
 
 
 def _check(one: Check) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from portfolio.api.base import PAST, FigureField, FiguresViewSet, currency_asked
 from portfolio.api.explain import EXPLAIN, ExplanationField, as_told
 from portfolio.models import Closure, Lot, Position
 from portfolio.selectors.explained import Explained
+from portfolio.selectors.explained_lots import explained_lots
 from portfolio.selectors.valued import Rates, Valued, gains_of, positions_in
 
 RATIO, UNITS = 12, 12
@@ -170,6 +171,7 @@ class LotSerializer(serializers.Serializer):
     currency = serializers.CharField(source="instrument.money")
     missing = serializers.BooleanField()
     tacked_days = serializers.IntegerField(allow_null=True)
+    explanation = ExplanationField()
 
     def to_representation(self, lot: Lot) -> dict[str, Any]:
         """Return the lot, its cost in the currency asked for."""
@@ -194,13 +196,17 @@ class ConvertedViewSet(FiguresViewSet):
         """The currency that the figures are read in; they are converted one by one."""
         return self.account.base_currency
 
+    @cached_property
+    def asked(self) -> str:
+        """The currency that was asked for; empty: each instrument's own."""
+        return currency_asked(self.request, "", account=self.account.base_currency, instrument="")
+
     def get_serializer_context(self) -> dict[str, Any]:
         """Add the rates into the currency that was asked for."""
         context: dict[str, Any] = {**super().get_serializer_context()}
         if getattr(self, "swagger_fake_view", False):
             return context
-        asked = currency_asked(self.request, "", account=self.account.base_currency, instrument="")
-        return {**context, "rates": Rates(self.figures, asked) if asked else None}
+        return {**context, "rates": Rates(self.figures, self.asked) if self.asked else None}
 
 
 class LotViewSet(ConvertedViewSet):
@@ -211,7 +217,14 @@ class LotViewSet(ConvertedViewSet):
     ordering = "opened_at"
     filterset_fields = {"instrument": ["exact"], "missing": ["exact"], "opened_at": ["gte", "lt"]}
 
-    @extend_schema(parameters=[*PAST, SHOWN])
+    def explained(self, page: Sequence[Lot]) -> list[dict[str, Any] | None]:
+        """Return why lots are what they are, in the currencies of their instruments, then in the one asked for."""
+        found = explained_lots(self.figures, page, self.asked)
+        return [
+            as_told(why, self.account, self.past, instrument=lot.instrument.key) for lot, why in zip(page, found, strict=True)
+        ]
+
+    @extend_schema(parameters=[*PAST, SHOWN, EXPLAIN])
     def list(self, request: Request, account_id: str) -> Response:
         """Return a page of lots."""
         return self.page_of(self.figures.lots())
@@ -275,9 +288,8 @@ class ClosureViewSet(ConvertedViewSet):
         """Return why closures are what they are, in the currencies of their instruments, then in the one asked for."""
         explained = Explained(self.figures)
         found = explained.closures(page)
-        asked = currency_asked(self.request, "", account=self.account.base_currency, instrument="")
-        if asked:
-            explained.closures_in(found, page, asked)
+        if self.asked:
+            explained.closures_in(found, page, self.asked)
         return [
             as_told(found[one.number], self.account, self.past, sequence__gte=one.opening, sequence__lte=one.closing)
             for one in page

@@ -6,7 +6,7 @@ transaction, part by part, so nothing is read when the transaction (and with it,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from hashlib import blake2b
 from tempfile import SpooledTemporaryFile
@@ -20,14 +20,20 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from accounts.models import Account
 from marketdata.api.fields import DayField
 from marketdata.api.files import BLOCK, CSV, IN_MEMORY, CsvRenderer, FileRenderer
-from portfolio.adapters.report_files import WRITERS, XLSX
+from portfolio.adapters.report_files import WRITERS, XLSX, as_json
 from portfolio.api.base import KNOWN_AT, PAST, FiguresViewSet, currency_asked
+from portfolio.api.explain import EXPLAIN, MOST_EXPLAINED, as_told, explains, few_explained
+from portfolio.domain.explain import Explanation
+from portfolio.domain.explain_reports import explain_total
 from portfolio.domain.reports import FIRST, LAST, Period, Report, year_of
 from portfolio.selectors import reports
+from portfolio.selectors.explained import Explained
+from portfolio.selectors.explained_reports import closed_within, explained_closed, explained_held
 from portfolio.selectors.past import figures_of
 
 NAME = 40
@@ -136,16 +142,19 @@ class ReportViewSet(FiguresViewSet):
 
     @described(
         "realized",
-        [*DAYS, CURRENCY, KNOWN_AT],
+        [*DAYS, CURRENCY, KNOWN_AT, EXPLAIN],
         {"instrument": "ACME:XNYS", "quantity": "12", "cost": "140", "proceeds": "300", "gain": "160", "term": "SHORT"},
         {"currency": "USD", "count": 1, "taxable_gain": "160", "short_term": "160", "long_term": "0"},
     )
     def realized(self, request: Request, account_id: str) -> HttpResponseBase:
         """Return the gains realized by closing lots, for a tax year: term, wash sales, and what counts of each."""
-        period = self.period()
-        return self.answer(
-            reports.report_of(self.account, "realized", period, self.shown(), known_at=self.known_at), period.label
-        )
+        period, figures, shown = self.period(), figures_of(self.account, known_at=self.known_at), self.shown()
+        report = reports.realized(figures, period, shown)
+        if not self.explains():
+            return self.answer(report, period.label)
+        closed = closed_within(figures, period, most=MOST_EXPLAINED)
+        few_explained(self.request, len(closed))
+        return self.with_reasons(report, explained_closed(figures, closed, shown))
 
     @described(
         "income",
@@ -169,7 +178,7 @@ class ReportViewSet(FiguresViewSet):
 
     @described(
         "holdings",
-        [YEAR, CURRENCY, *PAST],
+        [YEAR, CURRENCY, *PAST, EXPLAIN],
         {"instrument": "ACME:XNYS", "quantity": "18", "cost_basis": "460", "market_value": "540", "currency": "USD"},
         {"currency": "USD", "count": 1, "cost_basis": "460", "market_value": "540", "unrealized_gain": "80"},
     )
@@ -182,7 +191,11 @@ class ReportViewSet(FiguresViewSet):
             raise refused("year", "Ask for a year, or for a day (as_of).")
         day = date(year, 12, 31) if year else past.get("as_of")
         figures = figures_of(self.account, as_of=day, known_at=self.known_at)
-        return self.answer(reports.holdings(figures, day, self.shown()), str(day or "now"))
+        report, shown = reports.holdings(figures, day, self.shown()), self.shown()
+        if not self.explains():
+            return self.answer(report, str(day or "now"))
+        few_explained(self.request, sum(bool(one.quantity) for one in figures.positions()), "the positions page by page")
+        return self.with_reasons(report, explained_held(figures, shown), Explained(figures).summary())
 
     @described(
         "activity",
@@ -196,6 +209,26 @@ class ReportViewSet(FiguresViewSet):
         return self.answer(
             reports.report_of(self.account, "activity", period, self.shown(), known_at=self.known_at), period.label
         )
+
+    def explains(self) -> bool:
+        """Say whether an explanation is asked for; it is no part of a table, so that files have none."""
+        asked = explains(self.request)
+        if asked and self.request.accepted_renderer.media_type in FILES.values():
+            raise refused("explain", "A file has no explanations: ask for JSON.")
+        return asked
+
+    def with_reasons(self, report: Report, why: Sequence[Explanation], whole: Explanation | None = None) -> Response:
+        """Return a report as JSON with why its rows and their totals are what they are; `whole` is about all of it."""
+        answer = as_json(report)
+        rows = [*zip(answer["rows"], why, strict=True)]
+        for total in answer["totals"]:
+            own = [row for row in answer["rows"] if row["currency"] == total["currency"]]
+            rows.append((total, explain_total(total, own)))
+        for row, explanation in rows:
+            row["explanation"] = as_told(explanation, self.account, self.past)
+        if report.name == "holdings":
+            answer["explanation"] = as_told(whole, self.account, self.past) if whole else None
+        return Response(answer)
 
     def period(self) -> Period:
         """Return the days asked for."""

@@ -13,10 +13,13 @@ from rest_framework.response import Response
 
 from marketdata.api.fields import DayField
 from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
+from portfolio.api.explain import EXPLAIN, ExplanationField, as_told, explains
 from portfolio.api.performance import PERIOD, RATIO, FallSerializer, PeriodQuery
 from portfolio.domain.benchmark import NO_DAY
+from portfolio.domain.explain import Explanation
 from portfolio.domain.gaps import INCOMPLETE
 from portfolio.domain.performance import Year, falls_of, years_of
+from portfolio.selectors.explained_returns import explained_drawdowns, explained_years
 from portfolio.selectors.performance import opened
 
 MOST_FALLS = 100
@@ -35,6 +38,7 @@ class FallsSerializer(serializers.Serializer):
     start = DayField(allow_null=True)
     end = DayField(allow_null=True, help_text="The day after the last one.")
     results = FallSerializer(many=True)
+    explanation = ExplanationField()
 
 
 class MonthsSerializer(serializers.Serializer):
@@ -61,6 +65,7 @@ class MonthlyReturnsSerializer(serializers.Serializer):
     years = MonthsSerializer(many=True)
     total = FigureField(places=RATIO, allow_null=True)
     reasons = serializers.DictField(child=serializers.CharField())
+    explanation = ExplanationField()
 
 
 class DrawdownViewSet(FiguresViewSet):
@@ -71,7 +76,13 @@ class DrawdownViewSet(FiguresViewSet):
     pagination_class = None
 
     @extend_schema(
-        parameters=[*DAYS, OpenApiParameter("top", OpenApiTypes.INT, description="How many, 10 if not said."), CURRENCY, *PAST],
+        parameters=[
+            *DAYS,
+            OpenApiParameter("top", OpenApiTypes.INT, description="How many, 10 if not said."),
+            CURRENCY,
+            *PAST,
+            EXPLAIN,
+        ],
         responses=FallsSerializer,
     )
     def retrieve(self, request: Request, account_id: str) -> Response:
@@ -81,7 +92,10 @@ class DrawdownViewSet(FiguresViewSet):
         start, end = query.validated_data["start"], query.validated_data["end"]
         opening, found = opened(self.figures.points(start=start, end=end), start)
         falls = falls_of(found, opening=opening, most=query.validated_data["top"]) if found else []
-        return Response(FallsSerializer({"start": start, "end": end, "results": falls}).data)
+        row = FallsSerializer({"start": start, "end": end, "results": falls}).data
+        if explains(request):
+            row |= told_or_none(explained_drawdowns(self.figures, falls, start=start, end=end), self)
+        return Response(row)
 
 
 class MonthlyReturnsViewSet(FiguresViewSet):
@@ -91,7 +105,7 @@ class MonthlyReturnsViewSet(FiguresViewSet):
     filter_backends = ()
     pagination_class = None
 
-    @extend_schema(parameters=[*DAYS, CURRENCY, *PAST], responses=MonthlyReturnsSerializer)
+    @extend_schema(parameters=[*DAYS, CURRENCY, *PAST, EXPLAIN], responses=MonthlyReturnsSerializer)
     def retrieve(self, request: Request, account_id: str) -> Response:
         """Return the returns of the months and years of [start, end)."""
         query = PeriodQuery(data=request.query_params)
@@ -105,7 +119,15 @@ class MonthlyReturnsViewSet(FiguresViewSet):
             "total": found.twr if found else None,
             "reasons": _reasons(years) | ({} if found else {"total": self.figures.gap(start=start, end=end) or NO_DAY}),
         }
-        return Response(MonthlyReturnsSerializer(row).data)
+        answer = MonthlyReturnsSerializer(row).data
+        if explains(request):
+            answer |= told_or_none(explained_years(self.figures, found, start=start, end=end), self)
+        return Response(answer)
+
+
+def told_or_none(found: Explanation | None, view: FiguresViewSet) -> dict[str, Any]:
+    """Return an explanation as a part of an answer, none where there are no figures."""
+    return {"explanation": as_told(found, view.account, view.past) if found else None}
 
 
 def _row(year: Year) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from rest_framework.response import Response
 
 from marketdata.api.fields import DayField
 from portfolio.api.base import CURRENCY, PAST, FigureField, FiguresViewSet
+from portfolio.api.explain import EXPLAIN, ExplanationField, as_told, few_explained
 from portfolio.api.performance import BENCHMARK, PERIOD, RATIO, PeriodQuery
 from portfolio.domain.rolling import BESIDE, OWN
+from portfolio.selectors.explained_returns import explained_windows
 from portfolio.selectors.rolling import rolling
 
 LONGEST = 2520
@@ -58,6 +60,7 @@ class RollingRowSerializer(serializers.Serializer):
     correlation = FigureField(places=RATIO, allow_null=True, required=False)
     benchmark_twr = FigureField(places=RATIO, allow_null=True, required=False)
     reasons = serializers.DictField(child=serializers.CharField())
+    explanation = ExplanationField()
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         """Return the row with the figures that were asked for."""
@@ -93,6 +96,7 @@ class RollingViewSet(FiguresViewSet):
             *BENCHMARK,
             CURRENCY,
             *PAST,
+            EXPLAIN,
         ],
         responses=RollingSerializer,
     )
@@ -101,16 +105,20 @@ class RollingViewSet(FiguresViewSet):
         query = RollingQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         asked = query.validated_data
+        beside = {
+            "benchmark": asked["benchmark"],
+            "dividends": asked["benchmark_return"] == "total",
+            "risk_free": float(asked["risk_free"]),
+        }
+        span = {"start": asked["start"], "end": asked["end"]}
         found = rolling(
-            self.figures.points(start=asked["start"], end=asked["end"]),
+            self.figures.points(**span),
             account=self.account,
             currency=self.currency,
             window=asked["window"],
             figures=asked["figures"],
             start=asked["start"],
-            benchmark=asked["benchmark"],
-            dividends=asked["benchmark_return"] == "total",
-            risk_free=float(asked["risk_free"]),
+            **beside,
         )
         row = {
             "currency": self.currency,
@@ -120,4 +128,9 @@ class RollingViewSet(FiguresViewSet):
             "results": found.rows,
             "reasons": found.reasons,
         }
-        return Response(RollingSerializer(row).data)
+        answer = RollingSerializer(row).data
+        if few_explained(request, len(found.rows), "fewer days; those before the first whole window are part of it"):
+            why = explained_windows(self.figures, found.rows, window=asked["window"], **span, **beside)
+            for one, explanation in zip(answer["results"], why, strict=True):
+                one["explanation"] = as_told(explanation, self.account, self.past)
+        return Response(answer)

@@ -14,11 +14,12 @@ from accounts.api.ledger import QUANTITY, EntrySerializer, ReverseSerializer
 from accounts.api.scoping import AccountScopedViewSet, caller
 from accounts.models import Account, LedgerEntry
 from accounts.selectors.accounts import accounts_of
+from accounts.services.transfers import reverse_transfer
 from marketdata.api.fields import DecimalStringField, InstrumentField, StrictSerializer, TextField, UtcDateTimeField
 from marketdata.models.instruments import check_currency_code
 from portfolio.api.lot_choices import MOST_LOTS, ChoiceSerializer
 from portfolio.domain.lots import Choice
-from portfolio.services.transfers import Order, reverse_transfer, transfer
+from portfolio.services.transfers import Order, transfer
 
 
 class TransferSerializer(StrictSerializer):

@@ -21,7 +21,7 @@ ROUNDED_RATIO = Decimal("1e-4")  # as far as a ratio that was written as a decim
 def split(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Scale what is held by the ratio, or to the total that the entry's quantity leads to.
 
-    With cash in lieu, the units that the ratio gives beyond that total are sold for it.
+    With cash in lieu, the units that the ratio gives beyond that total, or beyond whole ones, are sold for it.
     """
     new, old = ratio_of(entry)
     book.splits.setdefault(holding.key, []).append(Split(book.today, new, old))
@@ -29,25 +29,28 @@ def split(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
         book.put_off(holding, wash.after_split(book.losses[holding.key], new, old))
     before = holding.quantity
     if not before:
-        holding.income += cash
+        earn(book, entry, holding, cash)
         return
     by_ratio = units(EXACT.divide(EXACT.multiply(before, new), old))
-    stated = _left_by_split(before + entry.quantity if entry.quantity else by_ratio, by_ratio, cash)
+    stated = _left_by_split(before + entry.quantity if entry.quantity else None, by_ratio, cash)
     if cash and abs(stated) < abs(by_ratio):
         holding.scale(by_ratio)
         book.close(entry, holding, abs(by_ratio - stated), cash)
     elif stated:
         holding.scale(stated)
-        holding.income += cash
+        earn(book, entry, holding, cash)
     else:
         book.close(entry, holding, abs(before), cash)
     book.moved(holding)
 
 
-def _left_by_split(stated: Decimal, by_ratio: Decimal, cash: Decimal) -> Decimal:
-    """Return what is left: as stated, unless it was stated of other holdings (something was posted late): then by the ratio."""
+def _left_by_split(stated: Decimal | None, by_ratio: Decimal, cash: Decimal) -> Decimal:
+    """Return what is left: as stated, unless it was stated of other holdings (something was posted late): then by the ratio.
+
+    By the ratio whole units are left where there is cash, which is for the fraction.
+    """
     near = max(ONE, EXACT.multiply(abs(by_ratio), ROUNDED_RATIO))
-    if stated * by_ratio >= 0 and abs(stated - by_ratio) < near:
+    if stated is not None and stated * by_ratio >= 0 and abs(stated - by_ratio) < near:
         return stated
     return by_ratio.quantize(ONE, ROUND_DOWN, EXACT) if cash else by_ratio
 
@@ -65,7 +68,7 @@ def spin_off(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """
     parent = book.holdings.get(book.named.get(str(entry.data.get("from", "")), holding.key))
     if parent is None or parent is holding or not parent.quantity:
-        holding.income += cash
+        earn(book, entry, holding, cash)
         book.trade(entry, holding, ZERO)
         _note_exchange(book, entry, entry.quantity)
         return
@@ -75,7 +78,7 @@ def spin_off(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     if beyond:
         book.trade(entry._replace(quantity=-beyond), holding, cash)
     else:
-        holding.income += cash
+        earn(book, entry, holding, cash)
     _note_exchange(book, entry, signed)
 
 
@@ -213,11 +216,16 @@ def _recognized(cost: Decimal, boot: Decimal, worth: Decimal | None) -> Decimal:
 def return_of_capital(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Lower the cost of what is held by the cash that came back; without holdings it is income."""
     if holding.quantity <= 0:
-        holding.income += cash
+        earn(book, entry, holding, cash)
         return
     if book.method is Method.AVERAGE:
         holding.level()
     book.lower_cost(entry, holding, cash)
+
+
+def earn(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
+    """Post cash that stands for no units as income, before the fees and taxes that were held back from it."""
+    holding.income += cash + book.into(holding.currency, entry, entry.fee + entry.tax)
 
 
 def in_currency(entry: Entry, currency: str) -> Entry:

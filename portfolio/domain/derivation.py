@@ -22,7 +22,7 @@ from portfolio.domain.returns import DayFigures, Opening, chain
 from portfolio.domain.settling import settle
 from portfolio.domain.valuation import Course, Quoted, Valuation, keyframes, position_value, value_days
 
-VERSION = 7  # of the derivation: a new one makes every account start over
+VERSION = 8  # of the derivation: a new one makes every account start over
 
 
 class Gap(NamedTuple):
@@ -247,5 +247,7 @@ def _position(
 
 def _moved(instrument: str, page: Day, price: Decimal, quoted: Quoted) -> Decimal:
     """Return what the units that came and went untraded on a day were worth, in the instrument's currency."""
+    if not page.transfers:
+        return ZERO
     units = sum((move.quantity for move in page.transfers if move.instrument == instrument), ZERO)
     return money(EXACT.multiply(EXACT.multiply(units, price), quoted.listings[instrument].multiplier))

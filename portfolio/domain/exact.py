@@ -105,6 +105,10 @@ class Fixed:
     def whole(cls, numbers: Sequence[int], places: int = 0) -> Fixed:
         """Return whole numbers in units of 10 ** -places as a vector with as few places as they need."""
         peak = max(map(abs, numbers), default=0)
+        if peak and len(numbers) <= _GLANCE:  # those are trimmed sooner than a vector of them
+            zeros = min(places, *(_zeros_at_end(number) for number in numbers if number))
+            numbers, places, peak = [number // 10**zeros for number in numbers], places - zeros, peak // 10**zeros
+            return cls(np.array(numbers, dtype=np.int64 if peak < _FITS else object), places, peak)
         return cls.trimmed(np.array(numbers, dtype=np.int64 if peak < _FITS else object), places, peak)
 
     @classmethod

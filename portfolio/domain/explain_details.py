@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import groupby, pairwise
@@ -15,7 +15,6 @@ from portfolio.domain.bridge import NO_DAY, Daily
 from portfolio.domain.drawdown import Drawdown
 from portfolio.domain.exact import EXACT, ONE, ZERO
 from portfolio.domain.explain import RATIO_PLACES, Explanation, Rule, rounded
-from portfolio.domain.performance import Performance
 from portfolio.domain.ratios import FEWEST
 from portfolio.domain.returns import INDEX_PLACES
 
@@ -24,6 +23,10 @@ MONTH = {
     "net_flow": Rule("inflow - outflow"),
     "gain": Rule("end_value - start_value - net_flow"),
     "twr": Rule("index_end / index_start - 1", RATIO_PLACES),
+}
+EXCLUDED = {
+    "inflow": Rule("own_inflow + max(income, 0) + max(interest, 0) + max(-fees, 0) + max(-taxes, 0)"),
+    "outflow": Rule("own_outflow + max(-income, 0) + max(-interest, 0) + max(fees, 0) + max(taxes, 0)"),
 }
 BESIDE = {
     "worth": Rule("close * unit * rate * units", INDEX_PLACES),
@@ -46,26 +49,27 @@ def peak_of(fall: Drawdown, days: Sequence[Daily], opening: Daily | None) -> Dec
     return next((one for one in peaks if one and rounded(EXACT.divide(trough, one) - 1, RATIO_PLACES) == depth), peaks[0])
 
 
-def explain_falls(found: Explanation, days: Sequence[Daily], opening: Daily | None, figures: Performance) -> None:
-    """Add the steps to each of the deepest falls; `drawdown` is the first of them."""
+def explain_falls(
+    found: Explanation, days: Sequence[Daily], opening: Daily | None, falls: Sequence[Drawdown], name: str = "drawdowns"
+) -> None:
+    """Add the steps to each of some falls, which are called after a name and their place."""
     by_day = {day.date: day.twr_index for day in days}
-    if figures.drawdown is not None:
-        _days(found, "drawdown", figures.drawdown, days[-1].day)
+    if falls:
         found.notes.append(BY_NUMBER)
-    for place, fall in enumerate(figures.drawdowns):
-        name = f"drawdowns.{place}"
+    for place, fall in enumerate(falls):
+        one = f"{name}.{place}"
         index = {"index_at_trough": by_day[fall.trough], "index_at_peak": peak_of(fall, days, opening)}
-        found.tell(f"{name}.depth", FALL, fall.depth, RATIO_PLACES, **index)
-        _days(found, name, fall, days[-1].day)
+        found.tell(f"{one}.depth", FALL, fall.depth, RATIO_PLACES, **index)
+        explain_fall(found, one, fall, days[-1].day)
         peak, trough = Decimal(fall.peak.toordinal()), Decimal(fall.trough.toordinal())
-        found.tell(f"{name}.days_to_trough", "trough - peak", Decimal(fall.days_to_trough), 0, trough=trough, peak=peak)
+        found.tell(f"{one}.days_to_trough", "trough - peak", Decimal(fall.days_to_trough), 0, trough=trough, peak=peak)
         if fall.recovered is not None:
             recovered = Decimal(fall.recovered.toordinal())
             told = Decimal(fall.days_to_recovery or 0)
-            found.tell(f"{name}.days_to_recovery", "recovered - trough", told, 0, recovered=recovered, trough=trough)
+            found.tell(f"{one}.days_to_recovery", "recovered - trough", told, 0, recovered=recovered, trough=trough)
 
 
-def _days(found: Explanation, name: str, fall: Drawdown, last: int) -> None:
+def explain_fall(found: Explanation, name: str, fall: Drawdown, last: int) -> None:
     """Add the step to how long a fall lasted: until the recovery, or the last day."""
     until = {"until": Decimal(fall.recovered.toordinal() if fall.recovered else last), "peak": Decimal(fall.peak.toordinal())}
     found.tell(f"{name}.days", "until - peak", Decimal(fall.days), 0, **until)
@@ -88,6 +92,19 @@ def explain_months(found: Explanation, days: Sequence[Daily], opening: Daily | N
         grown = rounded(EXACT.divide(last.twr_index, before.twr_index) - 1, RATIO_PLACES) if known else None
         table.add({"month": month, **value, "net_flow": into - out, "gain": gain, **index, "twr": grown})
         before = last
+
+
+def explain_excluded(found: Explanation, days: Sequence[Daily], causes: Collection[str]) -> None:
+    """Add what causes that are left out moved, day by day: it counts as flows."""
+    left_out = [name for name in ("income", "interest", "fees", "taxes") if ("income" if name == "interest" else name) in causes]
+    table = found.table("excluded", rules=EXCLUDED)
+    for day in days:
+        moved = {name: getattr(day, name) if name in left_out else ZERO for name in ("income", "interest", "fees", "taxes")}
+        if any(moved.values()):
+            row = {"day": day.date.isoformat(), "own_inflow": day.inflow, "own_outflow": day.outflow, **moved}
+            sides = {name: found.compute(rule.formula, row, rule.places) for name, rule in EXCLUDED.items()}
+            table.add(row | sides)
+    found.notes.append(f"Without {', '.join(sorted(causes))}: what these moved counts as flows, as `excluded` tells.")
 
 
 def explain_benchmark(
@@ -113,11 +130,11 @@ def explain_benchmark(
     _, ours, theirs = paired_days(points, benchmark, opening=begun)
     if len(ours) < FEWEST:
         return
-    _pair(found, pairs_of(points, benchmark, opening=begun), benchmark)
-    _compare(found, ours - 1.0, theirs - 1.0, figures, periods=periods, free=(1.0 + risk_free) ** (1.0 / periods) - 1.0)
+    explain_pairs(found, pairs_of(points, benchmark, opening=begun), benchmark)
+    explain_comparison(found, ours - 1.0, theirs - 1.0, figures, periods=periods, free=(1.0 + risk_free) ** (1.0 / periods) - 1.0)
 
 
-def _pair(found: Explanation, both: Sequence[tuple[int, Decimal, Decimal]], benchmark: Benchmark) -> None:
+def explain_pairs(found: Explanation, both: Sequence[tuple[int, Decimal, Decimal]], benchmark: Benchmark) -> None:
     """Fill in the table of returns beside those of the benchmark, on days on which both have a price."""
     priced = {one.day: one for one in benchmark.course}
     table = found.table("benchmark", rules=BESIDE)
@@ -135,11 +152,11 @@ def _growth(now: Decimal, before: Decimal) -> Decimal:
     return rounded(EXACT.divide(now, before) - 1, INDEX_PLACES)
 
 
-def _compare(
+def explain_comparison(
     found: Explanation,
     ours: NDArray[np.float64],
     theirs: NDArray[np.float64],
-    figures: dict[str, Decimal | None],
+    figures: Mapping[str, Decimal | None],
     *,
     periods: int,
     free: float,
@@ -149,20 +166,19 @@ def _compare(
     active = ours - theirs
     deviation, year = float(np.std(active, ddof=1)), {"periods": float(periods)}
     covariance, own, steady = float(joint[0, 1]), float(joint[0, 0]), float(joint[1, 1])
-    if figures["beta"] is not None:
-        slope = covariance / steady
-        found.tell_float(
-            "beta", "covariance / variance_of_benchmark", figures["beta"], covariance=covariance, variance_of_benchmark=steady
-        )
+    if figures.get("beta") is not None:
+        parts = {"covariance": covariance, "variance_of_benchmark": steady}
+        found.tell_float("beta", "covariance / variance_of_benchmark", figures["beta"], **parts)
+    if figures.get("alpha") is not None:
         means = {"mean": float(ours.mean()), "mean_of_benchmark": float(theirs.mean())}
-        if figures["alpha"] is not None:
-            found.tell_float("alpha", ALPHA, figures["alpha"], **means, free=free, beta=slope, periods=periods)
+        found.tell_float("alpha", ALPHA, figures["alpha"], **means, free=free, beta=covariance / steady, periods=periods)
     spread = {"deviation_of_differences": deviation, **year}
-    found.tell_float("tracking_error", "deviation_of_differences * sqrt(periods)", figures["tracking_error"], **spread)
-    if figures["information_ratio"] is not None:
+    if figures.get("tracking_error") is not None:
+        found.tell_float("tracking_error", "deviation_of_differences * sqrt(periods)", figures["tracking_error"], **spread)
+    if figures.get("information_ratio") is not None:
         ratio = {"mean_difference": float(active.mean()), **spread}
         formula = "mean_difference / deviation_of_differences * sqrt(periods)"
         found.tell_float("information_ratio", formula, figures["information_ratio"], **ratio)
-    if figures["correlation"] is not None:
+    if figures.get("correlation") is not None:
         both = {"covariance": covariance, "variance": own, "variance_of_benchmark": steady}
         found.tell_float("correlation", CORRELATION, figures["correlation"], **both)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from portfolio.domain.bridge import NO_DAY, Bridge, Daily, Link
 from portfolio.domain.exact import EXACT, ZERO
 from portfolio.domain.explain import MOST_ROWS, RATIO_PLACES, Explanation, Rule, Step, rounded
-from portfolio.domain.explain_details import FALL, explain_falls, explain_months, peak_of
+from portfolio.domain.explain_details import FALL, explain_fall, explain_falls, explain_months, peak_of
 from portfolio.domain.performance import Performance, growth_of
 from portfolio.domain.ratios import FEWEST, TAIL
 from portfolio.domain.returns import INDEX_PLACES, annualized
@@ -31,6 +31,7 @@ DAY = {
     "day_gain": Rule("total_value - value_before - inflow + outflow"),
     "twr_index": Rule(INDEX, INDEX_PLACES),
 }
+RISK = ("volatility", "semi_deviation", "sharpe", "sortino", "omega", "var_95", "cvar_95")
 BRIDGE = "start_value + net_flows + price + income + currency - fees - taxes + interest"
 WORTH = Rule("amount / (1 + xirr) ** (days / 365)")
 SOLVED = "xirr is the yearly rate at which the flows of the investor, each over (1 + xirr) ** (days / 365), add up to nothing."
@@ -52,7 +53,7 @@ def explain_period(
     """
     found = Explanation()
     before = opening or NO_DAY
-    _chain(found, days, before, link or Link(before.total_value))
+    chain_days(found, days, before, link or Link(before.total_value))
     start, end = before.total_value, days[-1].total_value
     found.tell("start_value", "value_before", start, value_before=start)
     flows = found.tell("net_flows", "sum(days.net_flow)", figures.net_flows) or ZERO
@@ -73,14 +74,16 @@ def explain_period(
         found.tell("simple_return", "gain / (start_value + put_in)", figures.simple_return, RATIO_PLACES, **parts)
     _solve(found, days, opening, figures.xirr)
     _fall(found, days, opening, figures)
-    _risk(found, days, opening, figures, periods, risk_free)
-    explain_falls(found, days, opening, figures)
+    explain_risk(found, days, opening, {name: getattr(figures, name) for name in RISK}, periods=periods, risk_free=risk_free)
+    if figures.drawdown is not None:
+        explain_fall(found, "drawdown", figures.drawdown, days[-1].day)
+    explain_falls(found, days, opening, figures.drawdowns)
     explain_months(found, days, opening)
     found.notes += [f"{name}: {why}" for name, why in figures.reasons.items()]
     return found
 
 
-def _chain(found: Explanation, days: Sequence[Daily], before: Daily, link: Link) -> None:
+def chain_days(found: Explanation, days: Sequence[Daily], before: Daily, link: Link) -> None:
     """Fill in the table of the days."""
     found.notes.append(MEASURED)
     table = found.table("days", summed=SUMMED, rules=DAY)
@@ -139,10 +142,16 @@ def _fall(found: Explanation, days: Sequence[Daily], opening: Daily | None, figu
         found.tell_float("calmar", "yearly_return / abs(depth)", figures.calmar, yearly_return=yearly, depth=float(fall.depth))
 
 
-def _risk(
-    found: Explanation, days: Sequence[Daily], opening: Daily | None, figures: Performance, periods: int, risk_free: float
+def explain_risk(
+    found: Explanation,
+    days: Sequence[Daily],
+    opening: Daily | None,
+    figures: Mapping[str, Decimal | None],
+    *,
+    periods: int,
+    risk_free: float,
 ) -> None:
-    """Fill in the table of returns between priced days, and add the steps to the figures of risk."""
+    """Fill in the table of returns between priced days, and add the steps to those figures of risk that there are."""
     points = [day.point for day in days]
     on, growth = growth_of(points, opening=opening.point if opening else None)
     if len(growth) < FEWEST:
@@ -154,17 +163,22 @@ def _risk(
     count, year = len(growth), {"periods": float(periods)}
     below, short = np.minimum(logs - logs.mean(), 0.0), np.minimum(beyond, 0.0)
     found.notes.append(f"{count} returns between days with new prices; of a day the risk-free one is {free!r}.")
-    deviation = float(np.std(logs, ddof=1))
-    found.tell_float("volatility", "deviation_of_logs * sqrt(periods)", figures.volatility, deviation_of_logs=deviation, **year)
-    lower = math.sqrt(float(below @ below) / (count - 1))
-    found.tell_float("semi_deviation", "deviation_below * sqrt(periods)", figures.semi_deviation, deviation_below=lower, **year)
-    mean = float(beyond.mean())
-    ratio = {"mean_beyond_free": mean, "deviation": float(np.std(beyond, ddof=1)), **year}
-    _maybe(found, "sharpe", "mean_beyond_free / deviation * sqrt(periods)", figures.sharpe, **ratio)
-    ratio = {"mean_beyond_free": mean, "shortfall": math.sqrt(float(short @ short) / count), **year}
-    _maybe(found, "sortino", "mean_beyond_free / shortfall * sqrt(periods)", figures.sortino, **ratio)
+    mean, shortfall = float(beyond.mean()), math.sqrt(float(short @ short) / count)
     sums = {"beyond": float(np.maximum(beyond, 0.0).sum()), "short": -float(short.sum())}
-    _maybe(found, "omega", "beyond / short", figures.omega, **sums)
+    numbers: Mapping[str, tuple[str, dict[str, float]]] = {
+        "volatility": ("deviation_of_logs * sqrt(periods)", {"deviation_of_logs": float(np.std(logs, ddof=1)), **year}),
+        "semi_deviation": (
+            "deviation_below * sqrt(periods)", {"deviation_below": math.sqrt(float(below @ below) / (count - 1)), **year},
+        ),
+        "sharpe": (
+            "mean_beyond_free / deviation * sqrt(periods)",
+            {"mean_beyond_free": mean, "deviation": float(np.std(beyond, ddof=1)), **year},
+        ),
+        "sortino": ("mean_beyond_free / shortfall * sqrt(periods)", {"mean_beyond_free": mean, "shortfall": shortfall, **year}),
+        "omega": ("beyond / short", sums),
+    }  # fmt: skip
+    for name, (formula, parts) in numbers.items():
+        _maybe(found, name, formula, figures.get(name), **parts)
     _tail(found, np.sort(returns), figures)
 
 
@@ -179,16 +193,16 @@ def _returns(found: Explanation, days: Sequence[Daily], opening: Daily | None, o
         table.add(row)
 
 
-def _tail(found: Explanation, ordered: NDArray[np.float64], figures: Performance) -> None:
+def _tail(found: Explanation, ordered: NDArray[np.float64], figures: Mapping[str, Decimal | None]) -> None:
     """Add the steps to the value at risk and to what lies beyond it."""
     place = TAIL * (len(ordered) - 1)
     low = int(place)
     worst = ordered[ordered <= np.quantile(ordered, TAIL)]
     numbers = {"worst": ordered[low], "next_worst": ordered[min(low + 1, len(ordered) - 1)], "part": place - low}
-    _maybe(found, "var_95", "worst + (next_worst - worst) * part", figures.var_95, **numbers)
+    _maybe(found, "var_95", "worst + (next_worst - worst) * part", figures.get("var_95"), **numbers)
     if len(worst):
         beyond = {"sum_of_worst": float(worst.sum()), "how_many": float(len(worst))}
-        _maybe(found, "cvar_95", "sum_of_worst / how_many", figures.cvar_95, **beyond)
+        _maybe(found, "cvar_95", "sum_of_worst / how_many", figures.get("cvar_95"), **beyond)
 
 
 def _maybe(found: Explanation, figure: str, formula: str, kept: Decimal | None, **numbers: float) -> None:

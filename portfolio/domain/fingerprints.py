@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import reduce
+from functools import lru_cache, reduce
 from hashlib import blake2b
 from operator import xor
 from typing import Any
@@ -21,8 +21,13 @@ def mark(instrument: str, reach: list[Any], *, day: str | None) -> int:
     ... )
     True
     """
-    told = json.dumps([instrument, *reach[:LAST], day, *reach[LAST + 1 :]])
-    return int.from_bytes(blake2b(told.encode(), digest_size=BYTES).digest(), signed=True)
+    return _number(instrument, *reach[:LAST], day, *reach[LAST + 1 :])
+
+
+@lru_cache(maxsize=10_000)  # one account after another holds the same instruments
+def _number(*told: Any) -> int:
+    """Return the number of what is told."""
+    return int.from_bytes(blake2b(json.dumps(told).encode(), digest_size=BYTES).digest(), signed=True)
 
 
 def fingerprint(series: Mapping[str, list[Any]]) -> int:

@@ -19,11 +19,12 @@ from accounts.domain.ledger import EntryKind
 from portfolio.domain.causes import gross_of
 from portfolio.domain.daybook import Cause, Day, Item
 from portfolio.domain.entry import Entry
-from portfolio.domain.exact import EXACT, ZERO, money
+from portfolio.domain.exact import EXACT, ONE, ZERO, money
 from portfolio.domain.numbers import number_in
 
 PAID = (EntryKind.DIVIDEND, EntryKind.INTEREST)
-EARNED = (EntryKind.STAKING, EntryKind.RETURN_OF_CAPITAL)  # what these are worth is found in the daily values
+# what these are worth is found in the daily values; all but staking bring income where their cash stands for no units
+EARNED = (EntryKind.STAKING, EntryKind.RETURN_OF_CAPITAL, EntryKind.SPLIT, EntryKind.SPIN_OFF)
 KINDS = (*PAID, *EARNED)
 YEAR = timedelta(days=365)
 NEAR = timedelta(days=45)  # a declared payment takes the place of last year's that is as near as this
@@ -44,6 +45,7 @@ class Received(NamedTuple):
     net: Decimal
     rate: Decimal | None = None
     payments: int = 1
+    sequence: int | None = None  # of the entry it is of, the last one where several of a day are told together
 
 
 class Declared(NamedTuple):
@@ -55,6 +57,7 @@ class Declared(NamedTuple):
     cash: Decimal
     currency: str
     regular: bool = True
+    received: tuple[Decimal, Decimal] | None = None  # what was paid on how many units, where that is where `cash` is from
 
 
 class Basis(enum.StrEnum):
@@ -63,6 +66,21 @@ class Basis(enum.StrEnum):
     DECLARED = "declared"
     LAST_YEAR = "last_year"
     RECEIVED = "received"
+
+
+class Source(NamedTuple):
+    """What an expected payment was reckoned from.
+
+    Of the payment of a day, what was paid on so many units; by what splits divided that; what is held, and by what splits
+    will multiply it.
+    """
+
+    ex_day: date
+    paid: Decimal
+    units: Decimal
+    grown: Decimal
+    held: Decimal
+    splits: Decimal
 
 
 class Expected(NamedTuple):
@@ -75,6 +93,7 @@ class Expected(NamedTuple):
     quantity: Decimal
     gross: Decimal
     basis: Basis
+    source: Source
 
 
 @dataclass(slots=True)
@@ -118,6 +137,7 @@ def received(entries: Iterable[Entry], rate_on: Callable[[Entry], Decimal | None
             entry.fee,
             entry.cash,
             rate_on(entry),
+            sequence=entry.sequence,
         )
         for entry in entries
         if entry.kind in PAID
@@ -125,7 +145,7 @@ def received(entries: Iterable[Entry], rate_on: Callable[[Entry], Decimal | None
 
 
 def earned(entries: Sequence[Entry], pages: Mapping[int, Day]) -> list[Received]:
-    """Return what came in otherwise: units for staking, and capital returned of what is not held.
+    """Return what came in otherwise: units for staking, capital returned of what is not held, cash beside a split or spin-off.
 
     What that was worth is the income of a day beyond the dividends of its entries. What was charged for it is a row of its own,
     in the currency of its entry.
@@ -138,22 +158,30 @@ def earned(entries: Sequence[Entry], pages: Mapping[int, Day]) -> list[Received]
         if entry.kind == EntryKind.DIVIDEND and entry.instrument:
             item = Item(Cause.INCOME, entry.instrument, entry.currency, number_in(entry.data, "fx_rate"))
             rest[entry.day, item] = rest.get((entry.day, item), ZERO) - gross_of(entry)
-    kinds = {(entry.day, entry.instrument): entry.kind for entry in entries if entry.kind in EARNED}
-    count = Counter((entry.day, entry.instrument) for entry in entries if entry.kind in EARNED)
+    sources = {(entry.day, entry.instrument): entry for entry in entries if _brings(entry)}
+    count = Counter((entry.day, entry.instrument) for entry in entries if _brings(entry))
     for (day, item), worth in rest.items():
-        kind = kinds.get((day, item.instrument))
-        if kind is not None and worth:
-            many = count.pop((day, item.instrument), 0)
-            when = date.fromordinal(day)
-            found.append(Received(when, str(kind), item.instrument, item.currency, worth, ZERO, ZERO, worth, item.rate, many))
-    return found + [_charged(entry) for entry in entries if entry.kind == EntryKind.STAKING and (entry.fee or entry.tax)]
+        source = sources.get((day, item.instrument))
+        if source is not None and worth:
+            many, kind = count.pop((day, item.instrument), 0), str(source.kind)
+            when, amounts = date.fromordinal(day), (worth, ZERO, ZERO, worth)
+            found.append(Received(when, kind, item.instrument, item.currency, *amounts, item.rate, many, source.sequence))
+    paid = {(one.day.toordinal(), one.instrument) for one in found}
+    charged = [entry for entry in entries if _brings(entry) and (entry.fee or entry.tax)]
+    return found + [_charged(one) for one in charged if one.kind == EntryKind.STAKING or (one.day, one.instrument) in paid]
+
+
+def _brings(entry: Entry) -> bool:
+    """Say whether an entry may have brought income that is no payment."""
+    return entry.kind == EntryKind.STAKING or (entry.kind in EARNED and bool(entry.cash))
 
 
 def _charged(entry: Entry) -> Received:
-    """Return what was charged for units earned by staking."""
+    """Return what was charged for what came in otherwise."""
     rate, net = number_in(entry.data, "fx_rate"), -entry.tax - entry.fee
     when = date.fromordinal(entry.day)
-    return Received(when, str(entry.kind), entry.instrument, entry.currency, ZERO, entry.tax, entry.fee, net, rate, 0)
+    amounts = (ZERO, entry.tax, entry.fee, net)
+    return Received(when, str(entry.kind), entry.instrument, entry.currency, *amounts, rate, 0, entry.sequence)
 
 
 def in_currency(payment: Received, currency: str, rate: Decimal) -> Received:
@@ -177,19 +205,20 @@ def expected(
     for one in declared:
         if today < one.pay_day <= until:
             before = one.ex_day - timedelta(days=1)
-            quantity = units(one.instrument, min(today, before))
-            if before > today:  # splits on the way to it make units of those that are held
-                quantity = EXACT.multiply(quantity, grown(one.instrument, today, before))
+            # splits on the way to it make units of those that are held
+            splits = grown(one.instrument, today, before) if before > today else ONE
+            source = Source(one.ex_day, one.cash, ONE, ONE, units(one.instrument, min(today, before)), splits)
             coming.setdefault(one.instrument, []).append(one.ex_day)
-            found.append(_expect(one.pay_day, one.instrument, one.currency, one.cash, quantity, Basis.DECLARED))
+            found.append(_expect(one, one.pay_day, Basis.DECLARED, source))
     known = {one.instrument for one in declared if today - YEAR < one.pay_day <= today}
     past = [(one, Basis.LAST_YEAR) for one in declared if one.regular and today - YEAR < one.pay_day <= today]
     past += [(one, Basis.RECEIVED) for one in _per_unit(today, payments, units) if one.instrument not in known]
     for one, basis in sorted(past, key=lambda pair: pair[0].ex_day):
         if _replaced(coming.get(one.instrument, []), one.ex_day + YEAR):
             continue
-        cash = EXACT.divide(one.cash, grown(one.instrument, one.ex_day - timedelta(days=1), today))
-        found.append(_expect(one.pay_day + YEAR, one.instrument, one.currency, cash, units(one.instrument, today), basis))
+        since = grown(one.instrument, one.ex_day - timedelta(days=1), today)
+        source = Source(one.ex_day, *(one.received or (one.cash, ONE)), since, units(one.instrument, today), ONE)
+        found.append(_expect(one, one.pay_day + YEAR, basis, source))
     return sorted((one for one in found if one.gross > 0), key=lambda one: (one.day, one.instrument))
 
 
@@ -201,7 +230,8 @@ def _per_unit(today: date, payments: Sequence[Received], units: Units) -> list[D
             held = units(payment.instrument, payment.day - timedelta(days=1)) or units(payment.instrument, payment.day)
             if held > 0:
                 cash = EXACT.divide(payment.gross, held)
-                found.append(Declared(payment.instrument, payment.day, payment.day, cash, payment.currency))
+                told = (payment.gross, held)
+                found.append(Declared(payment.instrument, payment.day, payment.day, cash, payment.currency, received=told))
     return found
 
 
@@ -213,9 +243,11 @@ def _replaced(coming: list[date], day: date) -> bool:
     return bool(near)
 
 
-def _expect(day: date, instrument: str, currency: str, cash: Decimal, quantity: Decimal, basis: Basis) -> Expected:
-    """Return an expected payment."""
-    return Expected(day, instrument, currency, money(cash), quantity, money(EXACT.multiply(cash, quantity)), basis)
+def _expect(one: Declared, day: date, basis: Basis, source: Source) -> Expected:
+    """Return an expected payment of a day, by the units held and what was paid on each."""
+    cash, quantity = EXACT.divide(one.cash, source.grown), EXACT.multiply(source.held, source.splits)
+    gross = money(EXACT.multiply(cash, quantity))
+    return Expected(day, one.instrument, one.currency, money(cash), quantity, gross, basis, source)
 
 
 def by_month(payments: Iterable[Received]) -> Mapping[str, Tally]:

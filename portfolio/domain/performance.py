@@ -22,7 +22,7 @@ from portfolio.domain import ratios
 from portfolio.domain.drawdown import Drawdown, falls_in
 from portfolio.domain.exact import EXACT, ONE, ZERO
 from portfolio.domain.gaps import INCOMPLETE, partial
-from portfolio.domain.returns import annualized
+from portfolio.domain.returns import DAYS_OF_YEAR, annualized
 from portfolio.domain.xirr import money_weighted
 
 RATIO = Decimal("1e-12")
@@ -30,6 +30,7 @@ TRADING_DAYS, CALENDAR_DAYS = 252, 365
 DRAWDOWNS = 5
 LONGEST_MONTH = 31
 LOST = "All had been lost before the period."
+LESS_THAN_A_YEAR = "The period is shorter than a year: its return is not carried on to one."
 FEW = "Fewer than three days with new prices."
 _LARGEST = 1e12
 
@@ -105,6 +106,11 @@ class Performance:
     drawdowns: tuple[Drawdown, ...]  # the deepest few, the deepest first
     monthly: tuple[Month, ...]
     reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def short(self) -> bool:
+        """Whether the period is shorter than a year: pages then don't show what it would come to in one."""
+        return (self.end - self.start).days + 1 < DAYS_OF_YEAR
 
 
 def measure(points: Sequence[Point], *, periods: int, opening: Point | None = None, risk_free: float = 0.0) -> Performance:

@@ -113,6 +113,13 @@ def _close(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     book.trade(entry, holding, own, missing=True)
 
 
+def _expire(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
+    """Post the end of contracts: of those held or written, whichever sign their number was given."""
+    if entry.quantity * holding.quantity > 0:
+        entry = entry._replace(quantity=-entry.quantity)
+    _close(book, entry, holding, cash)
+
+
 def _earn(book: Book, entry: Entry, holding: Holding, cash: Decimal) -> None:
     """Post a dividend or interest on an instrument, before fees and taxes."""
     holding.income += book.into(holding.currency, entry, gross_of(entry))
@@ -162,7 +169,7 @@ _POST_TO_INSTRUMENT: Mapping[str, PostingToInstrument] = {
     EntryKind.COVER: _close,
     EntryKind.OPTION_EXERCISE: _close,
     EntryKind.OPTION_ASSIGNMENT: _close,
-    EntryKind.OPTION_EXPIRATION: _close,
+    EntryKind.OPTION_EXPIRATION: _expire,
     ROLLED: options.roll,
     EntryKind.DIVIDEND: _earn,
     EntryKind.INTEREST: _earn,

@@ -53,7 +53,7 @@ class Points:
 
     def index_at(self, day: int) -> int:
         """Return the index of the last point up to a day, below zero where there is none."""
-        return int(np.searchsorted(self.days, day, side="right")) - 1
+        return int(self.days.searchsorted(day, "right")) - 1
 
     def value_at(self, day: int) -> Decimal | None:
         """Return the last value known on a day, or none."""

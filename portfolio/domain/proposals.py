@@ -22,7 +22,11 @@ LATE, MONTH = 5, 31  # days
 
 
 class NotProposed(ValueError):
-    """Nothing can be proposed by itself; the message says what is needed."""
+    """Nothing can be proposed by itself; the message says what is needed, the field where."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,8 @@ class _Case:
         fraction = units(quantity) - quantity.quantize(WHOLE, ROUND_DOWN, EXACT)
         if not fraction:
             raise NotProposed(
-                f"The {plain(quantity)} units have no fraction that cash could be paid for; leave cash_in_lieu out."
+                f"The {plain(quantity)} units have no fraction that cash could be paid for; leave cash_in_lieu out.",
+                field="cash_in_lieu",
             )
         return fraction
 
@@ -118,7 +123,9 @@ def entries_for(terms: Terms, held: Decimal, *, account: UUID, said: Said | None
     """
     case = _Case(terms, held, said or Said())
     if case.said.cash_in_lieu is not None and not (terms.kind in IN_UNITS and terms.ratio):
-        raise NotProposed(f"This {terms.kind} gives no units, so no fraction of one; leave cash_in_lieu out.")
+        raise NotProposed(
+            f"This {terms.kind} gives no units, so no fraction of one; leave cash_in_lieu out.", field="cash_in_lieu"
+        )
     match terms.kind:
         case ActionKind.SPLIT:
             return _split(case, terms.ratio or ONE)
@@ -168,7 +175,9 @@ def _spin_off(case: _Case) -> list[EntryDraft]:
     terms = case.terms
     fraction = case.said.cost_fraction if case.said.cost_fraction is not None else terms.cost_fraction
     if fraction is None:
-        raise NotProposed("Say cost_fraction, the part of the cost that goes to what is spun off; no prices tell it.")
+        raise NotProposed(
+            "Say cost_fraction, the part of the cost that goes to what is spun off; no prices tell it.", field="cost_fraction"
+        )
     quantity = units(EXACT.multiply(case.held, terms.ratio or ZERO))
     entry = case.draft(
         EntryKind.SPIN_OFF,

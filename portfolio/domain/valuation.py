@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from portfolio.domain.daybook import Cause, Day, Transfer
 from portfolio.domain.entries import Listing
-from portfolio.domain.exact import EXACT, MONEY_PLACES, ZERO, Fixed, money
+from portfolio.domain.exact import EXACT, MONEY_PLACES, ONE, ZERO, Fixed, money
 from portfolio.domain.gaps import Lack
 from portfolio.domain.pricing import NOTHING, Points
 
@@ -36,7 +36,7 @@ class Quoted:
 
     def rate_at(self, currency: str, day: int) -> Decimal | None:
         """Return the rate of a currency into the account's, or none."""
-        return Decimal(1) if currency == self.base else self.rates.get(currency, NOTHING).value_at(day)
+        return ONE if currency == self.base else self.rates.get(currency, NOTHING).value_at(day)
 
     def worth(self, currency: str, amount: Decimal, day: int) -> Decimal | None:
         """Return an amount in the account's currency at the rate of a day, or none where no rate is known."""
@@ -276,8 +276,8 @@ def _priced_days(quoted: Quoted, first: int, last: int, since: Mapping[str, int]
     marks = np.zeros(last - first + 1, dtype=bool)
     for instrument, day in since.items():
         points = quoted.prices.get(instrument, NOTHING)
-        days = points.closed
-        marks[days[(days >= max(day, first)) & (days <= last)] - first] = True
+        start, end = points.closed.searchsorted((max(day, first), last + 1))
+        marks[points.closed[start:end] - first] = True
     return frozenset((np.flatnonzero(marks) + first).tolist())
 
 
@@ -364,7 +364,8 @@ def position_value(instrument: str, quantity: Decimal, quoted: Quoted, day: int)
         return None
     price, seen = points.values.decimal(index), int(points.seen[index])
     value = money(EXACT.multiply(EXACT.multiply(quantity, price), listing.multiplier))
-    return PositionValue(price, seen, value, money(EXACT.multiply(value, rate)))
+    in_base = value if listing.currency == quoted.base else money(EXACT.multiply(value, rate))
+    return PositionValue(price, seen, value, in_base)
 
 
 def keyframes(pages: Mapping[int, Day], days: Iterable[int]) -> dict[int, Day]:

@@ -28,11 +28,13 @@ class Projection(models.Model):
     )
     caught_up_at = models.DateTimeField(null=True)
 
-    # told by `selectors.projections.projections`
+    # told by `selectors.projections.projection_of`
     read = False  # all entries, under the basis that still holds
     unmoved = False  # no price or rate is new
     measured = False  # the performance is that of the last valued day
+    reached = ""  # how far the prices of its instruments reach now, as JSON, if that is not how far they did
     version = ""  # of the row
+    kept_after = 0  # about how many entries came before the last checkpoint
 
     objects = AccountScoped.as_manager()
 

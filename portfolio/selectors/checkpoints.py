@@ -41,13 +41,6 @@ def kept_before(*, account_id: UUID, day: date) -> Kept | None:
     return None if row is None else Kept(row[0], row[1], json.loads(row[2]))
 
 
-def entries_before_last_kept(account_id: UUID) -> int:
-    """Return about how many entries came before the last book that was kept, zero where none was."""
-    with connections[SYSTEM].cursor() as cursor:
-        cursor.execute("SELECT coalesce(max(entries), 0) FROM portfolio_checkpoint WHERE account_id = %s", [account_id])
-        return int(cursor.fetchone()[0])
-
-
 def first_reached(entries: Collection[Entry], *, account_id: UUID) -> int | None:
     """Return the first day that new entries act upon, none if they act upon nothing.
 

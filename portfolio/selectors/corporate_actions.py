@@ -45,7 +45,7 @@ class Status(enum.StrEnum):
 class Proposal:
     """An action, the units held before its ex-date, what became of it, and the entries: those posted, or those to post.
 
-    `problem` says what is needed before anything can be posted.
+    `problem` says what is needed before anything can be posted, `field` where to say it.
     """
 
     action: CorporateAction
@@ -54,6 +54,7 @@ class Proposal:
     drafts: Sequence[EntryDraft] = ()
     posted: Sequence[LedgerEntry] = ()
     problem: str = ""
+    field: str = ""
 
 
 class _Entry(NamedTuple):
@@ -182,7 +183,7 @@ def _proposal(
             action, held, status, entries_for(_priced(action, terms, known.closes), held, account=account.pk, said=said)
         )
     except NotProposed as reason:
-        return Proposal(action, held, status, problem=str(reason))
+        return Proposal(action, held, status, problem=str(reason), field=reason.field)
 
 
 def _by_hand(terms: Terms, entries: Iterable[_Entry]) -> bool:

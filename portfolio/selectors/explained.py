@@ -22,7 +22,7 @@ from portfolio.domain.explain import Cited, Explanation, Table
 from portfolio.domain.explain_contributions import explain_contribution, explain_rest, whole_of
 from portfolio.domain.explain_currency import Rated, RatedGain, explain_closure_in, explain_day_in, explain_position_in
 from portfolio.domain.explain_days import OF_DAY, Around, cited, explain_day
-from portfolio.domain.explain_details import explain_benchmark
+from portfolio.domain.explain_details import explain_benchmark, explain_excluded
 from portfolio.domain.explain_gains import Span, explain_gains
 from portfolio.domain.explain_ledger import CHANGES, Effect, Watch, entry_row, note, traced
 from portfolio.domain.explain_periods import explain_period
@@ -38,6 +38,7 @@ from portfolio.selectors.figures import Figures, FiguresBeyondLimits
 from portfolio.selectors.household import Household
 from portfolio.selectors.past import PastFigures, entries_in_order, history_of
 from portfolio.selectors.performance import periods_of
+from portfolio.selectors.regarded import Regarded
 from portfolio.selectors.valued import Rates, Valued
 
 AT_A_GLANCE = frozenset({"days", "investor_flows", "twr", "xirr", "left_over", "max_drawdown"})
@@ -228,12 +229,14 @@ class Explained:
         end: date | None = None,
         risk_free: float = 0.0,
         benchmark: tuple[Instrument, bool] | None = None,
+        exclude: Sequence[str] = (),
     ) -> tuple[Explanation, Performance] | None:
         """Return why the performance over [start, end) is what it is, and that; none where there is none.
 
-        `benchmark` is the instrument it is compared with, and whether its dividends count.
+        `benchmark` is the instrument it is compared with, and whether its dividends count; `exclude` are causes left out.
         """
-        return explained_period(self.told, kind=self.account.kind, start=start, end=end, risk_free=risk_free, benchmark=benchmark)
+        told = Regarded(self.told, exclude) if exclude else self.told
+        return explained_period(told, kind=self.account.kind, start=start, end=end, risk_free=risk_free, benchmark=benchmark)
 
     def summary(self) -> Explanation | None:
         """Return why an account at a glance is what it is; none where no day was valued."""
@@ -283,7 +286,7 @@ class Explained:
 
 
 def explained_period(
-    told: Figures | Household,
+    told: Figures | Household | Regarded,
     *,
     kind: str,
     start: date | None,
@@ -301,6 +304,8 @@ def explained_period(
     periods, bridge = periods_of(kind), told.bridge(start=start, end=end)
     link = link_after(told, opening)
     found = explain_period(within, opening, measured, bridge, periods=periods, risk_free=risk_free, link=link)
+    if isinstance(told, Regarded):
+        explain_excluded(found, since(told.inner.days(start=start, end=end), start), told.causes)
     if benchmark is not None:
         instrument, dividends = benchmark
         other = beside([day.point for day in days], instrument, currency=told.currency, dividends=dividends)
@@ -310,7 +315,7 @@ def explained_period(
     return found, measured
 
 
-def link_after(figures: Figures | Household, day: Daily | None) -> Link:
+def link_after(figures: Figures | Household | Regarded, day: Daily | None) -> Link:
     """Return what the return of the day after another is measured from."""
     if day is None:
         return BEGINNING

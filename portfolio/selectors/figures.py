@@ -17,6 +17,7 @@ from marketdata.models import Instrument
 from portfolio.domain.bridge import Bridge, Daily, bridge_of
 from portfolio.domain.daybook import Day
 from portfolio.domain.derivation import Gap
+from portfolio.domain.inception import Inception, measure_whole
 from portfolio.domain.joint import Vectors
 from portfolio.domain.performance import Performance, Point
 from portfolio.domain.valuation import Quoted
@@ -122,7 +123,7 @@ class Figures(ABC):
         """Return the values of the last day, if there is one."""
 
     @abstractmethod
-    def since_inception(self) -> Performance | KeptPerformance | None:
+    def since_inception(self) -> Performance | KeptPerformance | Inception | None:
         """Return the performance from the first day on, or none where no day was valued."""
 
     @abstractmethod
@@ -212,15 +213,18 @@ class KeptFigures(Figures):
         """Return the values of the last day, if there is one."""
         return self.snapshots().last()
 
-    def since_inception(self) -> Performance | KeptPerformance | None:
+    def since_inception(self) -> KeptPerformance | Inception | None:
         """Return the performance from the first day on, or none where no day was valued.
 
-        What was kept may stop before the last day, or be gone, as the end of a day and entries of the last day write the values
-        alone: then it is measured from those.
+        What was kept may stop before the last day, or be gone, as the end of a day and new entries write the values alone: then
+        it is measured from those.
         """
         last = Snapshot.objects.filter(account=self.account).order_by("-date").values("date")[:1]
         kept = KeptPerformance.objects.filter(account=self.account).annotate(last=Subquery(last)).first()
-        return kept if kept is not None and kept.as_of == kept.last else self.performance()
+        if kept is not None and kept.as_of == kept.last:
+            return kept
+        course = daily.whole_course(account_id=self.account.pk)
+        return None if course is None else measure_whole(course, periods=daily.periods_of(self.account.kind))
 
     def points(self, *, start: date | None, end: date | None) -> list[Point]:
         """Return the daily values in [start, end) that performance is measured from, after the day before them."""

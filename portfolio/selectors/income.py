@@ -21,11 +21,13 @@ from portfolio.domain.book import rate_on
 from portfolio.domain.daybook import Day
 from portfolio.domain.entries import Entry, in_order
 from portfolio.domain.exact import EXACT, ONE, ZERO, money
+from portfolio.domain.explain import Cited
+from portfolio.domain.explain_days import OF_DAY, cited
+from portfolio.domain.explain_income import Foretold, Paid, Worth
 from portfolio.domain.income import (
     KINDS,
     YEAR,
     Declared,
-    Expected,
     Received,
     Tally,
     by_month,
@@ -77,9 +79,13 @@ class Income:
     trailing: Decimal
     cost: Decimal
     yield_on_cost: Decimal | None
-    forecast: Sequence[tuple[Expected, Instrument, Decimal | None]]  # the last is the gross in the currency asked for
+    forecast: Sequence[Foretold]
     missing: Sequence[str] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
+    paid: Sequence[Paid] = ()  # within the period
+    trailing_paid: Sequence[Paid] = ()  # within the last year
+    costs: Sequence[Worth] = ()  # of what is held, by instrument
+    called: Mapping[str, str] = field(default_factory=dict)  # the keys of instruments by their ids
 
 
 def income_of(
@@ -102,15 +108,17 @@ def income_of(
             *(one.money for one in instruments.values()),
         },
     )
-    told = [one for one in (rates.convert(payment) for payment in payments) if one is not None]
+    paid = [one for one in (rates.convert(payment) for payment in payments) if one is not None]
     unpriced = _unpriced(entries, payments, instruments)
-    inside = [one for one in told if (start is None or one.day >= start) and (end is None or one.day < end)]
-    trailing = [one for one in told if today - YEAR < one.day <= today]
-    costs = {
-        str(position.instrument_id): rates.worth(position.cost_basis, position.instrument.money, today)
+    within = [one for one in paid if (start is None or one.told.day >= start) and (end is None or one.told.day < end)]
+    last_paid = [one for one in paid if today - YEAR < one.told.day <= today]
+    inside, trailing = [one.told for one in within], [one.told for one in last_paid]
+    held = [
+        rates.worth(position.cost_basis, position.instrument.money, today, of=str(position.instrument_id))
         for position in figures.positions()
         if position.quantity > 0
-    }
+    ]
+    costs = {one.of: one.value for one in held}
     rows = [_of_instrument(instruments[key], key, inside, trailing, costs) for key in _names(inside, instruments)]
     growth = _Growth(units.instruments)
     coming = expected(today, declared=declared, payments=payments, units=units.at, grown=growth.between)
@@ -125,9 +133,13 @@ def income_of(
         last_year,
         cost,
         _share(last_year, cost),
-        [(one, instruments[one.instrument], rates.worth(one.gross, one.currency, today)) for one in coming],
+        [Foretold(one, instruments[one.instrument].key, rates.worth(one.gross, one.currency, today)) for one in coming],
         sorted(rates.missing | unpriced),
         {} if cost > 0 else {"yield_on_cost": NO_RATE if None in costs.values() else NO_COST},
+        within,
+        last_paid,
+        held,
+        {key: one.key for key, one in instruments.items()},
     )
 
 
@@ -212,22 +224,30 @@ class _Rates:
         pairs = {(one, self.currency) for one in currencies if one != self.currency}
         self._rates = load_market(instruments=(), pairs=pairs, start=date(1970, 1, 1), until=today).rates if pairs else {}
 
-    def convert(self, payment: Received) -> Received | None:
+    def convert(self, payment: Received) -> Paid | None:
         """Return a payment in the currency asked for, none where no rate is known: its own rate beats that of its day."""
-        said = payment.rate if self.currency == self.own else None
-        rate = ONE if payment.currency == self.currency else said or self._at(payment.currency, payment.day)
-        return None if rate is None else in_currency(payment, self.currency, rate)
+        said = payment.rate if self.currency == self.own and payment.currency != self.currency else None
+        if said is not None:
+            number, entry = payment.day.toordinal(), f"entry #{payment.sequence}"
+            rate: Cited | None = Cited(f"{payment.currency}/{self.currency}", number, number, said, entry)
+        else:
+            rate = self._on(payment.currency, payment.day)
+        return None if rate is None else Paid(payment, rate, in_currency(payment, self.currency, rate.value))
 
-    def worth(self, amount: Decimal, currency: str, day: date) -> Decimal | None:
+    def worth(self, amount: Decimal, currency: str, day: date, of: str = "") -> Worth:
         """Return an amount at the rate of a day, none where none is known."""
-        rate = ONE if currency == self.currency else self._at(currency, day)
-        return None if rate is None else money(EXACT.multiply(amount, rate))
+        rate = self._on(currency, day)
+        return Worth(of, amount, rate, None if rate is None else money(EXACT.multiply(amount, rate.value)))
 
-    def _at(self, currency: str, day: date) -> Decimal | None:
+    def _on(self, currency: str, day: date) -> Cited | None:
+        """Return the rate of a currency on a day; one, of the currency itself."""
+        number, pair = day.toordinal(), f"{currency}/{self.currency}"
+        if currency == self.currency:
+            return Cited(pair, number, number, ONE, OF_DAY)
         points: Points = self._rates.get((currency, self.currency), NOTHING)
-        rate = points.value_at(day.toordinal())
+        rate = cited(pair, points, number)
         if rate is None:
-            self.missing.add(f"{currency}/{self.currency}")
+            self.missing.add(pair)
         return rate
 
 

@@ -54,7 +54,7 @@ def reach_of_rates(pairs: Iterable[tuple[str, str]], *, legs: Iterable[str] = ()
 def _reach(query: str, names: list[Any], using: str) -> dict[str, Any]:
     """Return the answer of a query for the reach of series."""
     with connections[using].cursor() as cursor:
-        cursor.execute(query, [names])
+        cursor.execute(query, ["{" + ",".join(map(str, names)) + "}"])  # sooner than adapting them one by one
         found: dict[str, Any] = json.loads(cursor.fetchone()[0])
     return found
 

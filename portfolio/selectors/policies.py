@@ -22,18 +22,18 @@ def checks_of(figures: Figures) -> list[Check]:
     policies = list(Policy.objects.filter(account=figures.account, enabled=True).order_by("kind"))
     if not policies:
         return []
-    facts = _facts(figures, fees=any(policy.kind == Kind.FEES for policy in policies))
+    facts = facts_of(figures, fees=any(policy.kind == Kind.FEES for policy in policies))
     return [check(Kind(policy.kind), policy.threshold, facts) for policy in policies]
 
 
-def _facts(figures: Figures, *, fees: bool) -> Facts:
+def facts_of(figures: Figures, *, fees: bool) -> Facts:
     """Return what the bounds are checked against."""
     stock = stock_of(figures)
     paid, average, lacking = ZERO, None, []
     if fees and stock.as_of is not None:
-        start, end = stock.as_of - YEAR, stock.as_of + timedelta(days=1)
-        paid, average = _year(figures, start + timedelta(days=1))
-        lacking = figures.missing(start=start + timedelta(days=1), end=end)
+        start, end = year_of(stock.as_of)
+        paid, average = _year(figures, start)
+        lacking = figures.missing(start=start, end=end)
     return Facts(
         base=figures.account.base_currency,
         total=stock.total,
@@ -44,6 +44,11 @@ def _facts(figures: Figures, *, fees: bool) -> Facts:
         missing=stock.missing,
         fees_missing=lacking,
     )
+
+
+def year_of(last: date) -> tuple[date, date]:
+    """Return the first of the days whose fees count up to a day, and the day after that."""
+    return last - YEAR + timedelta(days=1), last + timedelta(days=1)
 
 
 def _year(figures: Figures, first: date) -> tuple[Decimal, Decimal | None]:

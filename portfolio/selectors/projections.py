@@ -9,8 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections
-from django.db.models import BooleanField, QuerySet, TextField
-from django.db.models.expressions import RawSQL
+from django.db.backends.utils import CursorWrapper
 
 from accounts.models import Account
 from marketdata.domain.actions import ActionKind
@@ -59,26 +58,31 @@ _READ = """
         (SELECT sequence FROM accounts_ledgerhead AS head WHERE head.account_id = portfolio_projection.account_id), 0)
     AND portfolio_projection.basis = (SELECT {basis} FROM accounts_account AS a WHERE a.id = portfolio_projection.account_id)
 """
-_UNMOVED = """
-    portfolio_projection.series = ({series}) AND portfolio_projection.rates = ({rates})
-"""
 MEASURED = """
     (portfolio_projection.valued_until IS NULL OR EXISTS (
         SELECT FROM portfolio_performance AS kept
         WHERE kept.account_id = portfolio_projection.account_id AND kept.as_of = portfolio_projection.valued_until))
 """
 READ = _READ.format(basis=BASIS)
-UNMOVED = _UNMOVED.format(
-    series=SERIES.format(ids="ARRAY(SELECT jsonb_object_keys(portfolio_projection.series)::uuid)"),
-    rates=RATES.format(legs="ARRAY(SELECT jsonb_object_keys(portfolio_projection.rates))"),
-)
-CURRENT = f"{READ} AND {UNMOVED}"
-LAGGING = f"""
-    SELECT head.account_id
-    FROM accounts_ledgerhead AS head
-    LEFT JOIN portfolio_projection ON portfolio_projection.account_id = head.account_id
-    WHERE head.sequence > 0 AND ({CURRENT}) IS NOT TRUE
-    ORDER BY head.account_id
+_SERIES = SERIES.format(ids="ARRAY(SELECT jsonb_object_keys(portfolio_projection.series)::uuid)")
+_RATES = RATES.format(legs="ARRAY(SELECT jsonb_object_keys(portfolio_projection.rates))")
+RATES_UNMOVED = f"(portfolio_projection.rates = '{{}}' OR portfolio_projection.rates = ({_RATES}))"
+UNMOVED = f"portfolio_projection.series = ({_SERIES}) AND {RATES_UNMOVED}"
+TOLD = f"""
+    SELECT portfolio_projection.*, ({READ}) AS read, now.series = portfolio_projection.series AND {RATES_UNMOVED} AS unmoved,
+           ({MEASURED}) AS measured, nullif(now.series, portfolio_projection.series)::text AS reached,
+           (SELECT coalesce(max(entries), 0) FROM portfolio_checkpoint WHERE account_id = %(account)s) AS kept_after,
+           portfolio_projection.xmin::text AS version
+    FROM portfolio_projection
+    CROSS JOIN LATERAL (SELECT ({_SERIES}) AS series OFFSET 0) AS now
+    WHERE account_id = %(account)s
+"""  # noqa: S608
+ACCOUNT = [field.attname for field in Account._meta.concrete_fields]
+LOCK = f"""
+    SELECT 1 FROM portfolio_projection WHERE account_id = %(account)s FOR UPDATE;
+    SELECT {", ".join(ACCOUNT)},
+           (SELECT xmin::text FROM portfolio_projection WHERE account_id = accounts_account.id)
+    FROM accounts_account WHERE id = %(account)s
 """  # noqa: S608
 
 
@@ -108,30 +112,25 @@ def joins_earlier(entries: Collection[Entry], *, account_id: UUID, sequence: int
         return bool(cursor.fetchone()[0])
 
 
-def projections() -> QuerySet[Projection]:
-    """Return projections that say of themselves whether they are `current`, seen through the system role."""
-    told = {
-        "read": RawSQL(f"({READ})", [], output_field=BooleanField()),  # noqa: S611
-        "unmoved": RawSQL(f"({UNMOVED})", [], output_field=BooleanField()),  # noqa: S611
-        "measured": RawSQL(MEASURED, [], output_field=BooleanField()),  # noqa: S611
-        "version": RawSQL("portfolio_projection.xmin::text", [], output_field=TextField()),
-    }
-    return Projection.objects.using(SYSTEM).annotate(**told)
+def projection_of(account_id: UUID) -> Projection | None:
+    """Return a projection that says of itself whether it is `current`, seen through the system role; none where there is none."""
+    return next(iter(Projection.objects.using(SYSTEM).raw(TOLD, {"account": account_id})), None)
 
 
-def lock(account_id: UUID) -> str | None:
-    """Lock the row of a projection until the transaction ends, and return its version; none where there is no such row."""
+def lock(account_id: UUID) -> tuple[Account, str | None]:
+    """Lock the row of a projection until the transaction ends, and return its account, and its version if there is such a row.
+
+    Both are read by a statement of their own, once the lock is held, on the same way to the server.
+
+    :raises Account.DoesNotExist: if there is no such account
+    """
     with connections[SYSTEM].cursor() as cursor:
-        cursor.execute("SELECT xmin::text FROM portfolio_projection WHERE account_id = %s FOR UPDATE", [account_id])
+        cursor.execute(LOCK, {"account": account_id})
+        cursor.nextset()
         row = cursor.fetchone()
-    return None if row is None else str(row[0])
-
-
-def lagging_accounts() -> list[UUID]:
-    """Return the accounts whose figures are behind their ledger, their prices or their rates."""
-    with connections[SYSTEM].cursor() as cursor:
-        cursor.execute(LAGGING)
-        return [account_id for (account_id,) in cursor.fetchall()]
+    if row is None:
+        raise Account.DoesNotExist
+    return Account.from_db(SYSTEM, ACCOUNT, row[:-1]), row[-1]
 
 
 def account_exists(account_id: UUID) -> bool:
@@ -243,6 +242,8 @@ def recall_holdings(book: Book, *, account_id: UUID, touched: Collection[str], o
             day = since.toordinal() if since else None
             sums = (quantity, cost, realized, income, fees, taxes)
             book.holdings[instrument] = Holding(instrument, book.listings[instrument], [], *sums, day)
+        if not touched:
+            return
         cursor.execute(lots, [account_id, list(touched)])
         for instrument, *fields in cursor.fetchall():
             book.holdings[instrument].lots.append(Lot(*fields))
@@ -255,32 +256,43 @@ def opening_before(*, account_id: UUID, day: date) -> Opening:
     """
     with connections[SYSTEM].cursor() as cursor:
         cursor.execute(query, [account_id, day - timedelta(days=1)])
-        row = cursor.fetchone()
-        if row is None:
-            return Opening()
-        *figures, complete = row
-        if complete:
-            return Opening(*figures)
-        cursor.execute(SINCE_COMPLETE, {"account": account_id, "day": day})
-        return Opening(*figures, *cursor.fetchone())
+        return _opening(cursor, account_id, day, cursor.fetchone())
 
 
-def pages_from(*, account_id: UUID, day: date) -> dict[int, Day]:
-    """Return what moved on a day and later, and what was held before: from the first of the month on."""
-    origin = (day - timedelta(days=1)).replace(day=1)
+def opening_and_pages(*, account_id: UUID, day: date) -> tuple[Opening, dict[int, Day]]:
+    """Return the figures of the day before, and what moved since the first of its month, with what was held before that."""
+    before = day - timedelta(days=1)
     query = """
-        SELECT date, moves, CASE WHEN date = %(origin)s THEN held END FROM portfolio_snapshot
-        WHERE account_id = %(account)s AND date >= %(origin)s AND (moves IS NOT NULL OR (date = %(origin)s AND held IS NOT NULL))
+        SELECT date, moves, CASE WHEN date = %(origin)s THEN held END, total_value, total_gain, twr_index, complete
+        FROM portfolio_snapshot
+        WHERE account_id = %(account)s AND date >= %(origin)s
+          AND (moves IS NOT NULL OR (date = %(origin)s AND held IS NOT NULL) OR date = %(before)s)
     """
-    pages = {}
+    pages: dict[int, Day] = {}
+    opening = None
     with connections[SYSTEM].cursor() as cursor:
-        cursor.execute(query, {"account": account_id, "origin": origin})
-        for when, moves, held in cursor.fetchall():
+        cursor.execute(query, {"account": account_id, "origin": before.replace(day=1), "before": before})
+        for when, moves, held, *figures in cursor.fetchall():
+            if when == before:
+                opening = figures
+            if not moves and not held:
+                continue
             page = Day.of_json(json.loads(held)) if held else Day()
             if moves:
                 page.merge(Day.of_json(json.loads(moves)))
             pages[when.toordinal()] = page
-    return pages
+        return _opening(cursor, account_id, day, opening), pages
+
+
+def _opening(cursor: CursorWrapper, account_id: UUID, day: date, row: Sequence[Any] | None) -> Opening:
+    """Return the figures of the day before one from its row; of an incomplete one with what came since the last complete day."""
+    if row is None:
+        return Opening()
+    *figures, complete = row
+    if complete:
+        return Opening(*figures)
+    cursor.execute(SINCE_COMPLETE, {"account": account_id, "day": day})
+    return Opening(*figures, *cursor.fetchone())
 
 
 def gaps_of(missing: dict[str, list[str | None]]) -> dict[str, Gap]:

@@ -21,6 +21,7 @@ from marketdata.models import Instrument
 from portfolio.domain.causes import CHARGES, gross_of
 from portfolio.domain.entry import Entry
 from portfolio.domain.exact import EXACT, ZERO, money
+from portfolio.domain.income import EARNED, KINDS
 from portfolio.domain.minor import in_major
 from portfolio.domain.positions import post
 from portfolio.domain.pricing import Points
@@ -33,7 +34,7 @@ from portfolio.selectors.valued import Rates, Valued, positions_in
 
 CHUNK = 2_000
 N, W, F, D, T = Kind.NUMBER, Kind.WHOLE, Kind.FLAG, Kind.DAY, Kind.TEXT
-EARNINGS = (EntryKind.DIVIDEND, EntryKind.INTEREST, EntryKind.STAKING)
+CASH_FOR_UNITS = frozenset(EARNED) - {EntryKind.STAKING}  # whose cash is no income where it stands for units
 NAMED: dict[str, Kind] = {"instrument": T, "name": T}
 READ = (
     "id", "sequence", "kind", "occurred_at", "instrument_id", "quantity", "price", "cash", "currency", "fee", "tax", "data",
@@ -88,7 +89,7 @@ def realized(figures: Figures, period: Period, currency: str) -> Report:
     sums = Sums(["cost", "proceeds", "gain", "disallowed_loss", "taxable_gain", "short_term", "long_term"])
 
     def rows() -> Iterator[list[Any]]:
-        for one in _within(figures.closures(), period):
+        for one in within(figures.closures(), period):
             own = one.instrument.money
             cost, proceeds, disallowed = _of_closure(one, rates)
             gain = None if cost is None or proceeds is None else proceeds - cost
@@ -109,7 +110,7 @@ def realized(figures: Figures, period: Period, currency: str) -> Report:
     )
 
 
-def _within(found: QuerySet[Closure] | Sequence[Closure], period: Period) -> Iterable[Closure]:
+def within(found: QuerySet[Closure] | Sequence[Closure], period: Period) -> Iterable[Closure]:
     """Return the closures of a period; those in the database one after another."""
     if not isinstance(found, QuerySet):
         return (one for one in found if period.has(_day(one.closed_at)))
@@ -129,10 +130,15 @@ def _of_closure(one: Closure, rates: Rates | None) -> tuple[Decimal | None, Deci
 
 
 def income(figures: Figures, period: Period, currency: str, known_at: datetime | None = None) -> Report:
-    """Return dividends, interest and staking rewards of a period in the order of their days, by month and by instrument, too."""
-    kept = _entries(figures, period, known_at, Q(kind__in=EARNINGS))
+    """Return what came in over a period in the order of its days, by month and by instrument, too.
+
+    Dividends, interest and staking rewards, and cash that stands for no units: capital returned of what is not held, and what
+    came beside a split or a spin-off.
+    """
+    asked = _entries(figures, period, known_at, Q(kind__in=KINDS))
+    worth = _earned(figures, known_at) if any(entry.kind in EARNED for entry in asked) else {}
+    kept = [entry for entry in asked if entry.kind not in CASH_FOR_UNITS or worth.get(entry.sequence)]
     listed = _instruments(kept)
-    worth = _rewards(figures, known_at) if any(entry.kind == EntryKind.STAKING for entry in kept) else {}
     converted = Converted(figures, currency, {_paid(entry, listed) for entry in kept})
     names = ["gross", "tax", "fee", "net"]
     totals, months, instruments = Sums(names), Sums(names), Sums(names)
@@ -159,21 +165,21 @@ def income(figures: Figures, period: Period, currency: str, known_at: datetime |
 
 
 def _paid(entry: Entry, listed: Mapping[str, Instrument]) -> str:
-    """Return the currency in which an entry earned: units are worth what they are in the instrument's."""
-    return listed[entry.instrument or ""].money if entry.kind == EntryKind.STAKING else entry.currency
+    """Return the currency in which an entry earned: what is no payment is worth what it is in the instrument's."""
+    return listed[entry.instrument or ""].money if entry.kind in EARNED else entry.currency
 
 
-def _rewards(figures: Figures, known_at: datetime | None) -> dict[int, Decimal]:
-    """Return what units earned by staking were worth as they count, in the instrument's currency, by the entry's sequence."""
+def _earned(figures: Figures, known_at: datetime | None) -> dict[int, Decimal]:
+    """Return what entries that are no payments brought as it counts, in the instrument's currency, by their sequence."""
     entries, book = history_of(figures.account, known_at=known_at)
     found: dict[int, Decimal] = {}
     try:
         with localcontext(EXACT):
             for entry in entries:
-                staked = entry.kind == EntryKind.STAKING and entry.instrument is not None
-                before = book.holding(entry.instrument).income if staked and entry.instrument else ZERO
+                earning = entry.kind in EARNED and entry.instrument is not None
+                before = book.holding(entry.instrument).income if earning and entry.instrument else ZERO
                 post(book, entry)
-                if staked and entry.instrument:
+                if earning and entry.instrument:
                     found[entry.sequence] = book.holding(entry.instrument).income - before
     except DecimalException as error:
         raise FiguresBeyondLimits from error

@@ -55,7 +55,7 @@ def apply_action(
     if proposal.status is not Status.PROPOSED:
         raise NotToPost(WHY_NOT[proposal.status], code=f"action_{proposal.status}")
     if proposal.problem:
-        raise ValidationError(proposal.problem, code="not_proposed")
+        raise ValidationError({proposal.field: ValidationError(proposal.problem, code="not_proposed")})
     return _post(account, proposal, actor), True
 
 

@@ -22,7 +22,7 @@ from portfolio.domain.derivation import Derivation, derive
 from portfolio.domain.fingerprints import fingerprint
 from portfolio.domain.memory import as_json
 from portfolio.domain.reach import day_of
-from portfolio.models import Performance, Projection
+from portfolio.models import Projection
 from portfolio.selectors import projections as state
 from portfolio.selectors.figures import FiguresBeyondLimits
 from portfolio.selectors.market import SYSTEM
@@ -38,25 +38,25 @@ NOTED = (
 log = logging.getLogger(__name__)
 
 
-def catch_up(*, account_id: UUID, at: datetime) -> Projection:
+def catch_up(*, account_id: UUID, at: datetime, measuring: bool = False) -> Projection:
     """Bring an account's figures up to date with its ledger and the prices, and return how far they reach.
 
-    Nothing new costs one query. The performance is measured from the daily values when somebody asks after the end of a day, or
-    after entries of the last day. New entries and prices at the end are read from where the last run stopped. An entry that
+    Nothing new costs one query. New entries and prices at the end are read from where the last run stopped; the performance is
+    measured from the daily values when somebody asks after them, or at once if `measuring`: where nobody waits. An entry that
     happened earlier, a reversal or a choice of lots is posted in its place, and figures are valued and written from its day on;
     another cost basis method or a change in the past of a price starts the account over.
 
     :raises Account.DoesNotExist: if there is no such account
     :raises FiguresBeyondLimits: if the entries are too large to be computed with
     """
-    known = state.projections().filter(pk=account_id).first()
+    known = state.projection_of(account_id)
     if known is not None and known.current:
         if not known.measured:
             _measure(account_id)
         return known
     try:
         with transaction.atomic(using=SYSTEM), collector_paused():
-            return _catch_up(account_id, at, known)
+            return _catch_up(account_id, at, known, measuring=measuring)
     except (decimal.DecimalException, DataError) as error:
         raise FiguresBeyondLimits from error
 
@@ -78,7 +78,7 @@ def catch_up_many(*, account_ids: Iterable[UUID], at: datetime) -> dict[UUID, Ex
     failed: dict[UUID, Exception] = {}
     for account_id in account_ids:
         try:
-            catch_up(account_id=account_id, at=at)
+            catch_up(account_id=account_id, at=at, measuring=True)
         except Account.DoesNotExist:
             continue  # closed for good since it was listed
         except Exception as error:  # whatever it is, it must not stop the others
@@ -97,19 +97,19 @@ def forget(*, account_id: UUID) -> None:
 def _measure(account_id: UUID) -> None:
     """Measure the performance of an account whose daily values went on without it."""
     with transaction.atomic(using=SYSTEM):
-        if state.lock(account_id) is not None:
-            write_performance(account=Account.objects.using(SYSTEM).get(pk=account_id))
+        account, version = state.lock(account_id)
+        if version is not None:
+            write_performance(account=account)
 
 
-def _catch_up(account_id: UUID, at: datetime, known: Projection | None) -> Projection:
+def _catch_up(account_id: UUID, at: datetime, known: Projection | None, *, measuring: bool) -> Projection:
     """Do the work under the lock of the projection's row."""
-    version = state.lock(account_id)
-    account = Account.objects.using(SYSTEM).get(pk=account_id)
+    account, version = state.lock(account_id)
     if version is None:
         Projection.objects.using(SYSTEM).bulk_create([Projection(account=account)], ignore_conflicts=True)
-        version = state.lock(account_id)
+        account, version = state.lock(account_id)
     if known is None or version != known.version:
-        known = state.projections().get(pk=account_id)  # somebody else may have come first
+        known = state.projection_of(account_id) or Projection(account=account)  # somebody else may have come first
         if known.current:
             return known
     run = plan(account, known)
@@ -117,6 +117,8 @@ def _catch_up(account_id: UUID, at: datetime, known: Projection | None) -> Proje
     entries = run.reading.entries if run.reading.columns is None else run.reading.columns
     result = derive(run.book, entries, margin=margin, resumption=run.resumption, keeping=run.keeping)
     _write(account, known, run, result, at)
+    if result.figures and (measuring or run.fresh or run.again is not None):
+        write_performance(account=account)
     return known
 
 
@@ -127,28 +129,27 @@ def _write(account: Account, projection: Projection, run: Run, result: Derivatio
     kept = 0 if run.again is None else next((n for n, one in enumerate(closures) if day_of(one) >= run.again), len(closures))
     result.book.touched |= run.rewritten & result.book.holdings.keys()
     with connections[SYSTEM].cursor() as cursor:
+        together = store.Together(cursor)
+        together.execute("SET LOCAL synchronous_commit = off", [])  # what a crash takes back is found behind, and derived again
         if run.fresh:
-            store.forget(cursor, account.pk)
+            store.forget(together, account.pk)
         if result.figures:
-            store.write_snapshots(cursor, account.pk, result, fingerprint(run.reading.series))
-            store.write_positions(cursor, account.pk, result, only=_moved(projection, run, result))
-            store.write_lots(cursor, account.pk, result.book)
+            store.write_snapshots(together, account.pk, result, fingerprint(run.reading.series))
+            store.write_positions(together, account.pk, result, only=_moved(projection, run, result))
+            store.write_lots(together, account.pk, result.book)
             if run.again is not None:
-                store.drop_vanished(cursor, account.pk, result.book)
-                store.drop_closures(cursor, account.pk, known + kept)
-            store.write_closures(cursor, account.pk, closures[kept:], known + kept)
-            store.amend_closures(cursor, account.pk, result.book.amended)
+                store.drop_vanished(together, account.pk, result.book)
+                store.drop_closures(together, account.pk, known + kept)
+            store.write_closures(together, account.pk, closures[kept:], known + kept)
+            store.amend_closures(together, account.pk, result.book.amended)
+        put_off = result.put_off or (not run.fresh and projection.memory.get("put_off", False))
+        _note(account, projection, run, result, at)
+        projection.memory |= {"closures": known + len(closures), "waiting": result.waiting, "put_off": put_off}
+        projection.plain = _is_plain(projection)
+        reached = (projection.series, projection.rates) == reach
+        store.write_projection(together, projection, [*NOTED, *(() if reached else ("series", "rates"))])
+        together.send()
         _keep(cursor, account, run, result)
-    if run.resumption.others is not None:
-        Performance.objects.using(SYSTEM).filter(pk=account.pk).delete()  # whoever asks next has it measured
-    elif result.figures:
-        write_performance(account=account)
-    put_off = result.put_off or (not run.fresh and projection.memory.get("put_off", False))
-    _note(account, projection, run, result, at)
-    projection.memory |= {"closures": known + len(closures), "waiting": result.waiting, "put_off": put_off}
-    projection.plain = _is_plain(projection)
-    reached = (projection.series, projection.rates) == reach
-    projection.save(using=SYSTEM, update_fields=[*NOTED, *(() if reached else ("series", "rates"))])
     if run.fresh or run.again is not None or result.book.closures:
         watch_trades(account_id=account.pk, at=at)
 

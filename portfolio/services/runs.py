@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -133,8 +134,8 @@ def _read(account: Account, projection: Projection) -> Reading:
     named = state.instruments_named(ordered, using=SYSTEM)
     instruments = {*projection.series, *named.values()}
     instruments |= {entry.instrument for entry in ordered if entry.instrument is not None}
-    known = projection.unmoved and instruments <= projection.series.keys()
-    series = projection.series if known else reach_of_prices(instruments, using=SYSTEM)
+    known = json.loads(projection.reached) if projection.reached else projection.series
+    series = known if instruments <= known.keys() else reach_of_prices(instruments, using=SYSTEM)
     pairs = state.pairs_of(account.base_currency, series, state.currencies_in(projection), ordered)
     return Reading(
         ordered,
@@ -207,8 +208,7 @@ def _resumed(account: Account, projection: Projection, reading: Reading) -> Run:
     day = date.fromordinal(first)
     resumption = Resumption(
         first,
-        state.opening_before(account_id=account.pk, day=day),
-        state.pages_from(account_id=account.pk, day=day),
+        *state.opening_and_pages(account_id=account.pk, day=day),
         state.gaps_of(projection.missing),
         projection.last_moved_on.toordinal() if projection.last_moved_on else 0,
     )
@@ -241,8 +241,7 @@ def _on_last_day(account: Account, projection: Projection, reading: Reading) -> 
     state.recall_holdings(book, account_id=account.pk, touched=touched, only=True)
     resumption = Resumption(
         day.toordinal(),
-        state.opening_before(account_id=account.pk, day=day),
-        state.pages_from(account_id=account.pk, day=day),
+        *state.opening_and_pages(account_id=account.pk, day=day),
         last_moved=day.toordinal(),
         others=state.worth_of_others(account_id=account.pk, touched=touched, day=day),
     )
@@ -255,8 +254,8 @@ def _is_to_be_kept(projection: Projection, reading: Reading) -> bool:
         return False
     if reading.entries[0].day <= projection.last_moved_on.toordinal():
         return False
-    many = projection.read_up_to >= NEAREST  # who has few entries is not asked about
-    return many and projection.read_up_to - past.entries_before_last_kept(projection.pk) >= NEAREST
+    # a derivation from nothing leaves one so far behind that the first new entry would have the next one kept
+    return projection.read_up_to - projection.kept_after >= NEAREST + NEAREST // 4
 
 
 def _as_found(book: Book, projection: Projection, reading: Reading) -> Checkpoint:

@@ -1,4 +1,4 @@
-"""Write derived figures: whole columns as arrays, one statement a table, no model instances in between."""
+"""Write derived figures: whole columns as arrays, one statement a table, all sent together, no model instances in between."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from itertools import repeat
 from typing import Any
 from uuid import UUID
 
+from django.db import connections
 from django.db.backends.utils import CursorWrapper
 
 from portfolio.domain.book import Book
 from portfolio.domain.checkpoints import Checkpoint, thinned
 from portfolio.domain.derivation import Derivation
 from portfolio.domain.lots import Closure
+from portfolio.models import Projection
+from portfolio.selectors.market import SYSTEM
 
 TABLES = ("position", "lot", "closure", "snapshot", "performance", "checkpoint")
 SNAPSHOT = {
@@ -42,28 +45,59 @@ CLOSURE = {
 }  # fmt: skip
 
 CHECKPOINT = {"day": "date", "entries": "bigint", "state": "text"}
+MANY = 1_000_000  # characters
+FROM_DAY_ON = """
+    DELETE FROM portfolio_snapshot WHERE account_id = %s AND date >= %s;
+    DELETE FROM portfolio_performance WHERE account_id = %s AND as_of >= %s
+"""
+LOTS_OF = "DELETE FROM portfolio_lot WHERE account_id = %s AND instrument_id = ANY (%s::uuid[])"
 
 
-def forget(cursor: CursorWrapper, account_id: UUID) -> None:
+class Together:
+    """Statements that are sent together: each way to the server and back costs as much as a small statement does."""
+
+    def __init__(self, cursor: CursorWrapper) -> None:
+        self.cursor = cursor
+        self.texts: list[str] = []
+
+    def execute(self, statement: str, given: Sequence[Any]) -> None:
+        """Keep a statement that returns nothing; after many characters, all that are kept are sent."""
+        self.texts.append(self.cursor.mogrify(statement, given))
+        if sum(map(len, self.texts)) > MANY:
+            self.send()
+
+    def send(self) -> None:
+        """Execute what is kept."""
+        if self.texts:
+            self.cursor.execute(";".join(self.texts))
+            self.texts.clear()
+
+
+Writer = CursorWrapper | Together
+
+
+def forget(cursor: Writer, account_id: UUID) -> None:
     """Empty the account's derived tables."""
     for table in TABLES:
         cursor.execute(f"DELETE FROM portfolio_{table} WHERE account_id = %s", [account_id])  # noqa: S608
 
 
-def write_snapshots(cursor: CursorWrapper, account_id: UUID, result: Derivation, fingerprint: int) -> None:
-    """Replace the snapshots from the first valued day on; `fingerprint` is that of all prices, on which the last day rests."""
-    first = date.fromordinal(result.figures[0].day)
-    cursor.execute("DELETE FROM portfolio_snapshot WHERE account_id = %s AND date >= %s", [account_id, first])
+def write_snapshots(cursor: Writer, account_id: UUID, result: Derivation, fingerprint: int) -> None:
+    """Replace the snapshots from the first valued day on; `fingerprint` is that of all prices, on which the last day rests.
+
+    A performance that was measured up to one of these days is dropped; up to a day before, it still is that of the day.
+    """
     moves = {day: _quoted(json.dumps(page.as_json())) for day, page in result.pages.items()}
     held = {day: _quoted(json.dumps(page.as_json())) for day, page in result.frames.items()}
     columns = list(zip(*result.figures, strict=True))
     days = columns[0]
     columns[0] = tuple(map(date.fromordinal, days))
     columns += [tuple(map(moves.get, days)), tuple(map(held.get, days)), (*repeat(None, len(days) - 1), fingerprint)]
+    cursor.execute(FROM_DAY_ON, [account_id, columns[0][0]] * 2)
     _insert(cursor, "snapshot", SNAPSHOT, account_id, columns)
 
 
-def write_positions(cursor: CursorWrapper, account_id: UUID, result: Derivation, *, only: Collection[str] | None = None) -> None:
+def write_positions(cursor: Writer, account_id: UUID, result: Derivation, *, only: Collection[str] | None = None) -> None:
     """Write positions as they stand now: all, or only some."""
     rows = []
     for instrument, *market in result.positions:
@@ -75,21 +109,21 @@ def write_positions(cursor: CursorWrapper, account_id: UUID, result: Derivation,
     _insert(cursor, "position", POSITION, account_id, _columns(rows, POSITION), replace="account_id, instrument_id")
 
 
-def write_lots(cursor: CursorWrapper, account_id: UUID, book: Book) -> None:
+def write_lots(cursor: Writer, account_id: UUID, book: Book) -> None:
     """Replace the open lots of every instrument that was touched."""
     touched = sorted(book.touched)
     if not touched:
         return
-    cursor.execute("DELETE FROM portfolio_lot WHERE account_id = %s AND instrument_id = ANY (%s::uuid[])", [account_id, touched])
     rows = [
         (instrument, number, lot.opened_at, lot.sequence, lot.quantity, lot.cost, lot.opened, lot.missing, lot.tacked)
         for instrument in touched
         for number, lot in enumerate(book.holdings[instrument].lots, 1)
     ]
+    cursor.execute(LOTS_OF, [account_id, _array(touched)])
     _insert(cursor, "lot", LOT, account_id, _columns(rows, LOT))
 
 
-def drop_vanished(cursor: CursorWrapper, account_id: UUID, book: Book) -> None:
+def drop_vanished(cursor: Writer, account_id: UUID, book: Book) -> None:
     """Drop positions and lots of instruments that no entry names any more: it was taken back."""
     for table in ("position", "lot"):
         cursor.execute(
@@ -98,12 +132,20 @@ def drop_vanished(cursor: CursorWrapper, account_id: UUID, book: Book) -> None:
         )
 
 
-def drop_closures(cursor: CursorWrapper, account_id: UUID, known: int) -> None:
+def drop_closures(cursor: Writer, account_id: UUID, known: int) -> None:
     """Drop the closures after those known."""
     cursor.execute("DELETE FROM portfolio_closure WHERE account_id = %s AND number > %s", [account_id, known])
 
 
-def write_closures(cursor: CursorWrapper, account_id: UUID, closures: Sequence[Closure], known: int) -> None:
+def write_projection(cursor: Writer, projection: Projection, names: Collection[str]) -> None:
+    """Write some fields of how far an account has been derived; its row is there and locked."""
+    fields = [field for field in Projection._meta.concrete_fields if field.name in names]
+    given = [field.get_db_prep_save(getattr(projection, field.attname), connection=connections[SYSTEM]) for field in fields]
+    noted = ", ".join(f"{field.column} = %s" for field in fields)
+    cursor.execute(f"UPDATE portfolio_projection SET {noted} WHERE account_id = %s", [*given, projection.pk])  # noqa: S608
+
+
+def write_closures(cursor: Writer, account_id: UUID, closures: Sequence[Closure], known: int) -> None:
     """Add closures after those known."""
     rows = [
         (
@@ -137,7 +179,7 @@ def drop_checkpoints(cursor: CursorWrapper, account_id: UUID, day: int) -> None:
     cursor.execute("DELETE FROM portfolio_checkpoint WHERE account_id = %s AND day > %s", [account_id, after])
 
 
-def amend_closures(cursor: CursorWrapper, account_id: UUID, amended: Mapping[int, Decimal]) -> None:
+def amend_closures(cursor: Writer, account_id: UUID, amended: Mapping[int, Decimal]) -> None:
     """Write how much of the losses of closures does not count by now, by their numbers."""
     if amended:
         cursor.execute(
@@ -154,7 +196,7 @@ def _columns(rows: Sequence[Sequence[Any]], types: dict[str, str]) -> list[Seque
 
 
 def _insert(
-    cursor: CursorWrapper,
+    cursor: Writer,
     table: str,
     types: dict[str, str],
     account_id: UUID,

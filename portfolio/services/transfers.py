@@ -16,10 +16,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.domain.ledger import EntryDraft, EntryKind
-from accounts.domain.roles import Role
 from accounts.models import Account, LedgerEntry, User
-from accounts.selectors.accounts import role_in
-from accounts.services.ledger import ConflictingEntry, post_entry, reverse_entry
+from accounts.services.ledger import TRANSFERS, ConflictingEntry, post_entry
+from accounts.services.transfers import refuse_role
 from marketdata.models import Instrument
 from portfolio.domain.entries import DEPARTURE, Place
 from portfolio.domain.exact import ZERO, plain
@@ -27,25 +26,8 @@ from portfolio.domain.lots import Choice, Lot, Method, Part, leveled, take
 from portfolio.selectors.books import ledger_of, stands
 from portfolio.services.locks import hold
 
-SOURCE = "transfers"
 LAST = 2**62  # in the order of recording
 MOST_LOTS = 350  # with all their digits, they are as much as the data of an entry holds
-
-
-class TransferRefused(ValidationError):
-    """The transfer can't be: nothing to move, the same account twice, or a role that does not reach."""
-
-
-class NoSuchTransfer(ValidationError):
-    """There is no transfer of that group in the account."""
-
-    status = 404
-
-
-class RoleTooLow(TransferRefused):
-    """The person may not write in the other account."""
-
-    status = 403
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +58,18 @@ class Transferred:
 def transfer(*, source: Account, target: Account, order: Order, actor: User) -> Transferred:
     """Move units, or cash, from one account to another; the same external id moves them once.
 
-    :raises TransferRefused: if the accounts are one, or the person may not write in the other
-    :raises ValidationError: by field, if there is not that much to move
+    :raises RoleTooLow: if the person may not write in the other account
+    :raises ValidationError: by field, if the accounts are one, or there is not that much to move
     :raises ConflictingEntry: if the external id is known with other figures
     :raises AccountClosed: if one of the accounts is closed
     """
     if source.pk == target.pk:
         raise ValidationError({"to": ValidationError("Both accounts are the same one.", code="same_account")})
     for account in (source, target):
-        _refuse_role(account, actor)
+        refuse_role(account, actor)
     hold(source, target)
     known = (
-        LedgerEntry.objects.filter(account=source, source=SOURCE, external_id=order.external_id) if order.external_id else None
+        LedgerEntry.objects.filter(account=source, source=TRANSFERS, external_id=order.external_id) if order.external_id else None
     )
     first = known.first() if known is not None else None
     if first is not None:
@@ -100,48 +82,12 @@ def transfer(*, source: Account, target: Account, order: Order, actor: User) -> 
     return Transferred(group, posted[source.pk], posted[target.pk], created=True)
 
 
-@transaction.atomic
-def reverse_transfer(*, account: Account, group: UUID, actor: User, reason: str = "") -> tuple[LedgerEntry, LedgerEntry]:
-    """Take both ends of a transfer back, and return the reversals: that of what left, and that of what arrived.
-
-    :raises NoSuchTransfer: if the account has none of that group
-    :raises AlreadyReversed: if it was taken back before
-    :raises TransferRefused: if the person may not write in the other account
-    :raises AccountClosed: if one of the accounts is closed
-    """
-    outgoing, incoming = _ends(account, group, actor)
-    for one in (outgoing.account, incoming.account):
-        _refuse_role(one, actor)
-    hold(outgoing.account, incoming.account)
-    ends = sorted((outgoing, incoming), key=lambda end: end.account_id)
-    taken = {end.account_id: reverse_entry(entry=end, actor=actor, reason=reason) for end in ends}
-    return taken[outgoing.account_id], taken[incoming.account_id]
-
-
-def _ends(account: Account, group: UUID, actor: User) -> tuple[LedgerEntry, LedgerEntry]:
-    """Return the entries of a transfer, as far as the person may see the accounts."""
-    rows = LedgerEntry.objects.visible_to(actor).filter(group=group, source=SOURCE, reverses=None).select_related("account")
-    found = {row.kind: row for row in rows}
-    if account.pk not in {row.account_id for row in found.values()}:
-        raise NoSuchTransfer("There is no such transfer.", code="no_such_transfer")
-    if len(found) < 2:  # noqa: PLR2004
-        raise RoleTooLow("The other account of the transfer is not yours to write in.", code="role_too_low")
-    return found[EntryKind.TRANSFER_OUT], found[EntryKind.TRANSFER_IN]
-
-
-def _refuse_role(account: Account, actor: User) -> None:
-    """Refuse a person who may not write in an account."""
-    role = role_in(account, actor)
-    if role is None or role < Role.TRADER:
-        raise RoleTooLow("This takes the role TRADER in both accounts.", code="role_too_low")
-
-
 def _known(outgoing: LedgerEntry, target: Account, order: Order) -> Transferred:
     """Return a transfer that was posted before, if it is the one that is asked for."""
     instrument = order.instrument.pk if order.instrument else None
     asked = (instrument, -order.quantity, -order.cash, order.occurred_at)
     incoming = LedgerEntry.objects.filter(
-        account=target, source=SOURCE, external_id=order.external_id, group=outgoing.group
+        account=target, source=TRANSFERS, external_id=order.external_id, group=outgoing.group
     ).first()
     same = asked == (outgoing.instrument_id, outgoing.quantity, outgoing.cash, outgoing.occurred_at)
     if incoming is None or not same or outgoing.group is None:
@@ -228,7 +174,7 @@ def _draft(order: Order, kind: EntryKind, group: UUID, sign: int, data: dict[str
         quantity=sign * order.quantity,
         cash=sign * order.cash,
         notes=order.notes,
-        source=SOURCE,
+        source=TRANSFERS,
         external_id=order.external_id or str(group),
         group=group,
         data={name: value for name, value in data.items() if value},

@@ -97,6 +97,31 @@ class TestPages:
         assert f"/admin/accounts/{page}/?account" in shown
 
 
+class TestShortPeriods:
+    """What a few days would come to in a year is shown nowhere."""
+
+    @pytest.mark.parametrize(("last", "yearly"), [("2024-03-03", None), ("2025-01-02", "+20.38%")])
+    def test_are_not_carried_on_to_a_year(self, alice, last, yearly):
+        account, share = make_account(owner=alice, name="New"), make_instrument()
+        post(account, "DEPOSIT", cash="1000", occurred_at=datetime(2024, 1, 1, 15, tzinfo=UTC))
+        post(account, "BUY", instrument=share, quantity="10", price="100", occurred_at=datetime(2024, 1, 1, 15, tzinfo=UTC))
+        bars(share, {"2024-01-01": 100, last: 120.5})
+        catch_up(account_id=account.pk, at=NOW)
+        kept = text(looks(alice).get(to(Performance, "change", account.pk), follow=True))
+        start = text(looks(alice).get("/admin/", {"account": account.pk}))
+        address = f"/api/v1/accounts/{account.pk}/reports/performance/"
+        printed = text(looks(alice).get(address, headers={"accept": "text/html"}))
+        assert "+20.50%" in kept and "+20.50%" in start and "+20.50%" in printed  # noqa: PT018
+        if yearly is None:
+            assert "TWR a year –" in kept
+            assert "a year, carried on from less" in start
+            assert "Time-weighted, a year –" in printed
+            assert "is not carried on to one" in printed
+        else:
+            assert all(yearly in page for page in (kept, start, printed))
+            assert "carried on" not in start + printed
+
+
 class TestEmptyLists:
     @pytest.mark.parametrize("model", [Position, Lot, Closure, Snapshot, Performance])
     def test_of_figures_lead_to_the_ledger(self, alice, model):

@@ -6,7 +6,9 @@ from typing import Any
 
 from tests.portfolio.recompute import is_number, recomputed
 
-NAMES = frozenset({"opening", "closing", "window"})  # the sequences of entries are no figures, nor is what was asked for
+NAMES = frozenset(
+    {"opening", "closing", "sequence", "window"}
+)  # the sequences of entries are no figures, nor is what was asked for
 SEARCHED = frozenset({"xirr"})  # no formula gives it: the flows it solves are told
 UNTOLD = "as the derivation"
 BRIDGE = "bridge."
@@ -16,16 +18,23 @@ def numbers_in(answer: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, 
     """Yield every number of an answer with the path to it."""
     for name, value in answer.items():
         path = f"{prefix}{name}"
-        if name in {"explanation", "reasons"} or path in NAMES:
+        if name in {"explanation", "reasons", "year"} or path in NAMES:
             continue
         if isinstance(value, dict):
             yield from numbers_in(value, f"{path}.")
         elif isinstance(value, list):
-            for place, one in enumerate(value):
-                if isinstance(one, dict):
-                    yield from numbers_in(one, f"{path}.{one.get('month', place)}.")
+            yield from numbers_of(value, path)
         elif (isinstance(value, int) and not isinstance(value, bool)) or is_number(value):
             yield path, str(value)
+
+
+def numbers_of(rows: list[Any], path: str) -> Iterator[tuple[str, str]]:
+    """Yield every number of a list with the path to it."""
+    for place, one in enumerate(rows):
+        if isinstance(one, dict):
+            yield from numbers_in(one, f"{path}.{one.get('month', place)}.")
+        elif is_number(one):
+            yield f"{path}.{place}", one
 
 
 def explains_all(answer: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from accounts.models.tenancy import acting_as
 from accounts.services import jobs
 from portfolio import tasks
 from portfolio.models import Projection
-from portfolio.selectors.projections import lagging_accounts
+from portfolio.selectors.lagging import lagging_accounts
 from tests.factories import post
 
 WHEN = datetime(2024, 1, 2, 15, tzinfo=UTC)

@@ -241,7 +241,12 @@ class TestMagnitudes:
         with pytest.raises(EntryRefused, match="quantity"):
             from_magnitudes(make(kind, quantity=-7), cash=None)
 
-    @pytest.mark.parametrize("kind", ["SPLIT", "MERGER", "OPTION_EXERCISE"])
+    @pytest.mark.parametrize(("kind", "sign"), [("OPTION_EXERCISE", -1), ("OPTION_ASSIGNMENT", 1)])
+    @pytest.mark.parametrize("given", [7, -7])
+    def test_who_exercises_holds_and_who_is_assigned_wrote(self, kind, sign, given):
+        assert from_magnitudes(make(kind, quantity=given), cash=Decimal(0)).quantity == 7 * sign
+
+    @pytest.mark.parametrize("kind", ["SPLIT", "MERGER", "OPTION_EXPIRATION"])
     def test_where_either_is_possible_the_given_sign_stays(self, kind):
         assert from_magnitudes(make(kind, quantity=-7), cash=Decimal(0)).quantity == -7
 

@@ -1,5 +1,7 @@
 """Texts in files for spreadsheets: none is taken for a formula, and those that are none stay as they are."""
 
+import json
+import re
 import unicodedata
 
 import polars as pl
@@ -7,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from marketdata.domain.spreadsheets import FORMULA, harmless, looks_like_formula
+from marketdata.domain.spreadsheets import (
+    CELL_IN_TEXT,
+    FORMULA,
+    as_it_was,
+    harmless,
+    harmless_in_csv,
+    harmless_json,
+    looks_like_formula,
+)
 
 STARTERS = "=+-@\uff0b\uff0d\uff1d\uff20\ufe62\ufe63\ufe66\ufe6b"
 UNSEEN = [
@@ -27,7 +37,9 @@ UNSEEN = [
     "\n",
     "'",
     " ' ",
+    '"',
 ]
+PARTED = st.lists(st.sampled_from([";", *STARTERS[:4], "a", *UNSEEN]), max_size=12).map("".join)
 
 
 class TestHarmless:
@@ -58,7 +70,31 @@ class TestHarmless:
         assert (told[1:] if told.startswith("'") and looks_like_formula(told) else told) == text
 
 
+class TestParted:
+    """What a spreadsheet makes of a line that parts its cells at semicolons or tabs, and takes quotes inside for themselves."""
+
+    @given(PARTED)
+    def test_no_part_starts_as_a_formula_does(self, text):
+        parts = re.split("[;\t\r\n]", harmless_in_csv(text))
+        assert not [part for part in parts if looks_like_formula(part) and not part.startswith("'")]
+
+    @given(PARTED)
+    def test_comes_back_as_it_was(self, text):
+        assert as_it_was(harmless_in_csv(text)) == text
+
+    @given(PARTED)
+    def test_json_says_the_same_and_has_no_such_part(self, text):
+        told = harmless_json(json.dumps({"a": text}, ensure_ascii=False))
+        assert json.loads(told) == {"a": text}
+        assert not [part for part in told.split(";")[1:] if looks_like_formula(part)]
+
+
 class TestPattern:
+    @given(st.lists(PARTED, min_size=1))
+    def test_inside_means_the_same_to_polars(self, texts):
+        found = pl.Series(texts, dtype=pl.String).str.replace_all(CELL_IN_TEXT, "$1'$2").to_list()
+        assert list(map(harmless, found)) == list(map(harmless_in_csv, texts))
+
     @given(st.lists(st.text() | st.builds(str.__add__, st.sampled_from(UNSEEN), st.text(min_size=1)), min_size=1))
     def test_means_the_same_to_polars(self, texts):
         assert pl.Series(texts, dtype=pl.String).str.contains(FORMULA).to_list() == [looks_like_formula(text) for text in texts]

@@ -65,6 +65,13 @@ class TestSplit:
         assert desk.position(stock)[0] == 38
         desk.check()
 
+    @pytest.mark.parametrize(("kind", "cash"), [("BUY", 55), ("SHORT", -55)])
+    def test_cash_without_a_quantity_is_for_what_is_beyond_whole_units(self, alice, kind, cash):
+        stock, sign = make_instrument(), 1 if kind == "BUY" else -1
+        desk = kept(alice, [*lots_of(stock, kind), draft("SPLIT", THREE, stock, cash=cash, data={"ratio": "1:10"})], stock)
+        assert desk.position(stock) == (sign, sign * 450, cash - sign * 150)
+        assert desk.closures(stock, "quantity", "gain") == [(sign * D("0.5"), cash - sign * 150)]
+
     @pytest.mark.parametrize("mode", MODES)
     @pytest.mark.parametrize(
         ("method", "closed"),

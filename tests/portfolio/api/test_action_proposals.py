@@ -85,7 +85,12 @@ class TestCashInLieu:
         desk, stock = held(alice)
         other = {"other": make_instrument()} if kind == "SPIN_OFF" else {}
         action = act(stock, kind, **fields, **other)
-        assert "cash_in_lieu" in str(apply(desk, action, 400, cash_in_lieu="3"))
+        (error,) = apply(desk, action, 400, cash_in_lieu="3")["errors"]
+        assert (error["field"], error["code"], "leave cash_in_lieu out" in error["detail"]) == (
+            "cash_in_lieu",
+            "not_proposed",
+            True,
+        )
         assert desk.get("entries/", source="corporate-actions")["results"] == []
         apply(desk, action)
 

@@ -183,6 +183,26 @@ class TestOtherIncome:
         assert ask()["total"]["dividends"] == "149"
         assert Decimal(ask()["total"]["gross"]) == self.bridge(alice, account)
 
+    def test_cash_that_stands_for_no_units_is_income_before_what_was_held_back(self, ask, share, account, alice):
+        """Beside a split that leaves no fraction, beside units spun off without a ratio, and of capital after all was sold."""
+        child, spun = make_instrument(), {"from": share.key, "cost_fraction": "0.1"}
+        post(account, "SPLIT", instrument=share, cash="4", tax="1", data={"ratio": "2:1"}, occurred_at=at("2024-06-24"))
+        post(account, "SPIN_OFF", instrument=child, quantity="5", cash="2.5", data=spun, occurred_at=at("2024-06-25"))
+        post(account, "SELL", instrument=share, quantity="-40", price="60", occurred_at=at("2024-06-27"))
+        capital = {"instrument": share, "cash": "17", "tax": "2", "fee": "1"}
+        post(account, "RETURN_OF_CAPITAL", occurred_at=at("2024-06-28"), **capital)
+        found = ask(start="2024-06-01")["total"]
+        assert (found["gross"], found["dividends"], found["payments"]) == ("27.5", "27.5", 3)
+        assert (found["tax"], found["fee"], found["net"]) == ("3", "1", "23.5")
+        assert Decimal(ask()["total"]["gross"]) == self.bridge(alice, account)
+
+    def test_cash_for_units_is_none(self, ask, share, account, alice):
+        """A fraction that was sold, and capital that lowers a cost, are in gains and costs."""
+        post(account, "SPLIT", instrument=share, cash="60", data={"ratio": "41:40"}, occurred_at=at("2024-06-24"))
+        post(account, "RETURN_OF_CAPITAL", instrument=share, cash="17", tax="2", fee="1", occurred_at=at("2024-06-28"))
+        assert (ask(start="2024-06-01")["total"]["payments"], ask()["total"]["gross"]) == (0, "147")
+        assert Decimal(ask()["total"]["gross"]) == self.bridge(alice, account)
+
     def test_gross_is_what_the_entry_states(self, ask, share, account, alice):
         post(
             account,

@@ -48,17 +48,19 @@ class TestTrades:
         assert desk.closures(put) == [(-1, D("50.65"), D("299.35"))]
         assert desk.lots(put) == [(ONE, -1, D("-299.35"))]
 
+    @pytest.mark.parametrize("given", [1, -1])
     @pytest.mark.parametrize(("kind", "sign", "gain"), [("BUY", 1, -600), ("SHORT", -1, 600)])
-    def test_expired_in_two_parts(self, alice, share, kind, sign, gain):
+    def test_expired_in_two_parts_whatever_sign_their_number_has(self, alice, share, kind, sign, gain, given):
         call = option_on(share)
         rows = [
             draft(kind, ONE, call, quantity=3, price=2),
             draft("OPTION_EXPIRATION", THREE, call, quantity=-sign),
-            draft("OPTION_EXPIRATION", THREE, call, quantity=-2 * sign),
+            draft("OPTION_EXPIRATION", THREE, call, quantity=2 * given),
         ]
-        desk = kept(alice, rows, call)
+        desk = kept(alice, rows, call, mode="backwards")
+        desk.explains()
         assert desk.position(call) == (0, 0, gain)
-        assert [row[0] for row in desk.closures(call, "quantity")] == [sign, 2 * sign]
+        assert {row[0] for row in desk.closures(call, "quantity")} == {sign, 2 * sign}
 
     @pytest.mark.parametrize(
         ("kind", "sign", "end", "cash", "gain"),
@@ -103,6 +105,14 @@ class TestEnds:
         desk = kept(alice, rows, share, call, mode=mode)
         assert desk.position(share) == left
         assert (desk.position(call), desk.closures(call)) == ((0, 0, 0), [])
+
+    @pytest.mark.parametrize("name", ["call exercised", "put assigned"])
+    def test_the_number_of_contracts_may_be_a_size(self, alice, share, name):
+        call, rows, left = ended(share, name)
+        (end,) = (row for row in rows if row["kind"] in {"OPTION_EXERCISE", "OPTION_ASSIGNMENT"})
+        for given in ("2", "-2"):
+            desk = kept(alice, [row | {"quantity": given} if row is end else row for row in rows], share, call)
+            assert (desk.position(share), desk.position(call)) == (left, (0, 0, 0))
 
     @pytest.mark.parametrize(("name", "sign"), [("call exercised", 1), ("put exercised", 1), ("put assigned", 1)])
     def test_what_the_exercise_costs_goes_the_same_way(self, alice, share, name, sign):

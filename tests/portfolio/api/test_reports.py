@@ -142,6 +142,19 @@ class TestIncome:
         row = reports.json("income", start="2024-07-01")["rows"][0]
         assert (row["kind"], row["gross"], row["net"], row["quantity"]) == ("STAKING", "50", "50", "0.5")
 
+    def test_counts_cash_that_stands_for_no_units_and_none_that_does(self, reports, account, stock):
+        """Six are held: a split leaves no fraction, then one; once nothing is held, capital that comes back is income."""
+        post(account, "SPLIT", instrument=stock, cash="4", tax="1", data={"ratio": "2:1"}, occurred_at=at("2024-06-24"))
+        post(account, "SPLIT", instrument=stock, cash="9", data={"ratio": "9:8"}, occurred_at=at("2024-06-25"))
+        post(account, "RETURN_OF_CAPITAL", instrument=stock, cash="5", occurred_at=at("2024-06-26"))
+        post(account, "SELL", instrument=stock, quantity="-13", price=12, occurred_at=at("2024-06-27"))
+        post(account, "RETURN_OF_CAPITAL", instrument=stock, cash="17", tax="2", occurred_at=at("2024-06-28"))
+        told = reports.json("income", start="2024-06-01")
+        assert [(row["kind"], row["gross"], row["tax"], row["net"]) for row in told["rows"]] == [
+            ("SPLIT", "5", "1", "4"),
+            ("RETURN_OF_CAPITAL", "19", "2", "17"),
+        ]
+
 
 class TestFees:
     def test_tells_fees_and_taxes_wherever_they_were_charged(self, reports):
@@ -180,9 +193,7 @@ class TestActivity:
 
 
 class TestFormulas:
-    @pytest.mark.parametrize(
-        "text", ["=1+1", "+1", "-1", "@A1", "\t=1", "\n=1", " =1", "'=1", "＝1", "\u200b=1", "\u2060-1", "\u00a0@1"]
-    )
+    @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@A1", '"=1', " =1", "'=1", "＝1", "\u200b=1", "\u2060-1", "\u00a0@1"])
     def test_stay_texts_in_csv_and_xlsx(self, reports, account, text):
         post(account, "DEPOSIT", cash="1", occurred_at=at("2025-01-02"), notes=text, reason_explanation=text, tags=[text.strip()])
         row = reports.csv("activity", start="2025-01-01")[0]
@@ -191,6 +202,13 @@ class TestFormulas:
         cells = [cell for line in reports.book("activity", start="2025-01-01")["Rows"].iter_rows() for cell in line]
         assert all(cell.data_type != "f" for cell in cells)
         assert not any(isinstance(cell.value, str) and cell.value[:1] in set("=+-@\t\r") for cell in cells)
+
+    @pytest.mark.parametrize(
+        ("text", "told"), [("a;=1", "a;'=1"), ('a;"=1', "a;'\"=1"), ("\t=1", "'\t'=1"), ("a\n -1", "a\n' -1")]
+    )
+    def test_stay_texts_where_cells_are_parted_elsewhere(self, reports, account, text, told):
+        post(account, "DEPOSIT", cash="1", occurred_at=at("2025-01-02"), notes=text)
+        assert reports.csv("activity", start="2025-01-01")[0]["notes"] == told
 
     def test_in_names_tags_and_the_account_stay_texts(self, reports, alice, account):
         with acting_as(alice.pk):
@@ -241,16 +259,19 @@ class TestRefusals:
 
 
 class TestEventLog:
-    @pytest.mark.parametrize("text", ["=1+1", " =1", "\u00a0@A1", "\u200b-1", "'=1", "\uff1d1", "\u2060+1"])
+    @pytest.mark.parametrize("text", ["=1+1", " =1", "\u00a0@A1", "\u200b-1", "'=1", "\uff1d1", "\u2060+1", '"=1'])
     def test_is_as_harmless_and_comes_back_as_it_was(self, alice, account, text):
-        post(account, "NOTE", cash=0, notes=text, external_id=f"{text}x", occurred_at=at("2025-01-02"))
+        told = {"data": {"said": f"a;{text}"}, "tags": ["a;=1"], "reason_explanation": "b;=1"}
+        post(account, "NOTE", cash=0, notes=text, external_id=f"{text}x", occurred_at=at("2025-01-02"), **told)
         answer = browser(alice).get(f"/api/v1/accounts/{account.pk}/export/")
         assert answer["X-Content-Type-Options"] == "nosniff"
         content = b"".join(answer.streaming_content)
         last = list(csv.DictReader(io.StringIO(content.decode(), newline="")))[-1]
         assert (last["notes"], last["event_id"]) == (f"'{text}", f"'{text}x")
+        assert b";=" not in content
         there = make_account(owner=alice)
         assert bring_in(there, content).refused == []
         with acting_as(alice.pk):
             found = LedgerEntry.objects.filter(account=there).order_by("-sequence").first()
-        assert (found.notes, found.external_id) == (text, f"{text}x")
+        assert (found.notes, found.external_id, found.tags) == (text, f"{text}x", ["a;=1"])
+        assert (found.data["said"], found.reason_explanation) == (f"a;{text}", "b;=1")

@@ -246,6 +246,10 @@ class TestMeasure:
         found = measure(points_of(daily), periods=252)
         assert float(found.xirr or 0) == pytest.approx(float(found.twr_annualized or 0), abs=1e-9)
 
+    @pytest.mark.parametrize(("days", "short"), [(1, True), (364, True), (365, False), (800, False)])
+    def test_a_period_of_less_than_a_year_is_short(self, days, short):
+        assert measure(points_of([0.0003] * days), periods=252).short == short
+
     def test_months_chain_to_the_whole(self):
         found = measure(points_of([0.01, -0.02, 0.015] * 40), periods=252)
         whole = math.prod(1 + float(month.twr) for month in found.monthly) - 1

@@ -14,7 +14,7 @@ from accounts.models.tenancy import acting_as
 from accounts.services.ledger import reverse_entry
 from portfolio.models import Closure, Lot, Performance, Position, Projection, Snapshot
 from portfolio.selectors.figures import FiguresBeyondLimits
-from portfolio.selectors.projections import lagging_accounts
+from portfolio.selectors.lagging import lagging_accounts
 from portfolio.services.projections import catch_up, catch_up_many
 from portfolio.services.rebuilding import rebuild
 from tests.factories import make_account, make_instrument, post

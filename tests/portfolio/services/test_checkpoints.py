@@ -148,6 +148,14 @@ class TestKept:
         (one,) = kept(account)
         assert MANY - NEAREST - 10 < one.entries <= MANY - NEAREST
 
+    def test_the_first_new_day_after_keeps_no_other(self, traded):
+        account, _shares = traded
+        before = [one.pk for one in kept(account)]
+        for offset in range(1, 4):
+            post(account, "DEPOSIT", cash="5", currency=account.base_currency, occurred_at=at(DAYS + offset))
+            catch_up(account_id=account.pk, at=NOW)
+        assert [one.pk for one in kept(account)] == before
+
     def test_a_late_entry_reads_what_came_after(self, traded):
         account, _shares = traded
         (one,) = kept(account)

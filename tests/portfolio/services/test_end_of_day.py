@@ -9,13 +9,14 @@ from django.db import connections, transaction
 
 from accounts.models import Policy, PolicyKind
 from accounts.models.tenancy import acting_as
+from config.celery import app
 from portfolio.models import Performance, Position, Projection, Snapshot
 from portfolio.selectors.figures import KeptFigures
 from portfolio.selectors.market import SYSTEM
 from portfolio.services.end_of_day import advance
 from portfolio.services.projections import catch_up
 from portfolio.services.rebuilding import rebuild
-from portfolio.tasks import catch_up_accounts
+from portfolio.tasks import take_on_accounts
 from tests.factories import make_account, make_instrument, post
 from tests.portfolio.market import bars
 
@@ -236,13 +237,20 @@ class TestAdvance:
 
 
 class TestBeat:
+    @pytest.fixture(autouse=True)
+    def _at_once(self):
+        """Do what a task sends on in its place."""
+        app.conf.task_always_eager = True
+        yield
+        app.conf.task_always_eager = False
+
     def test_takes_on_who_can_and_catches_up_the_others(self, alice):
         chance = Random(5)
         share, abroad = make_instrument(), make_instrument(currency="EUR")
         priced([share, abroad], range(-DAYS, 1), chance)
         plain, foreign = traded(alice, [share], chance), traded(alice, [abroad], chance)
         priced([share, abroad], [3], chance)
-        catch_up_accounts(account_ids=[str(plain.pk), str(foreign.pk)])
+        take_on_accounts(account_ids=[str(plain.pk), str(foreign.pk)])
         for account in (plain, foreign):
             assert max(written(account)) == day(3)
         assert Projection.objects.using(SYSTEM).get(pk=foreign.pk).valued_until.isoformat() == day(3)
@@ -257,5 +265,5 @@ class TestBeat:
         with acting_as(alice.pk):
             Policy.objects.create(account=account, kind=PolicyKind.POSITION, threshold=Decimal("0.9"), created_at=NOW)
         priced([share], [3], chance)
-        catch_up_accounts(account_ids=[str(account.pk)])
+        take_on_accounts(account_ids=[str(account.pk)])
         assert Projection.objects.using(SYSTEM).get(pk=account.pk).valued_until.isoformat() == day(3)

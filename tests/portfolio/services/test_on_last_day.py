@@ -54,7 +54,7 @@ class TestOnLastDay:
         post(account, "DEPOSIT", cash="7", occurred_at=at(12, 30))
         statements = asked(account)
         assert not any("marketdata_bar" in one or "FROM portfolio_lot" in one for one in statements)
-        assert len(statements) <= 14
+        assert len(statements) <= 8
         last = Snapshot.objects.using("system").get(account=account, date=day(12))
         assert (last.net_flow, last.priced) == (7, True)
         assert not any("FROM portfolio_snapshot" in one and "string_agg" in one for one in statements)

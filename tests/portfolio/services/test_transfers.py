@@ -8,15 +8,17 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import connections
 
+from accounts.domain.ledger import EntryDraft, EntryKind
 from accounts.domain.roles import Role
 from accounts.models import Account, LedgerEntry
 from accounts.models.tenancy import acting_as
 from accounts.services.accounts import AccountClosed
-from accounts.services.ledger import AlreadyReversed, ConflictingEntry
+from accounts.services.ledger import AlreadyReversed, ConflictingEntry, EndOfTransfer, correct_entry
+from accounts.services.transfers import NoSuchTransfer, RoleTooLow, reverse_transfer, take_back
 from portfolio.domain.lots import Choice
 from portfolio.models import Closure, Lot, Position, Snapshot
 from portfolio.services.projections import catch_up
-from portfolio.services.transfers import NoSuchTransfer, Order, RoleTooLow, reverse_transfer, transfer
+from portfolio.services.transfers import Order, transfer
 from tests.factories import make_account, make_instrument, post, share
 from tests.portfolio.fixtures import published
 from tests.portfolio.market import bars
@@ -148,8 +150,48 @@ class TestTransfer:
         with pytest.raises(ConflictingEntry, match="taken back"):
             move(source, target, alice, stock, 14, external_id="t-1")
 
+    @pytest.mark.parametrize("end", ["outgoing", "incoming"])
+    def test_comes_back_together_by_either_end(self, source, target, alice, stock, end):
+        done = move(source, target, alice, stock, 14)
+        entry = getattr(done, end)
+        with acting_as(alice.pk):
+            back = take_back(entry=LedgerEntry.objects.get(pk=entry.pk), actor=alice, reason="mistake", explanation="Not mine.")
+        assert (back.reverses_id, back.reason_primary, back.reason_explanation) == (entry.pk, "mistake", "Not mine.")
+        assert lots(target) == []
+        assert lots(source) == [("2024-01-02", 10, 1001), ("2024-01-03", 10, 1200)]
+        with pytest.raises(AlreadyReversed), acting_as(alice.pk):
+            take_back(entry=entry, actor=alice)
+
 
 class TestRefusals:
+    @pytest.mark.parametrize("end", ["outgoing", "incoming"])
+    @pytest.mark.parametrize("role", [None, Role.VIEWER])
+    def test_to_take_one_end_back_where_the_other_is_somebody_elses(self, source, target, alice, bob, stock, end, role):
+        done = move(source, target, alice, stock, 14)
+        entry = getattr(done, end)
+        mine, other = (source, target) if end == "outgoing" else (target, source)
+        share(mine, bob, Role.TRADER)
+        if role is not None:
+            share(other, bob, role)
+        with pytest.raises(RoleTooLow), acting_as(bob.pk):
+            take_back(entry=LedgerEntry.objects.get(pk=entry.pk), actor=bob)
+        assert not LedgerEntry.objects.using("system").filter(reverses__in=[done.outgoing.pk, done.incoming.pk]).exists()
+
+    def test_to_correct_one_end_alone(self, source, target, alice, stock):
+        done = move(source, target, alice, stock, 14)
+        draft = EntryDraft(kind=EntryKind.DEPOSIT, occurred_at=NOW, currency="USD", cash=D(1))
+        with pytest.raises(EndOfTransfer, match="transfer anew"), acting_as(alice.pk):
+            correct_entry(entry=done.outgoing, draft=draft, actor=alice)
+
+    def test_to_take_an_end_back_in_a_closed_account(self, source, target, alice, stock):
+        done = move(source, target, alice, stock, 14)
+        target.closed_on = NOW.date()
+        with acting_as(alice.pk):
+            target.save(update_fields=["closed_on"])
+        with pytest.raises(AccountClosed), acting_as(alice.pk):
+            take_back(entry=LedgerEntry.objects.get(pk=done.outgoing.pk), actor=alice)
+        assert not LedgerEntry.objects.using("system").filter(reverses=done.outgoing.pk).exists()
+
     def test_more_than_is_held_on_the_day(self, source, target, alice, stock):
         with pytest.raises(ValidationError, match="10 were held at that time") as refusal:
             move(source, target, alice, stock, 11, occurred_at=datetime(2024, 1, 2, 20, tzinfo=UTC))
