@@ -24,7 +24,8 @@ MAY_NAME_IT = {
     "accounts/services/idempotency.py": "forgets old answers of everybody",
     "accounts/services/prices.py": "refreshes what accounts hold, for their jobs",
     "portfolio/selectors/market.py": "names it for the app",
-    "portfolio/selectors/projections.py": "finds what lags, in all accounts",
+    "portfolio/selectors/lagging.py": "finds what lags, in all accounts",
+    "portfolio/selectors/projections.py": "reads how far accounts were derived",
     "portfolio/selectors/checkpoints.py": "reads what the derivation kept of the past",
     "portfolio/services/checks.py": "derives again to compare, and tells the owner",
     "portfolio/services/alerts.py": "notes what is broken, and tells the members",
@@ -35,6 +36,7 @@ MAY_NAME_IT = {
     "portfolio/services/runs.py": "plans what to derive",
     "portfolio/services/rebuilding.py": "derives again",
     "portfolio/services/performance.py": "writes what was derived",
+    "portfolio/services/store.py": "writes what was derived, in one message",
     "portfolio/services/trade_alerts.py": "notes what bounds the last trades break, and tells the members",
 }
 
