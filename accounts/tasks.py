@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from accounts.services import idempotency, jobs, mails, prices
+from accounts.services import bundle_queue, idempotency, import_posting, jobs, mails, prices
 
 log = logging.getLogger(__name__)
 ANSWERS_KEPT = timedelta(days=30)
@@ -49,3 +49,24 @@ def send_mails(**_later: object) -> None:
     """Send the notifications that are due by e-mail, until none is left."""
     while mails.send_mails(at=timezone.now()) >= mails.BATCH:
         pass
+
+
+@shared_task(ignore_result=True)
+def post_import(*, batch_id: str, **_later: object) -> None:
+    """Post a file that waits for it."""
+    import_posting.work_on(batch_id=UUID(batch_id), clock=timezone.now)
+
+
+@shared_task(ignore_result=True)
+def post_due_imports(**_later: object) -> None:
+    """Find the files that wait, or whose worker is gone, and wake a worker for each."""
+    for batch_id in import_posting.due_imports(at=timezone.now()):
+        post_import.delay(batch_id=str(batch_id))
+    for import_id in bundle_queue.due_bundles(at=timezone.now()):
+        take_account.delay(import_id=str(import_id))
+
+
+@shared_task(ignore_result=True)
+def take_account(*, import_id: str, **_later: object) -> None:
+    """Take an account that came as a ZIP."""
+    bundle_queue.work_on(import_id=UUID(import_id), clock=timezone.now)

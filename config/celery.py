@@ -69,6 +69,7 @@ app.conf.update(
     beat_max_loop_interval=5,
     beat_schedule={
         "claim due jobs": {"task": "accounts.tasks.claim_due_jobs", "schedule": 10.0, "options": {"expires": 10}},
+        "post files that wait": {"task": "accounts.tasks.post_due_imports", "schedule": 15.0, "options": {"expires": 15}},
         "refresh watched prices": {"task": "marketdata.tasks.refresh_watched", "schedule": 3600.0},
         "refresh prices of instruments with sources": {
             "task": "marketdata.tasks.refresh_sourced",

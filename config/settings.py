@@ -227,6 +227,7 @@ SPECTACULAR_SETTINGS = {
         "ActionKind": "marketdata.domain.actions.ActionKind",
         "CostBasisMethod": "accounts.models.CostBasisMethod",
         "EntryKind": "accounts.domain.ledger.EntryKind",
+        "ImportStatus": "accounts.models.ImportStatus",
         "JobKind": "accounts.models.JobKind",
         "PolicyKind": "accounts.models.PolicyKind",
         "RunOutcome": "accounts.models.RunOutcome",

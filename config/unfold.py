@@ -105,6 +105,8 @@ NAVIGATION: list[dict[str, Any]] = [
             to_list("accounts_job", "Jobs", "schedule"),
             to_list("accounts_jobrun", "Job runs", "history"),
             to_list("portfolio_projection", "Derivation", "sync"),
+            to_list("accounts_importtemplate", "Import templates", "view_column"),
+            to_list("accounts_instrumentanswer", "Import answers", "question_answer"),
             to_list("accounts_watchlist", "Watchlists", "visibility"),
             to_list("accounts_notification", "Notifications", "notifications"),
             to_list("accounts_apitoken", "API tokens", "key"),

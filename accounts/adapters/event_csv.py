@@ -6,7 +6,6 @@ does a part of one behind a semicolon, a tab or a line break, where other spread
 """
 
 import csv
-import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from accounts.adapters.base import NotReadable
+from accounts.adapters.base import NotReadable, StatementFile
 from accounts.domain.event_data import NUMBER, EventData, read_number
 from accounts.domain.events import Event, event_of, line_of
 from accounts.domain.json_text import read_json, write_json
@@ -52,6 +51,7 @@ NOTHING = frozenset({"", "null", "nan", "none"})
 YES, NO = frozenset({"true", "1", "1.0", "yes", "y"}), frozenset({"false", "0", "0.0", "no", "n"})
 SEPARATORS = ",;\t"
 SHOWN = 60
+OWN_NAMES = frozenset({"eventid", "eventtype", "datajson", "reasonjson", "affectscash", "cashdelta"})
 
 Cells = Mapping[str, str]
 
@@ -60,19 +60,31 @@ class EventLog:
     """The event log as a format."""
 
     name = "event_log"
+    title = "Event log"
 
-    def recognizes(self, text: str) -> bool:
-        """Say whether the first line of a text names the columns of an event log; one of those needed may be missing."""
-        return len(_columns(_headings(_records(text))).keys() & set(NEEDED)) >= len(NEEDED) - 1
+    def certainty(self, file: StatementFile) -> float:
+        """Say whether the first line of a file names the columns of an event log; one of those needed may be missing.
 
-    def read(self, text: str, zone: ZoneInfo) -> Iterator[StatementLine | Refusal]:
+        Headings spelled otherwise may be those of another format that has a day and a type as well.
+        """
+        first = file.head.partition("\n")[0]
+        spelled = {re.sub(r"[^a-z0-9]", "", heading.lower()) for heading in _headings(_records([first], first))}
+        missing = len(NEEDED) - len(_columns(spelled).keys() & set(NEEDED))
+        own = len(OWN_NAMES & spelled)
+        if missing > 1:
+            return 0.0
+        return 1.0 if own > 1 else (0.9 if own and not missing else (0.2 if missing else 0.5))
+
+    def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[StatementLine | Refusal]:
         """Yield the events of a log as lines of a statement, and of those that can't be taken why.
 
         A day without a time is that day in UTC, whatever the zone.
 
         :raises NotReadable: if the columns that are needed are not there
         """
-        records = _records(text)
+        if not file.encoding.startswith("utf"):
+            raise NotReadable("not_utf8", "An event log is UTF-8 text: save the file as CSV UTF-8, then try again.")
+        records = _records(file.lines(), file.head)
         headings = _headings(records)
         columns = _columns(headings)
         if missing := [name for name in NEEDED if name not in columns]:
@@ -108,10 +120,10 @@ def row(line: StatementLine) -> str:
     return ",".join(f'"{cell.replace(chr(34), chr(34) * 2)}"' if QUOTED.search(cell) else cell for cell in cells) + "\n"
 
 
-def _records(text: str) -> Iterator[tuple[int, list[str] | LineRefused]]:
+def _records(lines: Iterable[str], head: str = "") -> Iterator[tuple[int, list[str] | LineRefused]]:
     """Yield the rows of a CSV that are not empty, or why one can't be taken apart, each with the line it starts on."""
-    first = text[: text.find("\n") + 1] or text
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(SEPARATORS, key=first.count), strict=True)
+    first = head.partition("\n")[0]
+    reader = csv.reader(iter(lines), delimiter=max(SEPARATORS, key=first.count), strict=True)
     while True:
         number = reader.line_num + 1
         try:
@@ -252,3 +264,6 @@ def _is_nothing(text: str) -> bool:
 def _safe(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula; a number is none."""
     return text if NUMBER.fullmatch(text) else harmless_in_csv(text)
+
+
+READERS = (EventLog(),)

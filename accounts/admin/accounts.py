@@ -4,10 +4,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.text import slugify
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -16,9 +17,16 @@ from accounts.admin.base import MemberAdmin, user_of
 from accounts.domain.roles import Role
 from accounts.models import Account, ImportBatch, Job, JobRun, LedgerEntry, Membership
 from accounts.selectors.accounts import accounts_of
+from accounts.selectors.bundles import bundle_file
 from accounts.services import accounts
 from marketdata.admin.base import Dialog, ServiceForm, badge, figure, find, leave, link_to_list, page_of, when
 
+FILES = (
+    ("export", "Event log"),
+    ("export-ghostfolio", "Ghostfolio"),
+    ("export-portfolio-performance", "Portfolio Performance"),
+    ("export-beancount", "beancount"),
+)
 ROLES = {"OWNER": "success", "TRADER": "info", "VIEWER": ""}
 HELD_AS = ("name", "kind", "base_currency", "execution_mode", "cost_basis_method", "long_term_days", "wash_sales", "opened_on")
 
@@ -68,7 +76,7 @@ class AccountAdmin(MemberAdmin):
     list_filter = (("kind", ChoicesDropdownFilter), ("execution_mode", ChoicesDropdownFilter))
     search_fields = ("name__icontains",)
     ordering = ("id",)
-    actions_detail = ("close",)
+    actions_detail = ("take_along", "close")
     add_fieldsets = (
         (
             None,
@@ -92,11 +100,11 @@ class AccountAdmin(MemberAdmin):
                 ("overview", link_to_list(LedgerEntry, "Ledger entries", account__id="pk")),
                 (link_to_list(Membership, "Members", account__id="pk"), link_to_list(ImportBatch, "Imports", account__id="pk")),
                 (link_to_list(Job, "Jobs", account__id="pk"), link_to_list(JobRun, "Job runs", account__id="pk")),
-                "reports",
+                ("reports", "files"),
             )},
         ),
     )  # fmt: skip
-    readonly_fields = ("owner", "my_role", "closed_on", "overview", "reports")
+    readonly_fields = ("owner", "my_role", "closed_on", "overview", "reports", "files")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let everybody open accounts."""
@@ -138,6 +146,25 @@ class AccountAdmin(MemberAdmin):
     def reports(self, account: Account) -> str:
         """Return the way to the account's reports."""
         return format_html('<a class="go" href="{}?account={}">Reports</a>', reverse("admin:reports"), account.pk)
+
+    @display(description="For other programs")
+    def files(self, account: Account) -> str:
+        """Return the ways to the account's ledger as files."""
+        ways = [(reverse(name, kwargs={"account_id": account.pk}), title) for name, title in FILES]
+        return format_html_join(" ", '<a class="go" href="{}" download>{}</a>', ways)
+
+    def has_take_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Let owners take an account along, a closed one as well."""
+        return self.reaches(request, obj, Role.OWNER)
+
+    @action(description="Take it along", permissions=["take"], icon="download")
+    def take_along(self, request: HttpRequest, object_id: str) -> FileResponse:
+        """Answer with everything of the account as a ZIP."""
+        user = user_of(request)
+        account = find(Account.objects.visible_to(user, role=Role.OWNER), object_id)
+        file = bundle_file(account=account, user=user, at=timezone.now())
+        name = f"{slugify(account.name) or 'account'}-account.zip"
+        return FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
 
     @action(
         description="Close",

@@ -4,7 +4,10 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from accounts.api.accounts import AccountViewSet
-from accounts.api.imports import ExportViewSet, ImportViewSet
+from accounts.api.bundles import AccountImportViewSet
+from accounts.api.exports import CsvRenderer, ExportViewSet, JsonFileRenderer
+from accounts.api.import_templates import InspectView, TemplateViewSet
+from accounts.api.imports import ImportViewSet
 from accounts.api.jobs import JobRunViewSet, JobViewSet
 from accounts.api.ledger import LedgerViewSet
 from accounts.api.memberships import InvitationViewSet, MembershipViewSet
@@ -22,6 +25,8 @@ router.register("tokens", TokenViewSet, "token")
 router.register("invitations", InvitationViewSet, "invitation")
 router.register("watchlists", WatchlistViewSet, "watchlist")
 router.register("notifications", NotificationViewSet, "notification")
+router.register("import-templates", TemplateViewSet, "import-template")
+router.register("account-imports", AccountImportViewSet, "account-import")
 router.register("accounts", AccountViewSet, "account")
 router.register("accounts/<uuid:account_id>/entries", LedgerViewSet, "entry")
 router.register("accounts/<uuid:account_id>/imports", ImportViewSet, "import")
@@ -36,6 +41,17 @@ router.register("accounts/<uuid:account_id>/policies", PolicyViewSet, "policy")
 urlpatterns = [
     path("auth/token/", LoginView.as_view(), name="login"),
     path("accounts/<uuid:account_id>/export/", ExportViewSet.as_view({"get": "retrieve"}), name="export"),
+    path(
+        "accounts/<uuid:account_id>/export/ghostfolio/",
+        ExportViewSet.as_view({"get": "ghostfolio"}, renderer_classes=[JsonFileRenderer]),
+        name="export-ghostfolio",
+    ),
+    path(
+        "accounts/<uuid:account_id>/export/portfolio-performance/",
+        ExportViewSet.as_view({"get": "portfolio_performance"}, renderer_classes=[CsvRenderer]),
+        name="export-portfolio-performance",
+    ),
+    path("import-guess/", InspectView.as_view(), name="import-guess"),
     path("me/", MeView.as_view(), name="me"),
     *router.urls,
 ]

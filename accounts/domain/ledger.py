@@ -112,8 +112,8 @@ RULES: Mapping[EntryKind, Rule] = {
     EntryKind.COVER: Rule(Sign.POSITIVE, Sign.ANY, Need.REQUIRED, Need.REQUIRED),
     EntryKind.DIVIDEND: Rule(cash=Sign.NOT_NEGATIVE, instrument=Need.REQUIRED, price=Need.OPTIONAL),
     EntryKind.INTEREST: Rule(cash=Sign.NOT_ZERO, instrument=Need.OPTIONAL),
-    EntryKind.FEE: Rule(cash=Sign.NEGATIVE, instrument=Need.OPTIONAL),
-    EntryKind.TAX: Rule(cash=Sign.NEGATIVE, instrument=Need.OPTIONAL),
+    EntryKind.FEE: Rule(cash=Sign.NOT_ZERO, instrument=Need.OPTIONAL),
+    EntryKind.TAX: Rule(cash=Sign.NOT_ZERO, instrument=Need.OPTIONAL),
     EntryKind.TRANSFER_IN: Rule(Sign.NOT_NEGATIVE, Sign.NOT_NEGATIVE, Need.OPTIONAL, Need.OPTIONAL),
     EntryKind.TRANSFER_OUT: Rule(Sign.ANY, Sign.ANY, Need.OPTIONAL, Need.OPTIONAL, moves=-1),
     EntryKind.FX: Rule(cash=Sign.NOT_ZERO, price=Need.OPTIONAL),
@@ -323,6 +323,8 @@ def _problems_of_kind(draft: EntryDraft) -> dict[str, str]:
         return _problems_of_transfer(draft)
     if kind is EntryKind.SPLIT:
         ratio_of(draft.data)
+    if kind in {EntryKind.FEE, EntryKind.TAX} and draft.cash > 0 and not draft.data.get("refund"):
+        return {"cash": f"The cash of a {kind} must be below zero; of one that was paid back, say so in data.refund."}
     if kind is EntryKind.LIABILITY and not draft.data.get("name"):
         return {"data.name": "A LIABILITY needs data.name, what is owed and to whom."}
     if kind is EntryKind.NOTE and not draft.notes:

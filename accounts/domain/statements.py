@@ -1,6 +1,10 @@
-"""A line of a statement as a value: what a file says of one happening, before the ledger is asked."""
+"""A statement as values: what a file says, line by line, before the ledger is asked.
 
-from dataclasses import dataclass, replace
+A reader yields these in the order of the file: lines, refusals of lines, and facts beside the lines (whose account it is, from
+when to when, what the file says was left at its end).
+"""
+
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from uuid import UUID
@@ -55,11 +59,67 @@ class Contract:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InstrumentHints:
+    """What a file says about an instrument; empty is what it does not say.
+
+    `exchange` is a MIC, `venue` the exchange as the file calls it, `currency` what its prices are quoted in (GBX stays GBX),
+    `multiplier` how many units of the price one unit of the quantity is (100 of a US option, 0.01 of a bond quoted in percent).
+    """
+
+    isin: str = ""
+    figi: str = ""
+    cusip: str = ""
+    wkn: str = ""
+    broker_id: str = ""
+    symbol: str = ""
+    exchange: str = ""
+    venue: str = ""
+    name: str = ""
+    asset_class: str = ""
+    currency: str = ""
+    multiplier: Decimal | None = None
+    contract: Contract | None = None
+
+    @property
+    def key(self) -> str:
+        """The shortest name that means the instrument: SYMBOL:MIC, a symbol, or else one of its numbers.
+
+        >>> InstrumentHints(symbol="SAP", exchange="XETR").key, InstrumentHints(isin="DE0007164600", name="SAP SE").key
+        ('SAP:XETR', 'DE0007164600')
+        """
+        if self.contract:
+            return self.contract.symbol
+        if self.symbol:
+            return f"{self.symbol}:{self.exchange}" if self.exchange else self.symbol
+        return self.isin or self.figi or self.cusip or self.wkn or self.name
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What tells this instrument from others of the same file."""
+        return (self.isin or self.figi or self.cusip or self.broker_id, self.key)
+
+
+NO_HINTS = InstrumentHints()
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What one unit of a line's currency was worth in another on its day, as the file says."""
+
+    currency: str
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatementLine:
     """A line that could be read.
 
     Its draft is not complete: the instrument is known by its name as written, the currency may be empty for the instrument's
     or the account's own, and the cash is to be computed where the file does not state it.
+
+    One line of a file may be several happenings (a currency exchange has two legs): they carry the same number and group.
+    `account` is the account as the file calls it, `raw` the line as it stands there. `takes_back` says that the line undoes an
+    earlier one that the file does not hold: its figures are that one's with every sign turned round.
     """
 
     number: int
@@ -70,6 +130,66 @@ class StatementLine:
     names_zone: bool = True
     reverses: Reference | None = None
     corrects: Reference | None = None
+    hints: InstrumentHints = NO_HINTS
+    account: str = ""
+    rate: Rate | None = None
+    takes_back: bool = False
+    day_only: bool = False
+    raw: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Whose statement it is: the account as the file calls it, its currency, and the days from the first to the last."""
+
+    account: str = ""
+    currency: str = ""
+    start: date | None = None
+    end: date | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CashBalance:
+    """What a file says was left of a currency at the end of a day (None: of its period)."""
+
+    account: str
+    currency: str
+    cash: Decimal
+    day: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a file says was held of an instrument at the end of a day (None: of its period)."""
+
+    account: str
+    hints: InstrumentHints
+    quantity: Decimal
+    price: Decimal | None = None
+    value: Decimal | None = None
+    day: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something about the whole file that its reader should see."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A line that is passed over on purpose: it moved nothing, or says what another line says."""
+
+    line: int
+    code: str
+    detail: str
+
+
+Fact = Heading | CashBalance | Holding | Remark | Skipped
+Item = StatementLine | Refusal | Fact
 
 
 def completed(line: StatementLine, *, instrument_id: UUID | None, currency: str, multiplier: Decimal) -> EntryDraft:

@@ -1,7 +1,8 @@
 """The tables of people, accounts and the ledger."""
 
 from accounts.models.accounts import Account, AccountKind, CostBasisMethod, ExecutionMode, Membership
-from accounts.models.imports import ImportBatch, ImportStatus
+from accounts.models.bundles import AccountImport
+from accounts.models.imports import ImportBatch, ImportFile, ImportQuestion, ImportStatus, ImportTemplate, InstrumentAnswer
 from accounts.models.jobs import Job, JobKind, JobRun, RunOutcome
 from accounts.models.ledger import Appended, LedgerEntry, LedgerHead, Link
 from accounts.models.mailbox import IdempotencyKey, Level, Notification, Watchlist
@@ -19,6 +20,7 @@ from accounts.models.users import ApiToken, Scope, Topic, User
 
 __all__ = [
     "Account",
+    "AccountImport",
     "AccountKind",
     "ApiToken",
     "Appended",
@@ -27,7 +29,11 @@ __all__ = [
     "ExecutionMode",
     "IdempotencyKey",
     "ImportBatch",
+    "ImportFile",
+    "ImportQuestion",
     "ImportStatus",
+    "ImportTemplate",
+    "InstrumentAnswer",
     "Job",
     "JobKind",
     "JobRun",

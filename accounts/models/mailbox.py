@@ -46,9 +46,7 @@ class Notification(models.Model):
     link = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField()
     read_at = models.DateTimeField(null=True, blank=True)
-    mail_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="When to try to send it by e-mail."
-    )
+    mail_at = models.DateTimeField(null=True, blank=True, editable=False, help_text="When to try to send it by e-mail.")
     mail_tries = models.PositiveSmallIntegerField(default=0, editable=False)
     mailed_at = models.DateTimeField(null=True, blank=True, editable=False)
 

@@ -28,9 +28,11 @@ def event_log(account: Account) -> Iterator[str]:
         yield event_csv.row(line)
 
 
-def statement_lines(account: Account) -> Iterator[StatementLine]:
-    """Yield the entries of an account's ledger in the order of recording, as lines of a statement."""
+def statement_lines(account: Account, *, until: int | None = None) -> Iterator[StatementLine]:
+    """Yield the entries of an account's ledger, up to a sequence, in the order of recording, as lines of a statement."""
     entries = LedgerEntry.objects.filter(account=account).order_by("sequence")
+    if until is not None:
+        entries = entries.filter(sequence__lte=until)
     linked = {f"{link}_{name}": F(f"{link}__{name}") for link in ("reverses", "corrects") for name in ("source", "external_id")}
     instrument = {"symbol": F("instrument__symbol"), "exchange": F("instrument__exchange")}
     # as text, so that a number in it stays the number it is

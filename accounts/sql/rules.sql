@@ -1,7 +1,7 @@
 -- The rules of accounts/domain/ledger.py once more, so that they hold whoever writes. A reversal carries the opposite signs.
 -- One function, branch by branch: PostgreSQL reads every CHECK of a table anew for each INSERT, and nine of them, each with
 -- its CASE over the kinds, took twice as long as the rest of the statement.
-CREATE FUNCTION ledger_entry_is_lawful(
+CREATE OR REPLACE FUNCTION ledger_entry_is_lawful(
   kind text, reversal boolean, instrument uuid, quantity numeric, price numeric, cash numeric, fee numeric, tax numeric,
   currency text, occurred_at timestamptz, recorded_at timestamptz, hash bytea
 ) RETURNS boolean LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
@@ -25,7 +25,7 @@ BEGIN
   ELSIF kind = 'WITHDRAWAL' THEN
     RETURN q = 0 AND c < 0 AND instrument IS NULL;
   ELSIF kind IN ('FEE', 'TAX') THEN
-    RETURN q = 0 AND c < 0;
+    RETURN q = 0 AND c <> 0;
   ELSIF kind = 'INTEREST' THEN
     RETURN q = 0 AND c <> 0;
   ELSIF kind = 'FX' THEN

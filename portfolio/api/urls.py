@@ -3,6 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from portfolio.api.beancount import BeancountViewSet
 from portfolio.api.contributions import ContributionViewSet
 from portfolio.api.corporate_actions import ActionProposalViewSet
 from portfolio.api.cost_basis import CostBasisViewSet
@@ -66,6 +67,11 @@ urlpatterns = [
         "accounts/<uuid:account_id>/missing-acquisitions/",
         MissingAcquisitionViewSet.as_view({"get": "list"}),
         name="missing-acquisition-list",
+    ),
+    path(
+        "accounts/<uuid:account_id>/export/beancount/",
+        BeancountViewSet.as_view({"get": "retrieve"}),
+        name="export-beancount",
     ),
     path("accounts/<uuid:account_id>/drift/", DriftViewSet.as_view({"get": "retrieve"}), name="drift"),
     path("accounts/<uuid:account_id>/rebalance/", RebalanceViewSet.as_view({"post": "create"}), name="rebalance"),

@@ -45,6 +45,9 @@ DOORS: list[tuple[Any, ...]] = [
     ("notification-detail", "get", 200, 404, 404, 404, 404, 401, 200, 200, 200, 200),
     ("notification-detail", "patch", 200, 404, 404, 404, 404, 401, 403, 200, 200, 200),
     ("notification-detail", "delete", 204, 404, 404, 404, 404, 401, 403, 204, 204, 204),
+    ("account-import-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 403),
+    ("account-import-list", "post", 202, 202, 202, 202, 202, 401, 403, 403, 202, 403),
+    ("account-import-detail", "get", 200, 404, 404, 404, 404, 401, 200, 200, 200, 403),
     ("account-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("account-list", "post", 201, 201, 201, 201, 201, 401, 403, 403, 201, 403),
     ("account-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
@@ -69,7 +72,22 @@ DOORS: list[tuple[Any, ...]] = [
     ("import-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("import-list", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
     ("import-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("import-detail", "patch", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
+    ("import-detail", "delete", 204, 204, 403, 404, 404, 401, 403, 204, 204, 404),
+    ("import-post", "post", 202, 202, 403, 404, 404, 401, 403, 202, 202, 404),
+    ("import-undo", "post", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
+    ("import-answers", "post", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
+    ("import-refused", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("import-guess", "post", 200, 200, 200, 200, 200, 401, 403, 200, 200, 200),
+    ("import-template-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
+    ("import-template-list", "post", 201, 201, 201, 201, 201, 401, 403, 201, 201, 201),
+    ("import-template-detail", "get", 200, 404, 404, 404, 404, 401, 200, 200, 200, 200),
+    ("import-template-detail", "patch", 200, 404, 404, 404, 404, 401, 403, 200, 200, 200),
+    ("import-template-detail", "delete", 204, 404, 404, 404, 404, 401, 403, 204, 204, 204),
     ("export", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("export-ghostfolio", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("export-portfolio-performance", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("export-beancount", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("taxonomy-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("taxonomy-list", "post", 201, 201, 403, 404, 404, 401, 403, 201, 201, 404),
     ("taxonomy-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
@@ -170,6 +188,8 @@ DOORS: list[tuple[Any, ...]] = [
 kinds = cycle(["POSITION", "CURRENCY", "FEES"])  # there is one policy of a kind
 LOG = b'event_id,timestamp,event_type,data_json\n1,2020-01-02 12:00Z,DEPOSIT,"{""amount"": 5}"\n'
 BREACH = b'{"timestamp": "2020-01-06T15:00:00Z", "event_type": "x", "severity": "WARNING", "action_taken": "none"}'
+TABLE = b"Date,Amount\n2020-01-02,5\n"
+MAPPING = {"columns": {"date": "Date", "amount": "Amount"}}
 DEPOSIT = {"kind": "DEPOSIT", "occurred_at": "2020-01-02T12:00:00Z", "cash": "5"}
 
 # what is sent, where a route wants something
@@ -245,6 +265,12 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
     ("webhook-list", "post"): lambda world: {"url": f"https://example.com/{world.new_symbol()}", "topics": ["FILL"]},
     ("webhook-detail", "patch"): lambda world: {"topics": ["FILL", "RISK"]},
     ("import-list", "post"): lambda world: {"file": SimpleUploadedFile("log.csv", LOG)},
+    ("account-import-list", "post"): lambda world: {"file": SimpleUploadedFile("account.zip", world.account_zip)},
+    ("import-detail", "patch"): lambda world: {"time_zone": "Europe/Paris"},
+    ("import-answers", "post"): lambda world: {"answers": []},
+    ("import-guess", "post"): lambda world: {"file": SimpleUploadedFile("any.csv", TABLE)},
+    ("import-template-list", "post"): lambda world: {"name": world.new_symbol(), "mapping": MAPPING},
+    ("import-template-detail", "patch"): lambda world: {"name": world.new_symbol()},
     ("instrument-list", "post"): lambda world: {
         "symbol": world.new_symbol(),
         "exchange": "XTST",
@@ -335,7 +361,13 @@ OBJECTS: dict[str, Callable[[World], dict[str, Any]]] = {
     "transfer-reverse": lambda world: {"group": world.transfer},
     "action-proposal-apply": lambda world: {"pk": world.corporate_action.pk},
     "action-proposal-dismiss": lambda world: {"pk": world.corporate_action.pk},
-    "import-detail": lambda world: {"pk": world.batch.pk},
+    "account-import-detail": lambda world: {"pk": world.account_import.pk},
+    "import-detail": lambda world: {"pk": world.kept_import.pk},
+    "import-post": lambda world: {"pk": world.kept_import.pk},
+    "import-answers": lambda world: {"pk": world.kept_import.pk},
+    "import-undo": lambda world: {"pk": world.posted_import.pk},
+    "import-refused": lambda world: {"pk": world.batch.pk},
+    "import-template-detail": lambda world: {"pk": world.import_template.pk},
     "taxonomy-detail": lambda world: {"pk": world.taxonomy.pk},
     "classification-detail": lambda world: {"pk": world.classification.pk},
     "target-detail": lambda world: {"pk": world.allocation.pk},

@@ -196,6 +196,8 @@ FORMS = {
     ("series-file", "post"),
     ("journal-attachments", "post"),
     ("trading-files", "post"),
+    ("account-import-list", "post"),
+    ("import-guess", "post"),
 }  # a file and its fields: JSON is not spoken there
 
 

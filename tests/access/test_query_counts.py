@@ -10,8 +10,10 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.domain.roles import Role
 from accounts.models import (
+    AccountImport,
     Classification,
     ImportBatch,
+    ImportTemplate,
     JobRun,
     Policy,
     PolicyKind,
@@ -92,6 +94,11 @@ def import_file(world: World) -> None:
     ImportBatch.objects.create(account=world.account, actor=world.alice, **fields)
 
 
+def bring_account(world: World) -> None:
+    fields = {"file_name": "b.zip", "size": 1, "sha256": "1" * 64, "status": "POSTED", "created_at": NOW}
+    AccountImport.objects.create(user=world.alice, account=world.account, remarks=[{"code": "a", "detail": "b"}], **fields)
+
+
 def allocate(world: World, n: int) -> None:
     allocation = TargetAllocation.objects.create(
         account=world.account, name=f"More {n}", in_force=False, created_at=NOW, updated_at=NOW
@@ -101,6 +108,7 @@ def allocate(world: World, n: int) -> None:
 
 
 GROW: dict[str, Callable[[World, int], object]] = {
+    "account-import-list": lambda world, n: acting(world, lambda: bring_account(world)),
     "account-list": lambda world, n: make_account(owner=world.alice, name=f"More {n}"),
     "member-list": lambda world, n: invite(world, world.account, f"more-{n}@example.com"),
     "invitation-list": lambda world, n: invite(world, make_account(owner=world.charlie), world.alice.email),
@@ -111,6 +119,9 @@ GROW: dict[str, Callable[[World, int], object]] = {
     "notification-list": lambda world, n: acting(world, lambda: notify(user=world.alice, title=f"{n}", at=NOW)),
     "job-run-list": lambda world, n: JobRun.objects.using("system").create(
         account_id=world.account.pk, job_id=world.job.pk, due_at=NOW + timedelta(days=n + 1), leased_until=NOW
+    ),
+    "import-template-list": lambda world, n: acting(
+        world, lambda: ImportTemplate.objects.create(user=world.alice, name=f"More {n}", created_at=NOW)
     ),
     "import-list": lambda world, n: acting(world, lambda: import_file(world)),
     "entry-list": lambda world, n: post(world.account, "BUY", instrument=make_instrument(), quantity="1", price="1"),

@@ -20,6 +20,7 @@ TABLES = sorted(tenant_tables())
 # whose row it is, where the table does not say so in account_id or user_id
 OWNER_OF = {
     "accounts_account": ("id", None),
+    "accounts_accountimport": ("", "user_id"),  # what it became, if anything, is an account like any other
     "accounts_watchlist_instruments": (None, "(select w.user_id from accounts_watchlist w where w.id = watchlist_id)"),
 }
 
@@ -45,7 +46,8 @@ def owned(table: str, alias: str, world: World) -> int:
         if model._meta.db_table == table
         for field in model._meta.local_fields
     }
-    account = account or ("account_id" if "account_id" in columns else None)
+    if account is None and "account_id" in columns:
+        account = "account_id"
     user = user or ("user_id" if "user_id" in columns else None)
     condition = f"{account} = '{world.account.pk}'" if account else f"{user} = '{world.alice.pk}'"
     return query(f"select count(*) from {table} where {condition}", alias=alias)[0][0]

@@ -16,7 +16,10 @@ MAY_NAME_IT = {
     "config/embedded.py": "hands out its address",
     "config/checks.py": "checks its role",
     "accounts/management/commands/migrate.py": "grants it its rights",
+    "accounts/management/members.py": "finds the owner in whose name a command is given, where nobody is named",
     "accounts/selectors/ledger.py": "walks the chains of all ledgers",
+    "accounts/services/bundle_queue.py": "claims the accounts that wait to be brought in",
+    "accounts/services/import_posting.py": "claims the imports that wait, and notes those that failed",
     "accounts/services/jobs.py": "claims the due jobs of all accounts",
     "accounts/services/idempotency.py": "forgets old answers of everybody",
     "accounts/services/mails.py": "sends everybody's mail",
@@ -59,6 +62,7 @@ TRADING |= {
 }
 CLAIMED = {"trading_order": {"claimed_at"}, "trading_brokerconnection": {"claimed_at"}}
 CLAIMED |= {"trading_webhook": {"enabled", "failures", "last_error"}}
+SYSTEM_CLAIMS = {"accounts_importbatch", "accounts_accountimport"}  # it takes what waits, and nothing else
 
 
 def speaks_of_it(path: Path) -> bool:
@@ -95,7 +99,7 @@ def test_derived_tables_are_written_by_it_alone(table):
     assert {"INSERT", "UPDATE", "DELETE"} <= rights("bedrock_system", table)
 
 
-@pytest.mark.parametrize("table", [table for table in TRUTH if table not in SYSTEM_WRITES | PEOPLE])
+@pytest.mark.parametrize("table", [table for table in TRUTH if table not in SYSTEM_WRITES | SYSTEM_CLAIMS | PEOPLE])
 def test_the_truth_is_not_its_to_write(table):
     assert rights("bedrock_system", table) == set()
 
@@ -119,6 +123,11 @@ def test_of_trading_it_writes_what_jobs_claim_alone(table):
 def test_no_member_deletes_what_was_recorded_of_trading(table):
     assert not rights("bedrock_app", table) & {"DELETE", "TRUNCATE"}
     assert "UPDATE" not in rights("bedrock_app", table) or table == "trading_order"
+
+
+@pytest.mark.parametrize("table", sorted(SYSTEM_CLAIMS))
+def test_what_waits_is_its_to_claim(table):
+    assert rights("bedrock_system", table) == {"UPDATE"}
 
 
 @pytest.mark.parametrize("role", ["bedrock_app", "bedrock_system"])

@@ -3,13 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from io import BytesIO
 from uuid import UUID, uuid4
 
 from accounts.domain.roles import Role
 from accounts.models import (
     Account,
+    AccountImport,
     Classification,
     ImportBatch,
+    InstrumentAnswer,
     Job,
     JobRun,
     LedgerEntry,
@@ -22,8 +25,12 @@ from accounts.models import (
     User,
 )
 from accounts.models.tenancy import acting_as
+from accounts.selectors.bundles import write_bundle
 from accounts.services.accounts import AccountClosed, open_account
+from accounts.services.bundle_queue import queue_bundle
 from accounts.services.idempotency import claim_key
+from accounts.services.import_templates import save_template
+from accounts.services.imports import ReadOptions, import_file, preview_file
 from accounts.services.memberships import invite_member
 from accounts.services.notifications import notify
 from accounts.services.tokens import issue_token
@@ -59,6 +66,8 @@ class World:
         later = {"occurred_at": day("2020-01-03") + timedelta(hours=15)}
         self.sell = post(self.account, "SELL", instrument=self.instrument, quantity="-4", price="11", **later)
         self.fill_mailbox()
+        self.read_files()
+        self.leave_a_question()
         self.run_a_job()
         self.make_plans()
         self.alert = Alert.objects.using("system").create(
@@ -87,6 +96,32 @@ class World:
                 actor=self.alice,
                 created_at=NOW,
             )
+
+    def read_files(self) -> None:
+        """Have a file wait to be posted, another one posted, and a mapping kept."""
+        mapping = {"columns": {"date": "Date", "amount": "Amount"}}
+        log = b'event_id,timestamp,event_type,data_json\nw{n},2020-01-02 12:00Z,DEPOSIT,"{""amount"": 5}"\n'
+        with acting_as(self.alice.pk):
+            file = {"account": self.account, "actor": self.alice, "file_name": "w.csv", "at": NOW}
+            self.kept_import = preview_file(**file, content=log, options=ReadOptions())
+            self.posted_import = import_file(**file, content=log)
+            self.import_template = save_template(
+                user=self.alice, name="Mine", mapping=mapping, headings=["Date", "Amount"], at=NOW
+            )
+
+    def leave_a_question(self) -> None:
+        """Have a file ask which instrument it means, and an answer remembered; bring a whole account, which waits."""
+        symbol = unique_symbol()
+        for exchange in ("XETR", "XFRA"):
+            make_instrument(symbol=symbol, exchange=exchange)
+        history = (
+            f"Date,Action,Symbol,Description,Quantity,Price,Fees & Comm,Amount\n04/05/2024,Buy,{symbol},Acme,2,$10.00,,-$20.00\n"
+        )
+        file = {"account": self.account, "actor": self.alice, "file_name": "q.csv", "at": NOW}
+        with acting_as(self.alice.pk):
+            preview_file(**file, content=history.encode(), options=ReadOptions())
+            InstrumentAnswer.objects.create(user=self.alice, source="schwab", identity=symbol, instrument=self.instrument)
+        assert self.account_import
 
     def make_plans(self) -> None:
         """Give the account targets, a taxonomy and bounds."""
@@ -169,6 +204,20 @@ class World:
         with acting_as(self.alice.pk):
             Account.objects.filter(pk=self.account.pk).update(cost_basis_method="SPECIFIC")
         return self.sell
+
+    @cached_property
+    def account_zip(self) -> bytes:
+        """Return an account of Alice's as a ZIP."""
+        account, file = make_account(owner=self.alice), BytesIO()
+        with acting_as(self.alice.pk):
+            write_bundle(account=account, user=self.alice, file=file, at=NOW)
+        return file.getvalue()
+
+    @cached_property
+    def account_import(self) -> AccountImport:
+        """Return an account that Alice brought, and that waits."""
+        with acting_as(self.alice.pk):
+            return queue_bundle(user=self.alice, file_name="mine.zip", content=self.account_zip, at=NOW)
 
     @cached_property
     def account_for_both(self) -> Account:

@@ -7,7 +7,7 @@ import pytest
 from accounts.models import LedgerEntry
 from marketdata.models import ArchiveSegment, Bar, ProviderHealth, QualityIssue, Quote, Tick
 from tests.admin.live import Visit, opened, served
-from tests.admin.world import HOSTILE, AdminWorld, pages, to
+from tests.admin.world import AdminWorld, pages, to
 from tests.factories import PASSWORD, make_bars
 
 PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -110,18 +110,6 @@ def test_turns_dark_and_draws_anew(visit):
     page.wait_for_selector("html.dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
     assert visit.ink("#value-chart") > 2_000
-
-
-def test_looks_at_a_file_before_reading_it(visit, world, tmp_path):
-    log = tmp_path / "log.csv"
-    head = "event_id,timestamp,event_type,data_json,reason_json,notes,tags,affects_cash,cash_delta\n"
-    log.write_text(head + f'b1,yesterday,DEPOSIT,{{}},,"{HOSTILE[0]}",,True,1\n')
-    page = visit.go("/admin/accounts/importbatch/add/").page
-    page.select_option("#id_account", str(world.account.pk))
-    page.set_input_files("#id_file", str(log))
-    page.click("text=Check the file first")
-    page.wait_for_selector("#report code")
-    assert "1 refused" in page.inner_text("#report")
 
 
 def test_shows_every_page_on_a_phone_without_scrolling_sideways(browser, site, world):

@@ -13,6 +13,8 @@ from accounts.models import (
     ApiToken,
     Classification,
     ImportBatch,
+    ImportTemplate,
+    InstrumentAnswer,
     Job,
     LedgerEntry,
     Membership,
@@ -56,6 +58,7 @@ ADDS = {
 }
 CHANGES = {
     Account: {"alice"},
+    ImportTemplate: {"alice"},
     Job: {"alice"},
     Membership: {"alice"},
     Trade: {"alice", "tom"},
@@ -92,7 +95,7 @@ def own(world, model) -> set[str]:
         return EVERYBODY
     if model is User:
         return {"alice", "operator"}
-    alone = model in {ApiToken, Watchlist} or model._meta.model_name == "notification"
+    alone = model in {ApiToken, ImportTemplate, InstrumentAnswer, Watchlist} or model._meta.model_name == "notification"
     return {"alice"} if alone else {"alice", "tom", "bob"}
 
 
@@ -150,7 +153,9 @@ class TestEveryRecord:
     def test_is_deleted_by_nobody_but_whose_alone_it_is(self, model, world, clients):
         for name, client in clients.items():
             answer = client.get(to(model, "delete", world.records[model].pk))
-            deletable = model._meta.model_name in {"watchlist", "notification"} and name == "alice"
+            deletable = (
+                model._meta.model_name in {"watchlist", "notification", "importtemplate", "instrumentanswer"} and name == "alice"
+            )
             deletable |= model is CorporateAction and name == "operator"
             deletable |= model in {*PLANS, Policy} and name in CHANGES[model]
             assert answer.status_code == (

@@ -4,15 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth import authenticate
-from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.domain.roles import Role
 from accounts.models import (
     Account,
     ApiToken,
-    ImportBatch,
     Job,
-    LedgerEntry,
     Membership,
     Notification,
     User,
@@ -204,47 +201,6 @@ class TestJobs:
             assert dialog(looks(person), job, "run_now").status_code == 403
         assert dialog(client, job, "run_now").status_code == 302
         assert seen(alice, Job.objects.filter(pk=job.pk))[0].next_run_at <= datetime.now(UTC)
-
-
-class TestImports:
-    def send(self, client, account, text: str, page: str = "add"):
-        address = to(ImportBatch, page)
-        return client.post(
-            address, {"account": account.pk, "format": "auto", "file": SimpleUploadedFile("log.csv", text.encode())}
-        )
-
-    HEAD = "event_id,timestamp,event_type,data_json,reason_json,notes,tags,affects_cash,cash_delta\n"
-    GOOD = HEAD + 'e1,2024-01-02T15:00:00Z,DEPOSIT,"{""amount"": ""100""}",,,,True,100\n'
-    MIXED = GOOD + "e2,yesterday,DEPOSIT,{},,<b>bold</b>,,True,1\n"
-
-    def test_are_looked_at_before(self, client, alice, account):
-        answer = self.send(client, account, self.MIXED, "preview")
-        assert b"would be posted" in answer.content
-        assert b"<strong>1</strong> refused" in answer.content
-        assert seen(alice, LedgerEntry.objects.filter(account=account)) == []
-        assert seen(alice, ImportBatch.objects.filter(account=account)) == []
-
-    def test_post_the_good_lines_and_tell_of_the_others(self, client, alice, account):
-        answer = self.send(client, account, self.MIXED)
-        (batch,) = seen(alice, ImportBatch.objects.filter(account=account))
-        assert answer["Location"] == to(ImportBatch, "change", batch.pk)
-        assert [entry.cash for entry in seen(alice, LedgerEntry.objects.filter(account=account))] == [100]
-        page = client.get(answer["Location"]).content.decode()
-        assert "1 of 2 lines were posted" in page
-        assert f"<code>{batch.refused[0]['code']}</code>" in page
-
-    def test_of_the_same_file_are_harmless(self, client, alice, account):
-        self.send(client, account, self.GOOD)
-        self.send(client, account, self.GOOD)
-        assert len(seen(alice, LedgerEntry.objects.filter(account=account))) == 1
-
-    def test_are_refused_as_a_whole_at_the_file(self, client, account):
-        assert errors(self.send(client, account, "nonsense")) == {"file"}
-        assert b"<strong>File:</strong>" in self.send(client, account, "nonsense", "preview").content
-
-    def test_are_not_for_who_only_looks(self, account, bob):
-        for page in ("add", "preview"):
-            assert self.send(looks(bob), account, self.GOOD, page).status_code == 403
 
 
 class TestListsAndMessages:

@@ -15,6 +15,8 @@ from accounts.models import (
     ApiToken,
     Classification,
     ImportBatch,
+    ImportTemplate,
+    InstrumentAnswer,
     Job,
     JobRun,
     LedgerEntry,
@@ -103,6 +105,10 @@ class AdminWorld(World):
             ImportBatch.objects.filter(pk=self.batch.pk).update(
                 file_name=EVIL, refused=[{"line": 1, "code": "x", "detail": EVIL}], remarks=[{"code": "y", "detail": EVIL}]
             )
+            evil = {"name": SHORT_EVIL, "headings": [EVIL], "mapping": {"columns": {"date": EVIL}, "kinds": {EVIL: EVIL}}}
+            ImportTemplate.objects.filter(pk=self.import_template.pk).update(**evil)
+            said = {"user": self.alice, "source": SHORT_EVIL[:50], "identity": EVIL[:300]}
+            self.import_answer = InstrumentAnswer.objects.create(**said, instrument=self.instrument)
             Watchlist.objects.filter(pk=self.watchlist.pk).update(name=SHORT_EVIL)
             Notification.objects.filter(pk=self.notification.pk).update(title=EVIL[:200], body=EVIL, link="javascript:alert(7)")
             ApiToken.objects.filter(pk=self.token.pk).update(name=SHORT_EVIL)
@@ -146,6 +152,8 @@ class AdminWorld(World):
             Account: self.account,
             ApiToken: self.token,
             ImportBatch: self.batch,
+            ImportTemplate: self.import_template,
+            InstrumentAnswer: self.import_answer,
             Job: self.job,
             JobRun: self.run,
             LedgerEntry: self.evil,

@@ -12,8 +12,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="backtestrun",
             name="rules",
-            field=models.JSONField(
-                blank=True, default=dict, help_text="How large, how to get out, what the best of a sweep is."
-            ),
+            field=models.JSONField(blank=True, default=dict, help_text="How large, how to get out, what the best of a sweep is."),
         ),
     ]

@@ -10,7 +10,11 @@ SQL = Path(__file__).resolve().parent.parent / "sql"
 class Migration(migrations.Migration):
     """The function that answers it."""
 
-    dependencies = [("trading", "0004_backtest_rules"), ("portfolio", "0007_checkpoints"), ("marketdata", "0012_instruments_quoted_in_small_coins")]
+    dependencies = [
+        ("trading", "0004_backtest_rules"),
+        ("portfolio", "0007_checkpoints"),
+        ("marketdata", "0012_instruments_quoted_in_small_coins"),
+    ]
 
     operations = [
         migrations.RunSQL((SQL / "standing.sql").read_text(), "DROP FUNCTION trading_standing(uuid, uuid, text[])"),

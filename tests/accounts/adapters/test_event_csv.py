@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from accounts.adapters.base import NotReadable
+from accounts.adapters.base import NotReadable, StatementFile
 from accounts.adapters.event_csv import COLUMNS, EventLog, heading, row
 from accounts.domain.ledger import EntryKind
 from accounts.domain.statements import Reference, Refusal, StatementLine
@@ -21,7 +21,7 @@ NEW_YORK = ZoneInfo("America/New_York")
 
 
 def read(text: str | bytes, zone: str = "UTC") -> list[StatementLine | Refusal]:
-    return list(EventLog().read(text if isinstance(text, str) else text.decode(), ZoneInfo(zone)))
+    return list(EventLog().read(StatementFile(text.encode() if isinstance(text, str) else text), ZoneInfo(zone)))
 
 
 def one(**cells) -> StatementLine:
@@ -79,9 +79,9 @@ class TestColumns:
             read("timestamp,cash\n")
 
     def test_of_another_file_are_not_recognized(self):
-        assert not EventLog().recognizes("date,open,high,low,close\n")
-        assert not EventLog().recognizes('"never closed')
-        assert EventLog().recognizes(heading())
+        assert EventLog().certainty(StatementFile(b"date,open,high,low,close\n")) == 0
+        assert EventLog().certainty(StatementFile(b'"never closed')) == 0
+        assert EventLog().certainty(StatementFile(heading().encode())) == 1
 
 
 class TestRows:

@@ -102,7 +102,7 @@ class TestImport:
             ({"file": "text"}, ("file", "invalid")),
             ({"file": SimpleUploadedFile("a.csv", b"")}, ("file", "empty")),
             ({"file": SimpleUploadedFile("a.csv", b"a,b\n1,2\n")}, ("file", "unknown_format")),
-            ({"file": SimpleUploadedFile("a.csv", b"\xff\xfe")}, ("file", "not_utf8")),
+            ({"file": SimpleUploadedFile("a.csv", b"\xff\xfea")}, ("file", "not_utf8")),
         ],
     )
     def test_with_a_wrong_field_is_refused_by_its_name(self, account, client, fields, named):

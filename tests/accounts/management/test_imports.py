@@ -1,5 +1,7 @@
 """The commands bring a file in and take it out as the member they are given by, and tell by their exit code what came of it."""
 
+import json
+from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
@@ -8,8 +10,11 @@ from django.core.management import CommandError, call_command
 from accounts.domain.roles import Role
 from accounts.models import ImportBatch
 from accounts.models.tenancy import acting_as
+from accounts.services.import_templates import save_template
+from tests.accounts import flex
 from tests.accounts.event_logs import event, log_of
-from tests.factories import make_account, make_user, share, unique_symbol
+from tests.accounts.kept_files import bought, deposits, schwab
+from tests.factories import make_account, make_instrument, make_user, share, unique_symbol
 
 DEPOSIT = event(1, "DEPOSIT", {"amount": 5})
 
@@ -34,7 +39,9 @@ def run(command, *arguments, account, user, **options) -> tuple[int, str, str]:
 class TestImport:
     def test_posts_the_lines_and_says_so(self, account, alice, file):
         code, out, _ = run("import_ledger", file, account=account.pk, user=alice)
-        assert (code, out) == (0, "1 lines of event_log, 1 posted, 0 known before, 0 refused.\n")
+        told, undo, *_ = out.split("\n")
+        assert (code, told) == (0, "1 lines of event_log, 1 posted, 0 known before, 0 refused.")
+        assert undo.startswith("It is taken back by undo_import ")
 
     def test_finds_the_account_by_its_name(self, alice, file):
         make_account(owner=alice, name="Growth")
@@ -49,9 +56,48 @@ class TestImport:
 
     def test_writes_nothing_in_a_dry_run(self, account, alice, file):
         code, out, _ = run("import_ledger", file, account=account.pk, user=alice, dry_run=True)
-        assert (code, out.startswith("Dry run, nothing was written: 1 lines")) == (0, True)
+        assert (code, out) == (
+            0,
+            "USD: 0 before, 5 after.\nDry run, nothing was written: 1 lines of event_log, 1 posted, 0 known before, 0 refused.\n",
+        )
         with acting_as(alice.pk):
             assert not ImportBatch.objects.filter(account=account).exists()
+
+    def test_reads_any_table_by_a_mapping_or_a_template(self, account, alice, file, tmp_path):
+        file.write_text("Datum;Betrag;Art\n13.01.2024;1.000,50;Einzahlung\n14.01.2024;-2,50;Spesen\n")
+        code, out, _ = run("import_ledger", file, account=account.pk, user=alice, guess=True)
+        mapping = json.loads(out)
+        assert (code, mapping["delimiter"], mapping["number_format"]) == (0, ";", "1.234,56")
+        mapping["kinds"]["Spesen"] = "FEE"
+        (written := tmp_path / "mapping.json").write_text(json.dumps(mapping))
+        code, out, _ = run("import_ledger", file, account=account.pk, user=alice, mapping=written)
+        assert (code, "2 lines of mapped_csv, 2 posted" in out) == (0, True)
+        with acting_as(alice.pk):
+            save_template(user=alice, name="Bank", mapping=mapping, headings=[], at=datetime(2026, 1, 1, tzinfo=UTC))
+        assert "2 known before" in run("import_ledger", file, account=account.pk, user=alice, template="Bank")[1]
+        assert run("import_ledger", file, account=account.pk, user=alice, template="Banc")[2].endswith("there are Bank.")
+        written.write_text("{")
+        assert run("import_ledger", file, account=account.pk, user=alice, mapping=written)[0] == 2
+        assert run("import_ledger", file, account=account.pk, user=alice, mapping=tmp_path / "none")[0] == 2
+
+    def test_writes_the_refused_lines_down(self, account, alice, file, tmp_path):
+        file.write_bytes(schwab(*deposits(1), "04/06/2024,Moon Landing,,?,,,,$1.00"))
+        left = tmp_path / "refused.csv"
+        assert run("import_ledger", file, account=account.pk, user=alice, refused=left)[0] == 1
+        assert left.read_bytes() == schwab("04/06/2024,Moon Landing,,?,,,,$1.00")
+
+    def test_leaves_with_one_where_a_question_is_open(self, account, alice, file):
+        symbol = unique_symbol()
+        for exchange in ("XETR", "XFRA"):
+            make_instrument(symbol=symbol, exchange=exchange, currency="USD")
+        file.write_bytes(schwab(bought(symbol)))
+        code, _, err = run("import_ledger", file, account=account.pk, user=alice)
+        assert (code, err.startswith("line 2: question: "), err.endswith("their lines wait.")) == (1, True, True)
+
+    def test_compares_with_the_closing_balances(self, account, alice, file):
+        file.write_text(flex.flex(flex.trade(), '<CashReportCurrency accountId="U7" currency="USD" endingCash="-201"/>'))
+        out = run("import_ledger", file, account=account.pk, user=alice, dry_run=True)[1]
+        assert "USD on 2024-12-31: -201 by the statement, -201 by the ledger: they agree." in out
 
     def test_says_how_naive_times_were_read(self, account, alice, file):
         file.write_bytes(log_of(DEPOSIT | {"timestamp": "2024-01-02 15:00:00"}))
@@ -115,3 +161,21 @@ def _log(folder):
     path = folder / "in.csv"
     path.write_bytes(log_of(DEPOSIT))
     return path
+
+
+class TestUndo:
+    def imported(self, account, alice, file) -> str:
+        return run("import_ledger", file, account=account.pk, user=alice)[1].split()[-1].rstrip(".")
+
+    def test_takes_an_import_back(self, account, alice, file):
+        batch = self.imported(account, alice, file)
+        code, out, _ = run("undo_import", batch, account=account.pk, user=alice, because="Wrong file")
+        assert (code, out) == (0, "The import of events.csv was undone by 1 reversals.\n")
+        code, _, err = run("undo_import", batch, account=account.pk, user=alice)
+        assert (code, err) == (2, "The import was undone before.")
+
+    def test_takes_back_nothing_of_somebody_else(self, account, alice, bob, charlie, file):
+        batch = self.imported(account, alice, file)
+        theirs = make_account(owner=charlie)
+        assert run("undo_import", batch, account=theirs.pk, user=charlie)[0] == 2
+        assert run("undo_import", batch, account=account.pk, user=bob)[0] == 2

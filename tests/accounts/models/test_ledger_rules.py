@@ -40,7 +40,7 @@ def passes(draft):
 
 def drafts_of(kind):
     """Yield every combination of signs and fields, with all else that the kind needs."""
-    rounded = {"rounding": "for the test", "ratio": "2:1", "name": "a loan"}
+    rounded = {"rounding": "for the test", "ratio": "2:1", "name": "a loan", "refund": "of a charge"}
     for quantity, cash, fee, price, instrument in product(NUMBERS, NUMBERS, NUMBERS[1:4], [None, *NUMBERS[1:4]], [None, uuid4()]):
         yield EntryDraft(
             kind=kind,

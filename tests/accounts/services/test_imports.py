@@ -161,12 +161,12 @@ class TestFile:
         [
             (b"", "empty_file"),
             (b"  \n", "empty_file"),
-            (b"\xff\xfee\x00v\x00", "not_utf8"),
+            (b"\xff\xfee\x00v", "not_utf8"),
             (b"event_id,timestamp,event_type\n1,2024-01-02,\xe9\n", "not_utf8"),
             (b"a,b,c\n1,2,3\n", "unknown_format"),
             (b"event_id,event_type\n", "missing_columns"),
             (b"event_id,open,close\n", "unknown_format"),
-            (b"\0\0\0", "unknown_format"),
+            (b"\0\0\0", "not_text"),
         ],
     )
     def test_that_is_none_is_refused_as_a_whole(self, account, content, code):
@@ -187,7 +187,7 @@ class TestFile:
             bring_in(account, content, form=form)
 
     def test_that_is_too_long_posts_nothing(self, account, rows, monkeypatch):
-        monkeypatch.setattr("accounts.services.imports.MAX_LINES", 3)
+        monkeypatch.setattr("accounts.services.import_run.MAX_LINES", 3)
         with pytest.raises(ValidationError, match="more than 3 lines"):
             bring_in(account, log_of(*rows))
         assert entries(account) == []

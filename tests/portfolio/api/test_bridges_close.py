@@ -42,7 +42,7 @@ def market(chance, home, abroad, *, late):
 
 
 KINDS = ["BUY", "BUY", "BUY", "SELL", "SELL", "SHORT", "COVER", "DIVIDEND", "DEPOSIT", "WITHDRAWAL", "INTEREST", "FEE"]
-KINDS += ["TRANSFER_IN", "TRANSFER_OUT", "FX", "LIABILITY", "SPLIT", "STAKING", "RETURN_OF_CAPITAL"]
+KINDS += ["TRANSFER_IN", "TRANSFER_OUT", "FX", "LIABILITY", "SPLIT", "STAKING", "RETURN_OF_CAPITAL", "TAX", "REFUND"]
 
 
 def fields_of(chance, kind, share, home, abroad):
@@ -62,6 +62,8 @@ def fields_of(chance, kind, share, home, abroad):
         "INTEREST": {"cash": amount} | money,
         "WITHDRAWAL": {"cash": -amount} | money,
         "FEE": {"cash": -amount} | money,
+        "TAX": {"instrument": share, "cash": -amount, "currency": paid_in} | stated,
+        "REFUND": {"cash": amount, "data": {"refund": "FEE"}} | money,
         "TRANSFER_IN": units | {"quantity": D(size)} | cost,
         "TRANSFER_OUT": units | {"quantity": D(-size)},
         "FX": {"cash": -amount, "currency": abroad, "group": uuid4()},
@@ -79,7 +81,7 @@ def fill(chance, account, shares, home, abroad):
     for _ in range(30):
         kind, when = chance.choice(KINDS), at(chance.randrange(DAYS))
         fields = fields_of(chance, kind, chance.choice(shares), home, abroad) | {"occurred_at": when}
-        post(account, kind, **fields)
+        post(account, "FEE" if kind == "REFUND" else kind, **fields)
         if kind == "FX":
             post(account, kind, **fields | {"cash": -2 * fields["cash"], "currency": home})
 

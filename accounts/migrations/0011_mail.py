@@ -11,7 +11,7 @@ TOPICS = [
 class Migration(migrations.Migration):
     """What people wish to be told of by e-mail, and which of their notifications are still to be sent so."""
 
-    dependencies = [("accounts", "0006_corporate_action_jobs")]
+    dependencies = [("accounts", "0010_account_imports")]
 
     operations = [
         migrations.AddField(

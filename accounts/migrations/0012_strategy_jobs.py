@@ -10,7 +10,7 @@ ADD = """
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0007_mail")]
+    dependencies = [("accounts", "0011_mail")]
 
     operations = [
         migrations.AlterField(

@@ -1,0 +1,154 @@
+"""Interactive Brokers: the answer to a Flex query as XML, with one or more accounts in it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from accounts.adapters.base import NotReadable, StatementFile
+from accounts.adapters.markup import Element, elements
+from accounts.domain.figures import figure
+from accounts.domain.happenings import Happening, Lines
+from accounts.domain.ibkr import SOURCE, Record, base_currency, cash
+from accounts.domain.ibkr_actions import action_of, corporate, transferred
+from accounts.domain.ibkr_trades import trade
+from accounts.domain.moments import said_day
+from accounts.domain.statements import CashBalance, Heading, Holding, Item, LineRefused, Refusal
+from accounts.domain.takebacks import settled
+
+ACTION = "CorporateAction"
+HEADS = frozenset({"FlexQueryResponse", "FlexStatements", "FlexStatement", "AccountInformation"})
+SUMMARY = 'levelOfDetail="DETAIL"'
+MOST_TOGETHER = 40
+
+
+class FlexXml:
+    """A Flex query as XML."""
+
+    name = "ibkr_flex_xml"
+    title = "Interactive Brokers Flex query (XML)"
+
+    def certainty(self, file: StatementFile) -> float:
+        """Say whether a file is such an answer."""
+        start = file.head.lstrip("\ufeff \r\n\t")
+        return 1.0 if (start.startswith("<") and "<FlexQueryResponse" in file.head) or "<FlexStatement " in file.head else 0.0
+
+    def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
+        """Yield the trades, movements of cash, corporate actions and transfers of every account, and its closing figures."""
+        yield from settled(_Reading(details=file.mentions(SUMMARY)).items(file), trades=file.mentions("TradeCancel", "(Ca.)"))
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One reading of a file."""
+
+    details: bool
+    lines: Lines = field(default_factory=lambda: Lines(SOURCE))
+    account: str = ""
+    base: str = ""
+    heading: Heading | None = None
+    start: date | None = None
+    end: date | None = None
+    actions: list[tuple[int, Record, str]] = field(default_factory=list)
+
+    def items(self, file: StatementFile) -> Iterator[Item]:
+        """Yield what the elements of a file say."""
+        seen = 0
+        for element in elements(file):
+            if element.starts:
+                yield from self._element(element)
+                seen += element.name == "FlexStatement"
+            elif element.name == "FlexStatement":
+                yield from self._acted()
+                yield from self._headed()
+        if not seen:
+            raise NotReadable("no_statement", "The XML holds no FlexStatement: run the Flex query again and save its answer.")
+
+    def _element(self, element: Element) -> Iterator[Item]:
+        """Yield what one element says."""
+        record = Record(element.attributes, self.base)
+        if element.name not in HEADS:
+            yield from self._headed()
+        if element.name == "FlexStatement":
+            self._begins(record)
+        elif element.name == "AccountInformation":
+            self.base = base_currency(record.text("currency"))
+            self.heading = replace(self.heading or Heading(self.account), currency=self.base, name=record.text("acctAlias"))
+        elif element.name == ACTION:
+            yield from self._action(element, record)
+        elif element.name in {"Trade", "CashTransaction", "Transfer"}:
+            if not (self.details and record.text("levelOfDetail") == "SUMMARY"):
+                yield from self._lines(element, record)
+        else:
+            yield from self._left(element.name, record)
+
+    def _begins(self, record: Record) -> None:
+        """Begin the statement of an account."""
+        self.account, self.base = record.text("accountId"), ""
+        self.start, self.end = (said_day(record.text(name).split(";")[0]) for name in ("fromDate", "toDate"))
+        self.heading = Heading(self.account, "", self.start, self.end)
+
+    def _headed(self) -> Iterator[Item]:
+        """Yield whose statement it was."""
+        if self.heading:
+            yield self.heading
+        self.heading = None
+
+    def _lines(self, element: Element, record: Record) -> Iterator[Item]:
+        """Yield the lines that a record is, or why it can't be taken."""
+        read = {"Trade": trade, "CashTransaction": cash, "Transfer": transferred}[element.name]
+        raw = _raw(element)
+        try:
+            for happening in list(read(record)):
+                yield self.lines.line(element.line, self._own(happening), raw)
+        except LineRefused as refusal:
+            yield Refusal(element.line, refusal.code, str(refusal))
+
+    def _own(self, happening: Happening) -> Happening:
+        """Return what happened, to the account whose statement it is in where the record does not say."""
+        return happening if happening.account else replace(happening, account=self.account)
+
+    def _action(self, element: Element, record: Record) -> Iterator[Item]:
+        """Keep a record of a corporate action until its others have come."""
+        if self.actions and (action_of(self.actions[-1][1]) != action_of(record) or len(self.actions) >= MOST_TOGETHER):
+            yield from self._acted()
+        self.actions.append((element.line, record, _raw(element)))
+
+    def _acted(self) -> Iterator[Item]:
+        """Yield the lines of a corporate action, all of whose records have come."""
+        waiting, self.actions = self.actions, []
+        if not waiting:
+            return
+        try:
+            for place, happening in list(corporate([record for _, record, _ in waiting])):
+                number, _, raw = waiting[place]
+                yield self.lines.line(number, self._own(happening), raw)
+        except LineRefused as refusal:
+            for number, _, _ in waiting:
+                yield Refusal(number, refusal.code, str(refusal))
+
+    def _left(self, name: str, record: Record) -> Iterator[Item]:
+        """Yield what the file says was left at the end of its period."""
+        day = self.end
+        try:
+            if name == "CashReportCurrency" and (left := record.number("endingCash")) is not None:
+                currency = record.text("currency").upper()
+                if base_currency(currency):
+                    yield CashBalance(record.account() or self.account, currency, left, day)
+            if name == "OpenPosition" and record.text("levelOfDetail") in {"", "SUMMARY"}:
+                held = figure(record.text("position"), "position")
+                if held:
+                    account = record.account() or self.account
+                    price, value = record.number("markPrice"), record.number("positionValue")
+                    yield Holding(account, record.hints(), held, price, value, day)
+        except LineRefused:
+            return  # what can't be read of a balance is nothing to compare with
+
+
+def _raw(element: Element) -> str:
+    """Return an element about as it stands in the file, without what it leaves empty."""
+    said = " ".join(f'{name}="{value}"' for name, value in element.attributes.items() if value)
+    return f"<{element.name} {said}/>"[:4000]
+
+
+READERS = (FlexXml(),)
