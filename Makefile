@@ -63,8 +63,8 @@ clean: stop  ## remove everything that was built or recorded here, the embedded 
 	rm -rf var $(ENV) .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 lock: $(ENV)/.uv  ## write the lock files anew from pyproject.toml (UPGRADE=1: with newer versions)
-	$(UV) pip compile pyproject.toml $(LOCK) $(if $(UPGRADE),--upgrade) --extra demo -o requirements.lock
-	$(UV) pip compile pyproject.toml $(LOCK) $(if $(UPGRADE),--upgrade) --extra demo --extra dev -o requirements-dev.lock
+	$(UV) pip compile pyproject.toml $(LOCK) $(if $(UPGRADE),--upgrade) --extra demo --extra talib -o requirements.lock
+	$(UV) pip compile pyproject.toml $(LOCK) $(if $(UPGRADE),--upgrade) --extra demo --extra talib --extra dev -o requirements-dev.lock
 	echo uv | $(UV) pip compile - $(LOCK) $(if $(UPGRADE),--upgrade) -o requirements-uv.lock
 
 # --- the environment: uv from pip with hashes, then everything from uv with hashes; redone when a lock file changes -----------

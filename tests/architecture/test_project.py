@@ -67,7 +67,7 @@ class TestLocks:
         assert not re.search(r"://|^\s*-", re.sub(r"--hash=sha256:[0-9a-f]{64}", "", "\n".join(packages)), re.M)
         assert [line for line in packages if not re.match(r"\S+==\S+.*--hash=sha256:[0-9a-f]{64}", line, re.S)] == []
 
-    @pytest.mark.parametrize(("name", "extras"), [("requirements.lock", ["demo"]), ("requirements-dev.lock", ["demo", "dev"])])
+    @pytest.mark.parametrize(("name", "extras"), [("requirements.lock", ["demo", "talib"]), ("requirements-dev.lock", ["demo", "talib", "dev"])])
     def test_hold_what_the_project_needs(self, project, name, extras):
         locked = {
             canonicalize_name(package): version for package, version in re.findall(r"^([\w.-]+)==([\w.]+)", text_of(name), re.M)

@@ -30,4 +30,5 @@ def arrive(path: str) -> None:
     print(json.dumps([figures(newcomer, account) for account in accounts]))  # noqa: T201
 
 
-arrive(sys.argv[1])
+if __name__ == "__main__":
+    arrive(sys.argv[1])

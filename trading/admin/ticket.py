@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from django import forms
@@ -80,8 +80,9 @@ class Ticket(forms.Form):
     def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         user = user_of(request)
-        self.fields["account"].queryset = Account.objects.visible_to(user, role=Role.TRADER).open().order_by("name")
-        self.fields["decision"].queryset = Decision.objects.visible_to(user, role=Role.TRADER)
+        shown = cast("dict[str, forms.ModelChoiceField]", self.fields)
+        shown["account"].queryset = Account.objects.visible_to(user, role=Role.TRADER).open().order_by("name")
+        shown["decision"].queryset = Decision.objects.visible_to(user, role=Role.TRADER)
 
     def clean_instrument(self) -> Instrument:
         """Return the instrument that is meant."""

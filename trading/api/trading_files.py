@@ -21,7 +21,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api.imports import ImportSerializer
+from accounts.api.import_reports import ImportSerializer
 from accounts.api.scoping import AccountScopedViewSet, caller
 from accounts.models import Account, ImportBatch
 from marketdata.api.fields import DayField, StrictSerializer

@@ -1,5 +1,7 @@
 """The routes of what is intended, and why."""
 
+from typing import Any
+
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
@@ -35,7 +37,7 @@ router.register("accounts/<uuid:account_id>/breaks", BreakViewSet, "break")
 router.register("accounts/<uuid:account_id>/webhooks", WebhookViewSet, "webhook")
 router.register("accounts/<uuid:account_id>/deliveries", DeliveryViewSet, "delivery")
 
-LIMITS = {"get": "retrieve", "put": "update", "patch": "partial_update"}
+LIMITS: dict[str, Any] = {"get": "retrieve", "put": "update", "patch": "partial_update"}
 
 urlpatterns = [
     path("accounts/<uuid:account_id>/risk-limits/", RiskLimitsViewSet.as_view(LIMITS), name="risk-limits"),

@@ -329,8 +329,8 @@ class TestFiles:
             (b"", "trades.jsonl", "empty_file"),
             (b"\n\n", "trades.jsonl", "empty_file"),
             (b"hello", "notes.txt", "unknown_kind"),
-            (gzip.compress(b"x" * 100)[:-9], "trades.jsonl.gz", "damaged"),
-            (gzip.compress(b"0" * 40_000_000), "trades.jsonl.gz", "expands_too_far"),
+            (gzip.compress(b"x" * 100, mtime=0)[:-9], "trades.jsonl.gz", "damaged"),
+            (gzip.compress(b"0" * 40_000_000, mtime=0), "trades.jsonl.gz", "expands_too_far"),
             (b"PK\x03\x04 not a zip", "decisions.zip", "damaged"),
         ],
     )
