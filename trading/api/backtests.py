@@ -72,7 +72,7 @@ class BacktestFileSerializer(serializers.Serializer):
     size = serializers.IntegerField()
 
 
-class ComparedSerializer(serializers.Serializer):
+class ComparedBacktestsSerializer(serializers.Serializer):
     """Backtests side by side: each figure with its value in each of `backtests`, in their order."""
 
     backtests = BacktestSerializer(many=True)
@@ -100,7 +100,8 @@ class BacktestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountS
         """Return the serializer, which knows the names of all instruments of its rows."""
         rows = args[0] if args and kwargs.get("many") else args
         keys = keys_of(one for run in rows for one in run.instruments)
-        return super().get_serializer(*args, **kwargs, context={**self.get_serializer_context(), "keys": keys})
+        context = {**self.get_serializer_context(), **kwargs.pop("context", {}), "keys": keys}
+        return super().get_serializer(*args, **kwargs, context=context)
 
     def create(self, request: Request, account_id: str) -> Response:
         """Ask for a run, a sweep or a walk-forward; a worker does it, `done` of `total` says how far it is."""
@@ -121,7 +122,7 @@ class BacktestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountS
         """Cancel it: what waits ends at once, what runs within a second or two."""
         return Response(self.get_serializer(cancel_backtest(run=self.get_object(), at=timezone.now())).data)
 
-    @extend_schema(parameters=[IDS], responses=ComparedSerializer)
+    @extend_schema(parameters=[IDS], responses=ComparedBacktestsSerializer)
     @action(detail=False, filter_backends=[], pagination_class=None)
     def compare(self, request: Request, account_id: str) -> Response:
         """Return backtests side by side, figure by figure."""

@@ -31,6 +31,7 @@ from trading.models import Attachment, Order
 from trading.selectors.journal import Asked, journal_of, trade_of
 from trading.selectors.journal_details import Trade, told
 from trading.selectors.journal_statistics import statistics_of_journal
+from trading.selectors.pictures import path_of
 from trading.services.journal import (
     LONGEST_NOTE,
     LONGEST_TAG,
@@ -38,7 +39,6 @@ from trading.services.journal import (
     MOST_TAGS,
     attach_picture,
     note_trade,
-    path_of,
     remove_picture,
     tag_trade,
 )
@@ -75,7 +75,7 @@ class StatisticsQuery(JournalQuery):
     time_zone = TextField(max_length=64, required=False, validators=[check_time_zone], help_text="The caller's own, if left out.")
 
 
-class NoteSerializer(StrictSerializer):
+class TradeNoteSerializer(StrictSerializer):
     """A note on a trade; one with the id that it has stays, one without is new."""
 
     id = serializers.UUIDField(required=False)
@@ -151,7 +151,7 @@ class TradeSerializer(serializers.Serializer):
     strategy = serializers.UUIDField(source="found.facts.strategy", allow_null=True)
     decision = serializers.UUIDField(source="found.facts.decision", allow_null=True)
     tags = serializers.ListField(child=serializers.CharField())
-    notes = NoteSerializer(many=True)
+    notes = TradeNoteSerializer(many=True)
     attachments = AttachmentSerializer(many=True)
 
 
@@ -159,7 +159,7 @@ class TradeUpdateSerializer(StrictSerializer):
     """The tags and notes that a trade is to have, and no others; what is left out stays as it is."""
 
     tags = serializers.ListField(child=TextField(max_length=LONGEST_TAG), max_length=MOST_TAGS, required=False)
-    notes = NoteSerializer(many=True, max_length=MOST_NOTES, required=False)  # type: ignore[call-arg]  # of the list
+    notes = TradeNoteSerializer(many=True, max_length=MOST_NOTES, required=False)  # type: ignore[call-arg]  # of the list
 
 
 class PictureSerializer(StrictSerializer):

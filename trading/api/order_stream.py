@@ -34,7 +34,7 @@ from portfolio.api.streams import (
     retry,
 )
 from trading.api.order_following import Watch, follow
-from trading.api.orders import OrderEventSerializer, OrderSerializer
+from trading.api.orders import OrderEventSerializer, TradingOrderSerializer
 from trading.selectors.order_events import Told, first_id
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def place(watch: Watch) -> bytes:
 def as_event(told: Told) -> bytes:
     """Return one event as it is sent; its id says where to go on."""
     event: Any = OrderEventSerializer(told.event).data
-    body = {"account": str(told.event.account_id), **event, "order": OrderSerializer(told.order).data}
+    body = {"account": str(told.event.account_id), **event, "order": TradingOrderSerializer(told.order).data}
     return b"event: order\nid: %s\ndata: %s\n\n" % (str(told.event.pk).encode(), orjson.dumps(body))
 
 

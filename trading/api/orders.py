@@ -56,7 +56,7 @@ class StopLossSerializer(StrictSerializer):
     limit_price = DecimalStringField(**AMOUNT)
 
 
-class OrderSerializer(StrictSerializer):
+class TradingOrderSerializer(StrictSerializer):
     """An order as it was asked for, and how it stands; quantities and amounts are magnitudes, the side says which way."""
 
     id = serializers.UUIDField(read_only=True)
@@ -98,10 +98,10 @@ class OrderSerializer(StrictSerializer):
     ended_at = UtcDateTimeField(read_only=True, allow_null=True)
 
 
-class OrderGroupSerializer(OrderSerializer):
+class OrderGroupSerializer(TradingOrderSerializer):
     """An order with the orders that hang on it."""
 
-    legs = OrderSerializer(many=True, read_only=True)
+    legs = TradingOrderSerializer(many=True, read_only=True)
 
 
 class ReplacementSerializer(StrictSerializer):
@@ -142,7 +142,7 @@ class BreachSerializer(serializers.Serializer):
     limit = DecimalStringField(allow_null=True)
 
 
-class LegSerializer(serializers.Serializer):
+class OrderLegSerializer(serializers.Serializer):
     """One of the orders that would be placed; those HELD wait for the first."""
 
     role = serializers.CharField(allow_null=True)
@@ -154,7 +154,7 @@ class LegSerializer(serializers.Serializer):
     sending = serializers.CharField()
 
 
-class CheckSerializer(serializers.Serializer):
+class OrderCheckSerializer(serializers.Serializer):
     """A rule that the order is held against: what it would come to, its limit, and how it comes out."""
 
     rule = serializers.CharField()
@@ -181,8 +181,8 @@ class PreviewSerializer(serializers.Serializer):
     cost = DecimalStringField(allow_null=True, help_text="The value with the fee; what a sale brings is negative.")
     held_after = DecimalStringField(allow_null=True)
     buying_power_after = DecimalStringField(allow_null=True)
-    orders = LegSerializer(many=True)
-    checks = CheckSerializer(many=True)
+    orders = OrderLegSerializer(many=True)
+    checks = OrderCheckSerializer(many=True)
     breaches = BreachSerializer(many=True)
 
 
@@ -221,7 +221,7 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScop
     """An account's orders. Traders place, replace and cancel them; what is accepted is sent to the broker right after."""
 
     queryset = Order.objects.select_related("instrument", "account")
-    serializer_class = OrderSerializer
+    serializer_class = TradingOrderSerializer
     works_when_closed = frozenset({"destroy"})
     ordering = "-created_at"
     ordering_fields = ("created_at", "updated_at")

@@ -22,6 +22,7 @@ from marketdata.api.fields import (
     UtcDateTimeField,
     WholeNumberField,
 )
+from trading.api.orders import BreachSerializer
 from trading.domain.orders import Side
 from trading.models import RiskEvent, RiskLimits
 from trading.selectors.risk import LIMITS, halt, limits_of, pause_of, restricted_in
@@ -139,13 +140,13 @@ class PauseSerializer(serializers.Serializer):
     halt_reason = serializers.CharField()
 
 
-class ReasonSerializer(StrictSerializer):
+class PauseReasonSerializer(StrictSerializer):
     """Why."""
 
     reason = TextField(max_length=1_000, required=False, allow_blank=True)
 
 
-class NoteSerializer(StrictSerializer):
+class ResumeNoteSerializer(StrictSerializer):
     """Why trading goes on."""
 
     note = TextField(max_length=1_000, required=False, allow_blank=True)
@@ -164,10 +165,10 @@ class PauseViewSet(AccountScopedViewSet):
         """Say whether the account trades, and if not, why."""
         return self._told()
 
-    @extend_schema(request=ReasonSerializer, responses=PauseSerializer)
+    @extend_schema(request=PauseReasonSerializer, responses=PauseSerializer)
     def pause(self, request: Request, account_id: str) -> Response:
         """Pause trading; what is paused already stays as it is. Open orders stand: cancel those that should not."""
-        asked = ReasonSerializer(data=request.data)
+        asked = PauseReasonSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         pause_trading(
             account=self.account, reason=asked.validated_data.get("reason", ""), actor=caller(request), at=timezone.now()
@@ -195,10 +196,10 @@ class ResumeViewSet(PauseViewSet):
     write_role = Role.OWNER
     write_scope = Scope.MANAGE
 
-    @extend_schema(request=NoteSerializer, responses=PauseSerializer)
+    @extend_schema(request=ResumeNoteSerializer, responses=PauseSerializer)
     def resume(self, request: Request, account_id: str) -> Response:
         """Let the account trade again: losses that led to the pause count anew from now on."""
-        asked = NoteSerializer(data=request.data)
+        asked = ResumeNoteSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         note = asked.validated_data.get("note", "")
         resume_trading(account=self.account, actor=caller(request), at=timezone.now(), note=note)
@@ -218,7 +219,10 @@ class SizeQuery(serializers.Serializer):
 
 
 class SizeSerializer(serializers.Serializer):
-    """How much to order; `value` and `risk` (what the stop would cost) are in the account's currency."""
+    """How much to order; `value` and `risk` (what the stop would cost) are in the account's currency.
+
+    `breaches` are the limits that such an order would break however small it were.
+    """
 
     quantity = DecimalStringField()
     entry = DecimalStringField()
@@ -228,6 +232,7 @@ class SizeSerializer(serializers.Serializer):
     capped_by = serializers.CharField()
     equity = DecimalStringField()
     currency = serializers.CharField()
+    breaches = BreachSerializer(many=True)
 
 
 class PositionSizeViewSet(AccountScopedViewSet):
@@ -255,9 +260,10 @@ class PositionSizeViewSet(AccountScopedViewSet):
         asked = SizeQuery(data=request.query_params.dict(), context=self.get_serializer_context())
         asked.is_valid(raise_exception=True)
         said = dict(asked.validated_data)
-        found, request_ = size_of(
+        sized = size_of(
             account=self.account, instrument=said.pop("instrument"), side=Side(said.pop("side")), at=timezone.now(), **said
         )
-        row = {name: getattr(found, name) for name in ("quantity", "value", "risk", "risk_reward", "capped_by")}
-        row |= {"entry": request_.entry, "equity": request_.equity, "currency": self.account.base_currency}
+        row = {name: getattr(sized.size, name) for name in ("quantity", "value", "risk", "risk_reward", "capped_by")}
+        row |= {"entry": sized.request.entry, "equity": sized.request.equity, "currency": self.account.base_currency}
+        row["breaches"] = sized.breaches
         return Response(SizeSerializer(row).data)
