@@ -60,8 +60,8 @@ def look_for_backtests(**_later: object) -> None:
 @shared_task(ignore_result=True)
 def deliver_webhooks(**_later: object) -> None:
     """Tell addresses what happened."""
-    if delivering.deliver_due(clock=timezone.now) >= delivering.BATCH:
-        deliver_webhooks.delay()
+    if delivering.deliver_due(clock=timezone.now):
+        deliver_webhooks.delay()  # more may be due, of the same addresses
 
 
 @shared_task(ignore_result=True)

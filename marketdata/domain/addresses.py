@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 SECURE = frozenset({"https", "wss"})
 PLAIN = frozenset({"http", "ws"})
+GLOBAL = ipaddress.IPv6Network("2000::/3")  # of all others nothing is handed out to the public internet
 
 
 class BadAddress(ValueError):
@@ -74,6 +75,7 @@ def is_public(address: str) -> bool:
         inner = number.ipv4_mapped or number.sixtofour or _translated(number)
         if inner is not None:
             return inner.is_global and not inner.is_multicast
+        return number in GLOBAL and number.is_global
     return number.is_global and not number.is_multicast
 
 

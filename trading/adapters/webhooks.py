@@ -61,20 +61,34 @@ def send(
     return status
 
 
+def leads_within(url: str) -> bool:
+    """Say whether the host of an address stands for a number now that is not of the public internet.
+
+    What leads nowhere now may lead somewhere later: nothing is said against it.
+    """
+    parts = urlsplit(url)
+    return not all(map(is_public, _numbers_of(parts.hostname or "", parts.port or PORTS[parts.scheme])))
+
+
 def _number_of(host: str, port: int, *, private: bool) -> str:
     """Return the first number that a name stands for, if all of them may be asked.
 
     :raises NotHeard: if there is none, or one is not public
     """
-    try:
-        found = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    except (OSError, UnicodeError) as error:
-        raise NotHeard("The name of the host leads nowhere.") from error
+    found = _numbers_of(host, port)
     if not found:
         raise NotHeard("The name of the host leads nowhere.")
-    if not private and not all(is_public(number) for number in found):
+    if not private and not all(map(is_public, found)):
         raise NotHeard("The host leads to an address that is not public; nothing is sent there.")
     return found[0]
+
+
+def _numbers_of(host: str, port: int) -> list[str]:
+    """Return the numbers that a name stands for, none if it leads nowhere."""
+    try:
+        return [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    except (OSError, UnicodeError):
+        return []
 
 
 class _Pinned(HTTPConnection):

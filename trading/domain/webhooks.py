@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from trading.domain.problems import Problem, Refused, refuse_if
 LONGEST = 500
 WAITS = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 2 * 60, 10 * 60, 30 * 60, 3600, 3 * 3600, 6 * 3600, 12 * 3600))
 LOCAL = (".local", ".internal", ".localhost", ".home.arpa")
+NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")  # how the last part of a host is written that resolvers take for a number
 
 
 class AddressRefused(Refused):
@@ -72,7 +74,7 @@ def _may_be_public(host: str) -> bool:
     """Say whether a host, by its name alone, may be one of the public internet."""
     try:
         ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:  # a name; one without a dot, or of digits alone, is none of the internet's
+    except ValueError:  # a name; one without a dot, or that ends as a number does, is none of the internet's
         named = host.rstrip(".")
-        return "." in named and not named.endswith(LOCAL) and not named.rpartition(".")[2].isdigit()
+        return "." in named and not named.endswith(LOCAL) and not NUMBER.fullmatch(named.rpartition(".")[2])
     return is_public(host)

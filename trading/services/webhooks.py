@@ -13,6 +13,7 @@ from django.db import transaction
 
 from accounts.models import Account
 from accounts.services.accounts import refuse_closed
+from trading.adapters.webhooks import leads_within
 from trading.domain.webhooks import check_target
 from trading.models import Delivery, Webhook, WebhookTopic
 from trading.services.delivering import due_again
@@ -116,8 +117,13 @@ def _checked(url: str) -> str:
 
     :raises ValidationError: if it may not be
     """
+    private = settings.WEBHOOKS_TO_PRIVATE_NETWORKS
     with told():
-        return check_target(url.strip(), private=settings.WEBHOOKS_TO_PRIVATE_NETWORKS)
+        found = check_target(url.strip(), private=private)
+    if not private and leads_within(found):
+        detail = "The host leads to an address that is not public; name one of the public internet."
+        raise ValidationError({"url": ValidationError(detail, code="private_address")})
+    return found
 
 
 def _topics(topics: Sequence[str]) -> list[str]:

@@ -68,7 +68,20 @@ class TestAddresses:
 
     @pytest.mark.parametrize(
         "number",
-        ["::1", "::ffff:127.0.0.1", "fe80::1%eth0", "fc00::1", "64:ff9b::7f00:1", "2002:7f00:1::", "::", "ff02::1", "224.0.0.1"],
+        [
+            *(
+                "::1",
+                "::ffff:127.0.0.1",
+                "fe80::1%eth0",
+                "fc00::1",
+                "64:ff9b::7f00:1",
+                "2002:7f00:1::",
+                "::",
+                "ff02::1",
+                "224.0.0.1",
+            ),
+            *("::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b:1::7f00:1", "fec0::1", "2001:db8::1"),
+        ],
     )
     def test_of_no_public_machine_are_known_in_every_spelling(self, number):
         assert not is_public(number)

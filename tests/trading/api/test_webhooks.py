@@ -9,6 +9,7 @@ from accounts.models.tenancy import acting_as
 from tests.clients import browser
 from tests.factories import make_instrument
 from tests.trading.factories import make_break, make_connection, make_delivery, make_order, make_webhook
+from trading.adapters import webhooks as adapter
 from trading.models import Break, BrokerConnection, Webhook
 
 NOW = datetime(2024, 5, 7, 12, tzinfo=UTC)
@@ -55,6 +56,17 @@ class TestWebhooks:
         answer = client.post(f"{base}/webhooks/", said, format="json")
         assert answer.status_code == 400
         assert code in answer.content.decode()
+
+    def test_are_refused_where_a_name_leads_within(self, client, base, account, monkeypatch):
+        """When they are named and when they are changed, as each time something is sent."""
+        monkeypatch.setattr(adapter.socket, "getaddrinfo", lambda host, port, **_: [(2, 1, 6, "", ("10.0.0.8", port))])
+        body = {"url": "https://rebound.example.com/hook", "topics": ["FILL"]}
+        hook = make_webhook(account)
+        for answer in (
+            client.post(f"{base}/webhooks/", body, format="json"),
+            client.patch(f"{base}/webhooks/{hook.pk}/", {"url": body["url"]}, format="json"),
+        ):
+            assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "private_address")
 
     def test_are_named_once(self, client, base):
         body = {"url": f"https://example.com/{uuid4().hex}", "topics": ["FILL"]}

@@ -1,11 +1,13 @@
 """What happens in an account is told to its webhooks: put down with what happened, signed, tried until it is heard."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, connections
 
 from accounts.models import Notification
 from accounts.models.tenancy import acting_as
@@ -132,6 +134,73 @@ class TestWhatHappens:
             connection.close()
         keys = [one.pk for one in sorted(told(webhook), key=lambda one: one.pk)]
         assert {key.version for key in keys} == {7}
+
+
+class TestMany:
+    """Addresses that let us wait cost nobody else his time, and themselves no more than one attempt at once."""
+
+    FIRST = datetime(2001, 1, 1, tzinfo=UTC)  # before whatever else is due
+
+    def due(self, webhook, count):
+        """Return what a webhook is to be told first of all."""
+        return [make_delivery(webhook, next_try_at=self.FIRST + timedelta(seconds=n)) for n in range(count)]
+
+    def test_who_does_not_answer_holds_up_nobody(self, account, webhook):
+        other = make_webhook(account, topics=ALL)
+        silent, quick = self.due(webhook, 3), self.due(other, 3)
+        heard, waited = threading.Event(), []
+
+        def send(url, *_, **__):
+            if url == other.url:
+                heard.set()
+            if url == webhook.url:
+                waited.append(heard.wait(20))
+                raise NotHeard("No answer.")
+            return 200
+
+        deliver_due(clock=lambda: NOW, send=send)
+        assert waited == [True]
+        assert [again(row).delivered_at for row in quick] == [NOW] * 3
+        assert [(again(row).attempts, again(row).last_error) for row in silent] == [(1, "No answer."), (0, ""), (0, "")]
+        assert {again(row).next_try_at for row in silent} == {NOW + WAITS[0]}
+        assert again(webhook).failures == 1
+
+    def test_one_address_is_told_things_in_turn_and_no_more_than_a_few_at_once(self, webhook):
+        rows, going, most = self.due(webhook, delivering.OF_EACH + 2), [0], [0]
+
+        def send(url, *_, **__):
+            if url == webhook.url:
+                going[0] += 1
+                most[0] = max(most[0], going[0])
+                going[0] -= 1
+            return 200
+
+        deliver_due(clock=lambda: NOW, send=send)
+        assert (most, sum(again(row).delivered_at is not None for row in rows)) == ([1], delivering.OF_EACH)
+
+    def test_one_process_tells_at_a_time(self, webhook):
+        self.due(webhook, 1)
+        begun, over = threading.Event(), threading.Event()
+
+        def send(*_, **__):
+            begun.set()
+            assert over.wait(20)
+            return 200
+
+        def tells():
+            try:
+                return deliver_due(clock=lambda: NOW, send=send)
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(1) as threads:
+            first = threads.submit(tells)
+            assert begun.wait(20)
+            try:
+                second = deliver_due(clock=lambda: NOW, send=lambda *_, **__: pytest.fail("two at once"))
+            finally:
+                over.set()
+            assert (second, first.result() > 0) == (0, True)
 
 
 class TestDelivering:
