@@ -18,6 +18,8 @@ NOT_OURS = {"HOME", "XDG_CACHE_HOME", "CI", "DJANGO_SETTINGS_MODULE"}  # of the 
 OUTSIDE = {
     *("127.0.0.1", "localhost", "testserver", "www.apache.org", "www.w3.org", "semver.org", "json-schema.org"),
     *("data.alpaca.markets", "paper-api.alpaca.markets", "www.ecb.europa.eu"),  # where prices and rates come from
+    "api.alpaca.markets",  # where orders of live accounts go
+    "docs.alpaca.markets",  # what its clients speak, for who reads about the door for them
     "schemas.openxmlformats.org",  # the names of what a workbook is made of; nobody asks there
 }
 EXAMPLE = re.compile(r"(?:^|\.)example(?:\.(?:com|org|net))?$|^\{|^\$|^<|^%s")
@@ -67,7 +69,9 @@ class TestLocks:
         assert not re.search(r"://|^\s*-", re.sub(r"--hash=sha256:[0-9a-f]{64}", "", "\n".join(packages)), re.M)
         assert [line for line in packages if not re.match(r"\S+==\S+.*--hash=sha256:[0-9a-f]{64}", line, re.S)] == []
 
-    @pytest.mark.parametrize(("name", "extras"), [("requirements.lock", ["demo", "talib"]), ("requirements-dev.lock", ["demo", "talib", "dev"])])
+    @pytest.mark.parametrize(
+        ("name", "extras"), [("requirements.lock", ["demo", "talib"]), ("requirements-dev.lock", ["demo", "talib", "dev"])]
+    )
     def test_hold_what_the_project_needs(self, project, name, extras):
         locked = {
             canonicalize_name(package): version for package, version in re.findall(r"^([\w.-]+)==([\w.]+)", text_of(name), re.M)
