@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,12 +11,12 @@ from accounts.adapters.base import NotReadable, StatementFile
 from accounts.adapters.jsons import pieces, text_in
 from accounts.adapters.table import Passed, Row, certain, key, read_rows, rows
 from accounts.domain.contracts import UNITS, contract_of
-from accounts.domain.happenings import Happening, Lines, flow, side, transfer
+from accounts.domain.happenings import Happening, Lines, flow, ratio_text, side, transfer
 from accounts.domain.holdings import with_holdings
 from accounts.domain.ledger import ZERO, EntryKind
 from accounts.domain.listings import QUOTED_IN, coin
 from accounts.domain.moments import day, midnight, stamp
-from accounts.domain.statements import CashBalance, Heading, Holding, InstrumentHints, Item, LineRefused
+from accounts.domain.statements import CashBalance, Heading, Holding, InstrumentHints, Item, LineRefused, Refusal
 
 UTC = ZoneInfo("UTC")
 NEEDED = ("activity_type", "id")
@@ -43,7 +44,7 @@ KINDS = {
     "PTR": EntryKind.FEE,
     "MEM": EntryKind.FEE,
     "WH": EntryKind.TAX,
-    "FIMAT": EntryKind.SELL,
+    "FIMAT": EntryKind.RETURN_OF_CAPITAL,
 }
 OF_UNITS = {
     "SSO": EntryKind.SPIN_OFF,
@@ -58,6 +59,8 @@ OF_UNITS = {
     "OPEXP": EntryKind.OPTION_EXPIRATION,
     "OPXRC": EntryKind.OPTION_EXERCISE,
 }
+# shares that an option brought or took, and what a bond paid back at its end
+TRADES = frozenset({"OPTRD", "FIMAT"})
 MOVES = frozenset({"JNL", "JNLC", "JNLS", "ACATC", "ACATS"})
 # what leaves open how many units were held before
 LEFT_OPEN = (
@@ -93,12 +96,22 @@ class _Reading:
     """One reading of a file."""
 
     lines: Lines = field(default_factory=lambda: Lines("alpaca"))
+    halves: dict[tuple[str, str, date], tuple[Row, Happening]] = field(default_factory=dict)
 
     def items(self, file: StatementFile) -> Iterator[Item]:
         """Yield what the file says."""
         if file.head.lstrip()[:1] not in {"[", "{"}:
-            yield from read_rows(rows(file, NEEDED), self.lines, _happenings)
-            return
+            yield from read_rows(rows(file, NEEDED), self.lines, self._happenings)
+        else:
+            yield from self._pieces(file)
+        for row, half in self.halves.values():
+            try:
+                yield self.lines.line(row.number, half, row.raw)
+            except LineRefused as refusal:
+                yield Refusal(row.number, refusal.code, str(refusal))
+
+    def _pieces(self, file: StatementFile) -> Iterator[Item]:
+        """Yield what the elements of a list say, or a single object."""
         alone: dict[str, Any] = {}
         for piece in pieces(file):
             if not piece.listed:
@@ -113,12 +126,29 @@ class _Reading:
         cells = {key(name): text_in(said) for name, said in value.items()}
         row = Row(line, cells, " ".join(f"{name}={said}" for name, said in cells.items() if said)[:1000])
         if "activitytype" in cells:
-            yield from read_rows([row], self.lines, _happenings)
+            yield from read_rows([row], self.lines, self._happenings)
         elif "avgentryprice" in cells:
             yield from _held(row)
         else:
             refusal = LineRefused("unknown_record", "activity_type: this is no activity; ask the API for account/activities.")
-            yield from read_rows([(line, refusal)], self.lines, _happenings)
+            yield from read_rows([(line, refusal)], self.lines, self._happenings)
+
+    def _happenings(self, row: Row) -> Iterator[Happening]:
+        """Yield what an activity says; a split takes the old units in one and brings the new ones in another."""
+        for made in _happenings(row):
+            if made.kind is not EntryKind.SPLIT:
+                yield made
+                continue
+            known = (made.account, made.hints.key, made.at.date())
+            _, held = self.halves.pop(known, (row, None))
+            if held and (held.quantity < 0) != (made.quantity < 0):
+                new, old = (made, held) if made.quantity > 0 else (held, made)
+                data = {**new.data, "ratio": ratio_text(new.quantity, old.quantity)}
+                yield replace(new, quantity=new.quantity + old.quantity, data=data)
+                continue
+            self.halves[known] = (row, made)
+            if held:
+                yield held
 
     def _alone(self, value: Mapping[str, Any]) -> Iterator[Item]:
         """Yield what a single object says: an account, or one activity."""
@@ -162,6 +192,8 @@ def _happenings(row: Row) -> Iterator[Happening]:
     cash, quantity = row.money("net_amount"), row.units("qty")
     if code == "FILL":
         yield _fill(row, made)
+    elif code in TRADES and quantity:
+        yield replace(made, kind=side(quantity), quantity=quantity, price=row.money("price"), cash=cash or None)
     elif code in OF_UNITS and quantity:
         yield replace(made, kind=OF_UNITS[code], quantity=quantity, cash=cash or ZERO, price=None)
     elif code in MOVES and quantity and made.hints.key:

@@ -7,17 +7,19 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from accounts.adapters.base import NotReadable, StatementFile
 from accounts.adapters.table import DELIMITERS, SEARCHED, Passed, Record, Row, head, key, read_rows, records
 from accounts.domain.figures import Style, figure
-from accounts.domain.happenings import Happening, Lines, currency_of, flow, price_in, ratio_text
+from accounts.domain.happenings import Happening, Lines, currency_of, flow, price_in, ratio_text, side
 from accounts.domain.holdings import with_holdings
 from accounts.domain.ledger import ZERO, EntryKind
 from accounts.domain.moments import DAY_FIRST, day, moment
 from accounts.domain.statements import CashBalance, InstrumentHints, Item, LineRefused, Refusal
+from accounts.domain.takebacks import settled
 from marketdata.domain.instruments import isin_is_valid
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -40,37 +42,44 @@ ISINS = ("isin", "codeisin")
 LAST = 11
 CENT = Decimal("0.01")
 
-_BUY = "koop|buy|kauf|achat|compra|acquisto|köp|kjøp|køb|osto|kupno|koupě"
-_UNITS = "\\d{1,3}(?:[ \u00a0]\\d{3})+(?:,\\d+)?|\\d[\\d.,]*"
+_BUY = "koop|buy|kauf|achat|compra|acquisto|köp|kjøp|køb|osto|osta|kupno|koupě|nákup"
+_UNITS = "\\d{1,3}(?:[ \u00a0]\\d{3})+(?:,\\d+)?|\\d[\\d.,'\u2019]*"
 _SELL = "verkoop|sell|verkauf|vente|venta|venda|vendita|sälj|salg|myynti|sprzedaż|prodej"
 TRADE = re.compile(
-    rf"((?P<action>[^:]{{3,40}}?)\s*:\s*)?((?P<buy>{_BUY})|(?P<sell>{_SELL}))\s+(?P<units>{_UNITS})(?:\s+[^@]*?)?\s*@\s*"
-    r"(?P<price>\d[\d., \u00a0]*?)\s+(?P<currency>[A-Za-z]{3})\b.*",
+    rf"((?P<action>[^:]{{3,40}}?)\s*:\s*)?((?P<buy>{_BUY})|(?P<sell>{_SELL}))\s+(?P<units>{_UNITS})(?:\s+[^@]*?)?"
+    r"\s*(?:@|\bzu je)\s*(?P<price>\d[\d., \u00a0'\u2019]*?)\s+(?P<currency>[A-Za-z]{3})\b.*",
     re.I | re.S,
 )
 # the first that is found in a description, in any language, says what a row is
 CASH_FUND = "fonds mon[ée]taire|geldmarkt|money market fund|cash fund|fundo monet|fondo monet"
 _WORDS = (
     (CASH_FUND, EntryKind.INTEREST),
-    ("valuta (cred|deb)|fx (cred|deb)|w[äa]hrungswechsel|op[ée]ration de change|divisa|valutav[äæ]xl", EntryKind.FX),
+    (
+        r"valuta (cred|deb)|\bfx\b|w[äa]hrungswechsel|op[ée]ration de change|divisa|cambio valuta|valutav[äæ]xl|valutaveks|"
+        "valutaomv|wymiana walut|sm[ěe]na m[ěe]n|valuutan",
+        EntryKind.FX,
+    ),
     (
         "dividendbelasting|dividend ?tax|dividendensteuer|imp[ôo]ts? sur|retenci[óo]n|impost[oa]|ritenuta|quellensteuer|"
-        "withholding|belasting|stamp duty|transaction tax|taxe sur|impuesto|steuer",
+        r"withholding|belasting|stamp duty|transaction tax|taxe sur|impuesto|steuer|skatt?\b|podatek|da[ňn] z|vero\b",
         EntryKind.TAX,
     ),
     (
-        "kapitaalsuitkering|return of capital|kapitalr[üu]ck|remboursement de capital|rendimiento de capital",
+        "kapitaalsuitkering|return of capital|capital return|kapitalr[üu]ck|remboursement de capital|rendimiento de capital|"
+        "reembolso de capital|(rimborso|restituzione) (di |del )?capitale",
         EntryKind.RETURN_OF_CAPITAL,
     ),
-    ("dividend|aussch[üu]ttung|coupon|distribution", EntryKind.DIVIDEND),
+    ("dividend|aussch[üu]ttung|coupon|distribution|udbytte|utbytte|utdelning|dywidend|osinko", EntryKind.DIVIDEND),
     (
-        "kosten|fee|frais|comiss|comis[ií]|costes|costi|geb[üu]hr|entgelt|charge|spese|courtesy|avgift|kurtage|promo",
+        "kosten|fee|frais|comiss|comis[ií]|costes|costi|geb[üu]hr|entgelt|charge|spese|courtesy|avgift|kurtage|promo|rabat|gebyr|"
+        "handelsmodalit|conectividade|op[łl]at|prowizj|poplat|palkkio|kulu",
         EntryKind.FEE,
     ),
-    ("rente|interest|zins|int[ée]r[êe]t|interess|juros|r[äa]nta", EntryKind.INTEREST),
+    ("rente|interest|zins|int[ée]r[êe]t|interess|juros|r[äa]nta|odsetki|[úu]rok|korko", EntryKind.INTEREST),
     (
         "deposit|storting|einzahlung|versement|d[ée]p[ôo]t|ingreso|dep[óo]sito|sofort|ideal|withdrawal|auszahlung|retrait|retirada|"
-        "prelievo|levantamento|bonifico|transfer|overboeking|[üu]berweisung|virement|transferencia",
+        "prelievo|levantamento|bonifico|transfer|overboeking|[üu]berweisung|virement|transferencia|ins[äa]ttning|uttag|"
+        "in[nd]betaling|u[td]betaling|w[py]+[łl]ata|vklad|v[ýy]b[ěe]r|talletus|nosto",
         None,
     ),
 )
@@ -81,6 +90,7 @@ SWEEPS = re.compile(r"cash sweep|(geldrekening|cash account|geldkonto|compte esp
 LEFT_OPEN = (
     "DIVIDEND:",
     "DIVIDEND :",
+    "DIVIDENDE:",
     "SPLIT",
     "split",
 )
@@ -99,7 +109,7 @@ class Degiro:
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the movements of money, and what was left of each currency."""
-        yield from with_holdings(lambda: _Reading().items(file), asks=file.mentions(*LEFT_OPEN))
+        yield from settled(with_holdings(lambda: _Reading().items(file), asks=file.mentions(*LEFT_OPEN)))
 
 
 def _delimiter(file: StatementFile) -> str:
@@ -125,7 +135,7 @@ class _Reading:
     """One reading of a file."""
 
     lines: Lines = field(default_factory=lambda: Lines("degiro"))
-    balances: dict[str, CashBalance] = field(default_factory=dict)
+    balances: dict[str, list[tuple[datetime, CashBalance]]] = field(default_factory=dict)
     waiting: dict[str, list[tuple[Row, Happening]]] = field(default_factory=lambda: defaultdict(list))
     day: str = ""
 
@@ -140,7 +150,8 @@ class _Reading:
                 self.day = row.text("date")
             yield from read_rows([row], self.lines, self._happenings)
         yield from self._acted()
-        yield from self.balances.values()
+        for (first, newest), (last, oldest) in self.balances.values():
+            yield newest if first >= last else oldest
 
     def _happenings(self, row: Row) -> Iterator[Happening]:
         """Yield what a row says."""
@@ -148,8 +159,8 @@ class _Reading:
         on = day(row.needed_text("date"), "date", DAY_FIRST)
         at = moment(on, row.text("time") or "00:00", "time", AMSTERDAM)
         cash = figure(row.text("amount"), "amount", Style.EITHER)
-        self._remember(row)
-        if SWEEPS.search(said):
+        self._remember(row, at)
+        if SWEEPS.search(said) or (not cash and "flatexdegiro" in said.casefold()):
             raise Passed("internal", "description: it moves money between the account and its own bank account.")
         made = Happening(
             kind=EntryKind.NOTE,
@@ -198,15 +209,13 @@ class _Reading:
                 for row in rows:
                     yield Refusal(row.number, refusal.code, str(refusal))
 
-    def _remember(self, row: Row) -> None:
-        """Keep what was left of a currency: the newest row comes first."""
-        currency = row.text("balance currency")
-        if (
-            currency
-            and currency not in self.balances
-            and (left := figure(row.text("balance"), "balance", Style.EITHER)) is not None
-        ):
-            self.balances[currency] = CashBalance("", currency_of(currency), left, day(row.text("date"), "date", DAY_FIRST))
+    def _remember(self, row: Row, at: datetime) -> None:
+        """Keep what the first and the last row say was left of a currency: either may be the newest."""
+        code = row.text("balance currency")
+        if code and (left := figure(row.text("balance"), "balance", Style.EITHER)) is not None:
+            balance = CashBalance("", currency_of(code), left, day(row.text("date"), "date", DAY_FIRST))
+            known = self.balances.setdefault(code, [(at, balance), (at, balance)])
+            known[1] = (at, balance)
 
 
 def _joined(found: Iterator[Record]) -> Iterator[Row | Refusal]:
@@ -294,8 +303,10 @@ def _action(action: str, made: list[Happening]) -> Iterator[tuple[int, Happening
         return
     group = f"{made[0].at.date()}|{action}"
     for place, half in enumerate(made):
-        if gone:
+        if come and gone:
             yield place, replace(half, kind=EntryKind.MERGER, group=group)
+        elif gone or half.cash:  # bought out or worthless; new shares that cost money
+            yield place, replace(half, kind=side(half.quantity), cash=half.cash or ZERO)
         elif "dividend" in action or "split" in action:
             yield place, replace(half, kind=EntryKind.SPLIT)
         else:

@@ -8,21 +8,23 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from accounts.adapters.base import StatementFile
-from accounts.adapters.table import Refused, Row, certain, read_rows, rows
+from accounts.adapters.table import Refused, Row, certain, paired, read_rows, rows
 from accounts.domain.contracts import UNITS, contract_of
-from accounts.domain.happenings import Happening, Lines, currency_of, flow, transfer
+from accounts.domain.happenings import Happening, Lines, currency_of, flow, ratio_text, transfer
 from accounts.domain.holdings import with_holdings
 from accounts.domain.ledger import ZERO, EntryKind
 from accounts.domain.listings import identified, in_percent
 from accounts.domain.moments import US, day, midnight
 from accounts.domain.statements import CashBalance, InstrumentHints, Item, LineRefused
+from accounts.domain.takebacks import TAKEN_BACK, settled
 from marketdata.domain.money import plain
 
 NEEDED = ("Run Date", "Action", "Symbol", "Quantity", "Settlement Date")
 ALSO = ("Amount", "Accrued Interest", "Commission", "Fees")
 IN_BRACKETS = re.compile(r"\((?P<symbol>[A-Z][A-Z.0-9]{0,5})\) *(\([A-Za-z]+\))?\s*$", re.ASCII)
 STARTS_WITH_A_DAY = re.compile(r"\d{1,4}[-/]", re.ASCII)
-CUSIP_LENGTH = 9
+REORGANIZATION = re.compile(r"#REOR *(\w+)", re.ASCII)
+CUSIP_LENGTH, RATIO = 9, "+ratio"
 PERCENT, PAR = Decimal("0.01"), Decimal(100)
 
 # how an action begins, the first that fits
@@ -69,6 +71,8 @@ ACTIONS = (
     ("assigned", EntryKind.OPTION_ASSIGNMENT),
     ("exercised", EntryKind.OPTION_EXERCISE),
 )
+# between the account and a bank, however much it sounds like a transfer
+EXTERNAL = ("electronic funds transfer", "wire transfer")
 MOVES = ("transferred", "journaled", "transfer of assets", "transfer", "acat")
 TRADES = frozenset({EntryKind.BUY, EntryKind.SELL, EntryKind.SHORT, EntryKind.COVER})
 UNITS_MOVED = frozenset(
@@ -98,7 +102,7 @@ class Fidelity:
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the transactions, and the cash that was left where the file says it."""
-        yield from with_holdings(lambda: _Reading().items(file), asks=file.mentions(*LEFT_OPEN), ends=True)
+        yield from settled(with_holdings(lambda: _Reading().items(file), asks=file.mentions(*LEFT_OPEN), ends=True))
 
 
 @dataclass(slots=True)
@@ -111,7 +115,7 @@ class _Reading:
     def items(self, file: StatementFile) -> Iterator[Item]:
         """Yield what the rows say. What does not begin with a day is the disclaimer, or when the file was made."""
         genuine = (row for row in rows(file, NEEDED) if _is_line(row))
-        yield from read_rows(genuine, self.lines, self._happenings)
+        yield from read_rows(paired(genuine, _of_action, _joined), self.lines, self._happenings)
         yield from (balance for _, balance in self.left.values())
 
     def _happenings(self, row: Row) -> Iterator[Happening]:
@@ -121,7 +125,9 @@ class _Reading:
         made = self._made(row)
         self._remember(row, made)
         kind = next((kind for start, kind in ACTIONS if action.startswith(start)), None)
-        if kind is None and any(word in action for word in MOVES):
+        if kind is EntryKind.SPLIT and "spin" in action and quantity:
+            kind = EntryKind.SPIN_OFF
+        if kind is None and any(word in action for word in MOVES) and not any(word in action for word in EXTERNAL):
             yield self._move(row, made, cash, quantity)
         elif kind is EntryKind.SPLIT and action.startswith("distribution") and cash:
             yield replace(made, kind=EntryKind.DIVIDEND, cash=cash)
@@ -132,7 +138,8 @@ class _Reading:
         elif cash is None:
             raise LineRefused("missing_amount", "Amount: the row needs its amount.")
         else:
-            yield replace(made, kind=kind or _flow(row, cash), cash=cash)
+            kind = kind or _flow(row, cash)
+            yield replace(made, kind=kind, cash=cash, takes_back=kind in TAKEN_BACK and cash < 0)
 
     def _made(self, row: Row) -> Happening:
         """Return what all happenings in a row have in common."""
@@ -177,8 +184,8 @@ class _Reading:
             return replace(made, kind=EntryKind.RETURN_OF_CAPITAL, cash=cash)
         if made.kind is EntryKind.MERGER and quantity < 0 and cash > 0:
             return replace(made, kind=EntryKind.SELL, quantity=quantity, cash=cash)
-        number = re.search(r"#REOR *(\w+)", made.notes)
-        return replace(made, quantity=quantity, cash=cash, group=number[1][:10] if number else "")
+        data = {"ratio": ratio} if (ratio := row.cells.get(RATIO)) else {}
+        return replace(made, quantity=quantity, cash=cash, group=_number(made.notes), data=data)
 
     def _move(self, row: Row, made: Happening, cash: Decimal | None, quantity: Decimal) -> Happening:
         """Return what came from another account, or went there: units, or money."""
@@ -187,6 +194,32 @@ class _Reading:
         if not cash:
             raise LineRefused("missing_amount", "Amount: a transfer needs its amount, or the units it moves.")
         return replace(made, kind=transfer(cash), cash=cash)
+
+
+def _number(action: str) -> str:
+    """Return the number of a reorganization, without the digits that tell its rows apart."""
+    found = REORGANIZATION.search(action)
+    return found[1][:10] if found else ""
+
+
+def _of_action(row: Row) -> tuple[str, ...] | None:
+    """Return what the two rows of a reverse split have in common, None for other rows."""
+    if not row.word("Action").startswith("reverse split"):
+        return None
+    return (row.text("Run Date"), row.text("Account Number"), _number(row.text("Action")))
+
+
+def _joined(one: Row, other: Row) -> Row | None:
+    """Return one row for the two of a reverse split, the old units that went and the new ones that came, with its ratio."""
+    try:
+        old, new = (row.needed_units("Quantity") for row in (one, other))
+    except LineRefused:
+        return None
+    if old > new:
+        one, other, old, new = other, one, new, old
+    if not old < 0 < new:
+        return None
+    return replace(other, cells={**other.cells, "quantity": f"{new + old:f}", RATIO: ratio_text(new, old)})
 
 
 def _is_line(row: Row | Refused) -> bool:

@@ -12,7 +12,9 @@ from accounts.domain.ledger import ZERO
 from accounts.domain.moments import DAY_FIRST, stamp
 from accounts.domain.statements import Item
 
+# as its own pages call the columns, and as the fields of its activities are called
 NEEDED = ("Date", "Code", "Price", "Action", "Fee")
+FIELDS = ("date", "symbol", "unitPrice", "type", "fee", "dataSource")
 ALSO = ("DataSource", "Note")
 UTC = ZoneInfo("UTC")
 
@@ -26,7 +28,7 @@ class GhostfolioCsv:
     def certainty(self, file: StatementFile) -> float:
         """Say how sure it is by the columns; "Code" beside "Action" is how Ghostfolio calls them."""
         sure = certain(file, NEEDED, ALSO)
-        return max(sure, 0.85) if sure else 0.0
+        return max(sure, 0.85) if sure else certain(file, FIELDS)
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the activities."""
@@ -41,23 +43,24 @@ class _Reading:
 
     def items(self, file: StatementFile) -> Iterator[Item]:
         """Yield what the rows say."""
-        yield from read_rows(rows(file, NEEDED), self.lines, self._happenings)
+        named = NEEDED if certain(file, NEEDED) else FIELDS
+        yield from read_rows(rows(file, named), self.lines, self._happenings)
 
     def _happenings(self, row: Row) -> Iterator[Happening]:
         """Yield what a row says."""
         at, day_only = stamp(row.needed_text("Date"), "Date", UTC, DAY_FIRST)
-        symbol, source = row.needed_text("Code"), row.text("DataSource").upper()
+        symbol, source = row.needed_text("Code", "symbol"), row.text("DataSource").upper()
         told = list(
             happenings(
                 Activity(
-                    type=row.needed_text("Action"),
+                    type=row.needed_text("Action", "type"),
                     at=at,
                     day_only=day_only,
                     currency=row.needed_text("Currency", "CCY"),
                     symbol=symbol,
                     source=source or (MANUAL if " " in symbol else ""),
                     quantity=row.units("Quantity", "Qty"),
-                    price=row.money("Price"),
+                    price=row.money("Price", "unitPrice"),
                     fee=row.money("Fee") or ZERO,
                     note=row.text("Note", "Comment"),
                     account=row.text("Account"),

@@ -1,6 +1,6 @@
 """Interactive Brokers: the answer to a Flex query as XML, with one or more accounts in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from zoneinfo import ZoneInfo
@@ -9,16 +9,27 @@ from accounts.adapters.base import NotReadable, StatementFile
 from accounts.adapters.markup import Element, elements
 from accounts.domain.figures import figure
 from accounts.domain.happenings import Happening, Lines
-from accounts.domain.ibkr import SOURCE, Record, base_currency, cash
+from accounts.domain.ibkr import SOURCE, Record, base_currency, cash, order_of, taxed
 from accounts.domain.ibkr_actions import action_of, corporate, transferred
-from accounts.domain.ibkr_trades import trade
+from accounts.domain.ibkr_trades import ended, trade
 from accounts.domain.moments import said_day
-from accounts.domain.statements import CashBalance, Heading, Holding, Item, LineRefused, Refusal
+from accounts.domain.statements import CashBalance, Heading, Holding, Item, LineRefused, Refusal, Skipped
 from accounts.domain.takebacks import settled
 
 ACTION = "CorporateAction"
 HEADS = frozenset({"FlexQueryResponse", "FlexStatements", "FlexStatement", "AccountInformation"})
 SUMMARY = 'levelOfDetail="DETAIL"'
+READ: Mapping[str, Callable[[Record], Iterator[Happening]]] = {
+    "Trade": trade,
+    "TradeConfirm": trade,
+    "CashTransaction": cash,
+    "Transfer": transferred,
+    "TransactionTax": taxed,
+    "SalesTax": taxed,
+    "OptionEAE": ended,
+}
+# as confirmations of trades call what activity statements call otherwise
+CONFIRMED = {"commission": "ibCommission", "commissionCurrency": "ibCommissionCurrency", "tax": "taxes", "code": "notes"}
 MOST_TOGETHER = 40
 
 
@@ -35,7 +46,8 @@ class FlexXml:
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the trades, movements of cash, corporate actions and transfers of every account, and its closing figures."""
-        yield from settled(_Reading(details=file.mentions(SUMMARY)).items(file), trades=file.mentions("TradeCancel", "(Ca.)"))
+        reading = _Reading(file.mentions(SUMMARY), file.mentions("<Trade "), order_of(file.head, file.lines))
+        yield from settled(reading.items(file), trades=file.mentions("TradeCancel", "(Ca.)"))
 
 
 @dataclass(slots=True)
@@ -43,6 +55,8 @@ class _Reading:
     """One reading of a file."""
 
     details: bool
+    trades: bool
+    order: str
     lines: Lines = field(default_factory=lambda: Lines(SOURCE))
     account: str = ""
     base: str = ""
@@ -50,6 +64,7 @@ class _Reading:
     start: date | None = None
     end: date | None = None
     actions: list[tuple[int, Record, str]] = field(default_factory=list)
+    taxed: set[str] = field(default_factory=set)
 
     def items(self, file: StatementFile) -> Iterator[Item]:
         """Yield what the elements of a file say."""
@@ -66,7 +81,7 @@ class _Reading:
 
     def _element(self, element: Element) -> Iterator[Item]:
         """Yield what one element says."""
-        record = Record(element.attributes, self.base)
+        record = Record(_renamed(element), self.base, self.order)
         if element.name not in HEADS:
             yield from self._headed()
         if element.name == "FlexStatement":
@@ -76,8 +91,8 @@ class _Reading:
             self.heading = replace(self.heading or Heading(self.account), currency=self.base, name=record.text("acctAlias"))
         elif element.name == ACTION:
             yield from self._action(element, record)
-        elif element.name in {"Trade", "CashTransaction", "Transfer"}:
-            if not (self.details and record.text("levelOfDetail") == "SUMMARY"):
+        elif element.name in READ and element.attributes:
+            if element.name in {"TransactionTax", "SalesTax"} or not (self.details and record.text("levelOfDetail") == "SUMMARY"):
                 yield from self._lines(element, record)
         else:
             yield from self._left(element.name, record)
@@ -85,7 +100,7 @@ class _Reading:
     def _begins(self, record: Record) -> None:
         """Begin the statement of an account."""
         self.account, self.base = record.text("accountId"), ""
-        self.start, self.end = (said_day(record.text(name).split(";")[0]) for name in ("fromDate", "toDate"))
+        self.start, self.end = (said_day(record.text(name).split(";")[0], self.order) for name in ("fromDate", "toDate"))
         self.heading = Heading(self.account, "", self.start, self.end)
 
     def _headed(self) -> Iterator[Item]:
@@ -96,13 +111,21 @@ class _Reading:
 
     def _lines(self, element: Element, record: Record) -> Iterator[Item]:
         """Yield the lines that a record is, or why it can't be taken."""
-        read = {"Trade": trade, "CashTransaction": cash, "Transfer": transferred}[element.name]
         raw = _raw(element)
+        if self._is_said_elsewhere(element.name, record):
+            yield Skipped(element.line, "said_elsewhere", f"{element.name}: the trade that it belongs to says it, too.")
+            return
         try:
-            for happening in list(read(record)):
+            for happening in list(READ[element.name](record)):
                 yield self.lines.line(element.line, self._own(happening), raw)
         except LineRefused as refusal:
             yield Refusal(element.line, refusal.code, str(refusal))
+
+    def _is_said_elsewhere(self, name: str, record: Record) -> bool:
+        """Say whether a trade of the file says what a record says: that an option ended, or what tax was paid on the trade."""
+        if name == "Trade" and record.text("taxes").strip("0.-"):
+            self.taxed.add(record.id("tradeID"))
+        return (name == "OptionEAE" and self.trades) or (name == "TransactionTax" and record.id("tradeId") in self.taxed - {""})
 
     def _own(self, happening: Happening) -> Happening:
         """Return what happened, to the account whose statement it is in where the record does not say."""
@@ -143,6 +166,13 @@ class _Reading:
                     yield Holding(account, record.hints(), held, price, value, day)
         except LineRefused:
             return  # what can't be read of a balance is nothing to compare with
+
+
+def _renamed(element: Element) -> Mapping[str, str]:
+    """Return the attributes of an element under the names that activity statements give them."""
+    if element.name != "TradeConfirm":
+        return element.attributes
+    return {CONFIRMED.get(name, name): value for name, value in element.attributes.items()}
 
 
 def _raw(element: Element) -> str:

@@ -9,7 +9,7 @@ from accounts.adapters.base import NotReadable, StatementFile
 from accounts.adapters.table import DELIMITERS, delimiter_of, records
 from accounts.adapters.table import Record as Cells
 from accounts.domain.happenings import Happening, Lines
-from accounts.domain.ibkr import SOURCE, Record, base_currency, cash, plain_name
+from accounts.domain.ibkr import SOURCE, Record, base_currency, cash, order_of, plain_name, taxed
 from accounts.domain.ibkr_actions import action_of, corporate, transferred
 from accounts.domain.ibkr_trades import trade
 from accounts.domain.statements import CashBalance, Holding, Item, LineRefused, Refusal
@@ -58,6 +58,7 @@ class _Reading:
     def items(self) -> Iterator[Item]:
         """Yield what the rows of a file say."""
         fine, details = self.file.mentions("EXECUTION"), self.file.mentions("DETAIL")
+        order = order_of(self.file.head, self.file.lines)
         for row in records(self.file, delimiter_of(self.file, ("CurrencyPrimary", "Amount", "Quantity", "ISIN"))):
             if row.problem:
                 yield Refusal(row.number, "bad_csv", row.problem)
@@ -66,7 +67,7 @@ class _Reading:
             if cells is None:
                 yield from self._acted()
                 continue
-            record = Record(cells)
+            record = Record(cells, order=order)
             level = record.text("levelOfDetail")
             if not (fine and level in COARSE) and not (details and level == "SUMMARY" and "amount" in self.names):
                 yield from self._row(row, record)
@@ -99,6 +100,8 @@ class _Reading:
 
     def _reads(self, names: set[str]) -> Callable[[Record], Iterator[Happening]] | None:
         """Return what reads the rows of a section, by its columns."""
+        if {"taxamount", "salestax"} & names:
+            return taxed
         if {"tradeprice", "buysell"} & names:
             return trade
         if {"direction", "positionamount"} & names:

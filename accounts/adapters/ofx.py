@@ -11,10 +11,10 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from accounts.adapters.base import CHUNK, NotReadable, StatementFile
-from accounts.domain.figures import figure
+from accounts.domain.figures import Style, figure
 from accounts.domain.happenings import Happening, Lines, currency_of
 from accounts.domain.ledger import EARLIEST
-from accounts.domain.ofx import Security, Transaction, happenings
+from accounts.domain.ofx import CONVERTED, Security, Transaction, happenings
 from accounts.domain.statements import CashBalance, Heading, Holding, Item, LineRefused, Refusal, Skipped
 
 TAG = re.compile(r"<(?P<close>/?)(?P<name>[A-Za-z0-9._]+) */?>(?P<text>[^<]*)")
@@ -127,14 +127,14 @@ class _Reading:
         try:
             if record.name in BALANCES:
                 name = "BALAMT" if record.name == "LEDGERBAL" else "AVAILCASH"
-                cash, day = figure(said.get(name, ""), name), _day_of(said.get("DTASOF", "") or self.about.get("DTASOF", ""))
+                cash = figure(said.get(name, ""), name, Style.EITHER)
+                day = _day_of(said.get("DTASOF", "") or self.about.get("DTASOF", ""))
                 if cash is not None:
                     yield CashBalance(account, self._currency(), cash, day)
                 return
-            held = figure(said.get("UNITS", ""), "UNITS")
+            held, price, value = (figure(said.get(name, ""), name, Style.EITHER) for name in ("UNITS", "UNITPRICE", "MKTVAL"))
             if held is not None:
                 hints = Transaction(record.name, said, EARLIEST, True, account, self._currency()).hints(self.securities)
-                price, value = figure(said.get("UNITPRICE", ""), "UNITPRICE"), figure(said.get("MKTVAL", ""), "MKTVAL")
                 short = said.get("POSTYPE", "").upper() == "SHORT"
                 yield Holding(account, hints, -abs(held) if short else held, price, value, _day_of(said.get("DTPRICEASOF", "")))
         except LineRefused:
@@ -155,8 +155,8 @@ def _records(file: StatementFile) -> Iterator[_Record]:
         elif closes and tag == group.name:
             yield _Record(tag, group.line, group.fields, " ".join(f"{name}={said}" for name, said in group.fields.items())[:2000])
             group = None
-        elif not closes and text:
-            group.take(tag, text)
+        elif not closes and (text or tag == CONVERTED):
+            group.take(tag, text or "Y")
     if group is not None:
         group.never_closed()
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from accounts.adapters.base import NotReadable, StatementFile
 from accounts.adapters.table import DELIMITERS, Record, Row, head, key, named, read_rows, records
+from accounts.domain.contracts import UNITS, contract_of
 from accounts.domain.figures import Style
 from accounts.domain.happenings import Happening, Lines, currency_of, flow, transfer
 from accounts.domain.ledger import ZERO, EntryKind
@@ -20,6 +21,7 @@ from accounts.domain.listings import listed
 from accounts.domain.moments import ISO, day, midnight, moment
 from accounts.domain.statements import Holding, InstrumentHints, Item, LineRefused, Refusal
 from marketdata.domain.money import plain
+from marketdata.domain.spreadsheets import as_it_was
 
 # our names for the columns, and what they are called in English and German exports
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -185,7 +187,7 @@ class _Reading:
             quantity=abs(shares),
             fee=abs(_amount(row, "fees")[0] or ZERO),
             tax=abs(_amount(row, "taxes")[0] or ZERO),
-            notes=row.text("note"),
+            notes=as_it_was(row.text("note")),
             account=row.text("account"),
             data=_foreign(row),
         )
@@ -267,9 +269,11 @@ def _foreign(row: Row) -> dict[str, str]:
 
 def _hints(row: Row) -> InstrumentHints:
     """Return what a transaction says about its instrument."""
-    ticker = row.text("ticker")
+    ticker, name = row.text("ticker"), as_it_was(row.text("security"))
+    if contract := contract_of(ticker):
+        return InstrumentHints(exchange="OPRA", name=name, asset_class="OPTION", multiplier=UNITS, contract=contract)
     hints = listed(ticker) if ticker else InstrumentHints()
-    return replace(hints, isin=row.text("isin").upper() or hints.isin, wkn=row.text("wkn").upper(), name=row.text("security"))
+    return replace(hints, isin=row.text("isin").upper() or hints.isin, wkn=row.text("wkn").upper(), name=name)
 
 
 READERS = (PortfolioPerformance(),)

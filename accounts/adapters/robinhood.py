@@ -7,16 +7,16 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from accounts.adapters.base import StatementFile
-from accounts.adapters.table import Refused, Row, certain, read_rows, rows
+from accounts.adapters.table import Refused, Row, certain, paired, read_rows, rows
 from accounts.domain.contracts import UNITS, contract_of
 from accounts.domain.figures import figure, units
-from accounts.domain.happenings import Happening, Lines, flow, transfer
+from accounts.domain.happenings import Happening, Lines, flow, ratio_text, transfer
 from accounts.domain.holdings import with_holdings
 from accounts.domain.ledger import HALF_A_CENT, ZERO, EntryKind
 from accounts.domain.listings import coin
 from accounts.domain.moments import US, day, midnight
 from accounts.domain.statements import InstrumentHints, Item, LineRefused
-from marketdata.domain.instruments import isin_is_valid
+from accounts.domain.takebacks import canceled, settled
 
 NEEDED = ("Activity Date", "Instrument", "Description", "Trans Code", "Quantity", "Price", "Amount")
 ALSO = ("Process Date", "Settle Date")
@@ -61,6 +61,9 @@ CODES = {
     "REC": EntryKind.TRANSFER_IN,
     "NOA": EntryKind.TRANSFER_IN,
 }
+CANCELS = {"BCXL": EntryKind.BUY, "SCXL": EntryKind.SELL}
+RATIO = "+ratio"
+OF_SHARES = frozenset({"BUY", "SELL", *CANCELS})  # whatever option brought them about
 TRADES = frozenset({EntryKind.BUY, EntryKind.SELL, EntryKind.SHORT, EntryKind.COVER})
 FLOWS = frozenset({"ACH", "RTP", "WIRE", "DCF", "XENT", "XENT_CC", "CSR", "CSD", "MISC", "SWEEP", "ABIP", "ADP"})
 MOVES = frozenset({"ACATI", "ACATO", "T/A", "JNLC", "JNLS", "FUTSWP", "ITRF"})
@@ -88,7 +91,8 @@ class Robinhood:
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the activities."""
-        yield from with_holdings(lambda: _Reading().items(file), asks=file.mentions(*LEFT_OPEN), ends=True)
+        found = with_holdings(lambda: _Reading().items(file), asks=file.mentions(*LEFT_OPEN), ends=True)
+        yield from settled(found, trades=file.mentions(*CANCELS))
 
 
 @dataclass(slots=True)
@@ -100,7 +104,7 @@ class _Reading:
     def items(self, file: StatementFile) -> Iterator[Item]:
         """Yield what the rows say; a row without a day and a code is the disclaimer."""
         genuine = (row for row in rows(file, NEEDED) if _is_line(row))
-        yield from read_rows(genuine, self.lines, self._happenings)
+        yield from read_rows(paired(genuine, _reverse_split, _joined), self.lines, self._happenings)
 
     def _happenings(self, row: Row) -> Iterator[Happening]:
         """Yield what a row says."""
@@ -116,9 +120,11 @@ class _Reading:
             quantity=quantity or ZERO,
             cash=cash,
             notes=" ".join(row.text("Description").split()),
-            data={"code": code},
+            data={"code": code, **({"ratio": ratio} if (ratio := row.cells.get(RATIO)) else {})},
         )
-        if kind is None:
+        if code in CANCELS:
+            yield canceled(replace(made, kind=CANCELS[code], price=row.money("Price")), made.quantity)
+        elif kind is None:
             yield _moved(made, code, cash, quantity)
         elif kind in TRADES:
             yield _trade(made, row, cash)
@@ -133,6 +139,20 @@ class _Reading:
 def _is_line(row: Row | Refused) -> bool:
     """Say whether a row is an activity; what can't be taken apart may be."""
     return not isinstance(row, Row) or bool(row.text("Activity Date") or row.text("Trans Code"))
+
+
+def _reverse_split(row: Row) -> tuple[str, str] | None:
+    """Return what the two rows of a reverse split have in common, None for other rows."""
+    return (row.text("Activity Date"), row.text("Instrument")) if row.text("Trans Code").upper() == "SPR" else None
+
+
+def _joined(one: Row, other: Row) -> Row | None:
+    """Return one row for the two of a reverse split, the many units that went and the few that came, with its ratio."""
+    try:
+        few, many = sorted(abs(_quantity(row.text("Quantity"))[0] or ZERO) for row in (one, other))
+    except LineRefused:
+        return None
+    return replace(one, cells={**one.cells, "quantity": f"{few - many:f}", RATIO: ratio_text(few, many)})
 
 
 def _quantity(text: str) -> tuple[Decimal | None, bool]:
@@ -182,7 +202,7 @@ def _hints(row: Row) -> InstrumentHints:
     symbol, said = row.text("Instrument").upper(), row.text("Description")
     if not symbol and not CUSIP.search(said):
         return InstrumentHints()
-    contract = contract_of(said)
+    contract = None if row.text("Trans Code").upper() in OF_SHARES else contract_of(said)
     if contract:
         return InstrumentHints(exchange="OPRA", asset_class="OPTION", currency="USD", multiplier=UNITS, contract=contract)
     if symbol.endswith("-USD"):
@@ -190,14 +210,7 @@ def _hints(row: Row) -> InstrumentHints:
     found = CUSIP.search(said)
     cusip = found["cusip"] if found else ""
     name = said.split("\n")[0].strip() if found else ""
-    return InstrumentHints(symbol=symbol, cusip=cusip, isin=_us_isin(cusip), name=name, currency="USD")
-
-
-def _us_isin(cusip: str) -> str:
-    """Return the ISIN that a CUSIP of the United States is a part of, or nothing if there is none."""
-    if not cusip or cusip[0].isalpha():  # those of other countries begin with a letter
-        return ""
-    return next((isin for digit in "0123456789" if isin_is_valid(isin := f"US{cusip}{digit}")), "")
+    return InstrumentHints(symbol=symbol, cusip=cusip, name=name, currency="USD")
 
 
 READERS = (Robinhood(),)

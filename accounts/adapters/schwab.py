@@ -8,7 +8,7 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from accounts.adapters.base import StatementFile
-from accounts.adapters.table import Refused, Row, certain, read_rows, rows
+from accounts.adapters.table import Refused, Row, certain, paired, read_rows, rows
 from accounts.domain.contracts import UNITS, contract_of
 from accounts.domain.happenings import Happening, Lines, flow, ratio_text, transfer
 from accounts.domain.holdings import with_holdings
@@ -16,6 +16,7 @@ from accounts.domain.ledger import ZERO, EntryKind
 from accounts.domain.listings import identified, in_percent
 from accounts.domain.moments import US, day, midnight, said_day
 from accounts.domain.statements import Heading, InstrumentHints, Item, LineRefused, Refusal, Remark
+from accounts.domain.takebacks import canceled, settled
 from marketdata.domain.money import plain
 
 COLUMNS = ("Date", "Action", "Symbol", "Description", "Quantity", "Price", "Fees & Comm", "Amount")
@@ -53,7 +54,11 @@ IN_PAIRS = frozenset(
 )
 MOVES = frozenset(
     {"journal", "journaled shares", "security transfer", "internal transfer", "moneylink transfer", "transfer of assets"}
+    | {"stock plan activity"}
 )
+# what is paid for all units of a share or a bond: the units may go in a row beside that of the money
+PAID = ("cash merger", "redemption", "matur")
+CANCELS = {"cancel buy": EntryKind.BUY, "cancel sell": EntryKind.SELL}
 INCOME = ("div", "cap gain", "cash in lieu", "capital gain", "distribution")
 FLOWS = (
     "wire",
@@ -92,7 +97,8 @@ class Schwab:
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the transactions, and whether they add up to the total under them."""
-        yield from with_holdings(lambda: _Reading().items(file), asks=file.mentions(*LEFT_OPEN), ends=True)
+        found = with_holdings(lambda: _Reading().items(file), asks=file.mentions(*LEFT_OPEN), ends=True)
+        yield from settled(found, trades=file.mentions("Cancel "))
 
 
 @dataclass(slots=True)
@@ -108,7 +114,7 @@ class _Reading:
         if title:
             self.lines.account = title["account"].strip()
             yield Heading(self.lines.account, "USD", end=said_day(title["day"], US))
-        for key, together in groupby(rows(file, COLUMNS), _key_of):
+        for key, together in groupby(paired(rows(file, COLUMNS), _paid_for, _joined), _key_of):
             if key:
                 yield from self._pair([row for row in together if isinstance(row, Row)])
             else:
@@ -145,8 +151,10 @@ class _Reading:
             yield replace(made, kind=UNITS_MOVED[action], quantity=quantity, cash=cash or ZERO)
         elif action in MOVES:
             yield self._move(row, made, cash, quantity)
-        elif "redemption" in action or "matur" in action:
-            yield self._redeemed(row, made, cash, quantity)
+        elif action in CANCELS:
+            yield canceled(replace(made, kind=CANCELS[action], price=row.money("Price"), cash=cash), quantity)
+        elif any(word in action for word in PAID):
+            yield self._paid(made, cash, quantity)
         else:
             yield replace(made, kind=_kind_of_cash(row, cash), cash=cash)
 
@@ -182,11 +190,11 @@ class _Reading:
             raise LineRefused("missing_amount", "Amount: a transfer needs its amount, or the units it moves.")
         return replace(made, kind=transfer(cash), cash=cash, hints=InstrumentHints())
 
-    def _redeemed(self, row: Row, made: Happening, cash: Decimal | None, quantity: Decimal) -> Happening:
-        """Return what was paid back on a bond, with or without the units, which may stand in a row of their own."""
+    def _paid(self, made: Happening, cash: Decimal | None, quantity: Decimal) -> Happening:
+        """Return what was paid for a bond at its end, or for a share, with or without the units."""
         if quantity and cash:
-            hints = replace(made.hints, asset_class="BOND", multiplier=CENT)
-            return replace(made, kind=EntryKind.SELL, hints=hints, quantity=quantity, cash=cash)
+            bond = {"asset_class": "BOND", "multiplier": CENT} if made.hints.cusip else {}
+            return replace(made, kind=EntryKind.SELL, hints=replace(made.hints, **bond), quantity=quantity, cash=cash)
         if quantity:
             return replace(made, kind=EntryKind.MERGER, quantity=-abs(quantity), cash=ZERO)
         return replace(made, kind=EntryKind.RETURN_OF_CAPITAL, cash=cash)
@@ -232,6 +240,20 @@ def _key_of(row: Row | Refused) -> tuple[str, str] | None:
     return (row.word("Date"), row.word("Action"))
 
 
+def _paid_for(row: Row) -> tuple[str, ...] | None:
+    """Return what the units that go, and the money that is paid for them, have in common; None for other rows."""
+    action = row.word("Action").removesuffix(" adj")
+    return (row.word("Date"), action, row.word("Symbol")) if any(word in action for word in PAID) else None
+
+
+def _joined(one: Row, other: Row) -> Row | None:
+    """Return one row for two of which one holds the units and the other the money."""
+    paid, without = (one, other) if one.text("Amount") else (other, one)
+    if without.text("Amount") or paid.text("Quantity"):
+        return None
+    return replace(paid, cells={**paid.cells, "quantity": without.text("Quantity")})
+
+
 def _kind_of_cash(row: Row, cash: Decimal | None) -> EntryKind:
     """Return what a movement of money is."""
     action = row.word("Action")
@@ -241,6 +263,8 @@ def _kind_of_cash(row: Row, cash: Decimal | None) -> EntryKind:
         return EntryKind.TAX
     if "fee" in action:
         return EntryKind.FEE
+    if "return of capital" in action or "ret cap" in action:
+        return EntryKind.RETURN_OF_CAPITAL
     if any(word in action for word in INCOME):
         return EntryKind.DIVIDEND
     if "interest" in action:

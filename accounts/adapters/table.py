@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from itertools import islice
+from itertools import groupby, islice
 from typing import TypeVar
 
 from accounts.adapters.base import MAX_LINES, NotReadable, StatementFile
@@ -22,6 +22,7 @@ SEARCHED = 60  # rows among which the headings are looked for
 SHOWN = 1000
 DELIMITERS = ",;\t|"
 LONGEST_NAME = 80
+PAIR = 2
 
 Cells = list[str]
 Value = TypeVar("Value")
@@ -236,6 +237,19 @@ def rows(file: StatementFile, needed: Sequence[str], *, style: Style = Style.POI
     for record in records(file, delimiter):
         if record.number > first.number:
             yield (record.number, LineRefused("bad_csv", record.problem)) if record.problem else _row(record, names, style)
+
+
+def paired(
+    found: Iterable[Row | Refused], common: Callable[[Row], object], join: Callable[[Row, Row], Row | None]
+) -> Iterator[Row | Refused]:
+    """Yield rows; two in succession that have something in common (None: nothing) as the one that joins them, where one does."""
+    for known, together in groupby(found, lambda row: common(row) if isinstance(row, Row) else None):
+        if known is None:
+            yield from together
+            continue
+        several = [row for row in together if isinstance(row, Row)]
+        one = join(*several) if len(several) == PAIR else None
+        yield from several if one is None else [one]
 
 
 def named(headings: Iterable[str]) -> list[str]:

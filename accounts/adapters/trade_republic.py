@@ -28,12 +28,26 @@ CLASSES = {"STOCK": "EQUITY", "FUND": "ETF", "BOND": "BOND", "CRYPTO": "CRYPTO",
 PERCENT = Decimal("0.01")
 
 BUYS = frozenset({"BUY", "PRIVATE_MARKET_BUY", "SAVINGS_PLAN_EXECUTE", "TRADING_SAVINGSPLAN_EXECUTED"})
-SELLS = frozenset({"SELL", "PRIVATE_MARKET_SELL", "FINAL_MATURITY", "TILG", "REDEMPTION", "MATURITY"})
+REDEMPTIONS = frozenset({"FINAL_MATURITY", "TILG", "REDEMPTION", "MATURITY", "EARLY_REDEMPTION", "LIQUIDATION_PROCEEDS"})
+SELLS = REDEMPTIONS | {"SELL", "PRIVATE_MARKET_SELL"}
+# told as a corporate action, while the money that it brought, and the units, are in a row of cash
+SAID_ELSEWHERE = REDEMPTIONS | {"WARRANT_EXERCISE"}
 DIVIDENDS = frozenset({"DIVIDEND", "DISTRIBUTION", "DIVIDEND_EQUIVALENT_PAYMENT"})
-INTERESTS = frozenset({"INTEREST_PAYMENT", "COUPON_PAYMENT", "INTEREST", "INTEREST_PAYOUT"})
-TAXES = frozenset({"TAX_OPTIMIZATION", "TAX_REFUND", "PRE_DETERMINED_TAX_BASE", "TAX_CORRECTION", "SSP_TAX_CORRECTION_INVOICE"})
+INTERESTS = frozenset(
+    {"INTEREST_PAYMENT", "COUPON_PAYMENT", "INTEREST", "INTEREST_PAYOUT", "ADDITIONAL_INCOME", "BOND_ACCRUED_INTEREST"}
+)
+TAXES = frozenset(
+    {"TAX_OPTIMIZATION", "TAX_REFUND", "PRE_DETERMINED_TAX_BASE", "TAX_CORRECTION", "SSP_TAX_CORRECTION_INVOICE", "SEC_ACCOUNT"}
+)
 MOVES = frozenset({"TRANSFER_IN", "TRANSFER_OUT", "MIGRATION"})
-GIFTS = frozenset({"GIFT", "STOCKPERK", "FREE_RECEIPT", "BENEFITS_SAVEBACK", "REFERRAL"})
+GIFTS = frozenset(
+    {"GIFT", "STOCKPERK", "FREE_RECEIPT", "BENEFITS_SAVEBACK", "REFERRAL", "KINDERGELD_BONUS", "PEA_MARKETING", "COMPENSATION"}
+)
+# what does not say what it was is known by its sign
+BY_SIGN = frozenset(
+    {"PAYMENT", "MANUAL", "MANUAL_CASH_TRANSFER", "INSTRUCTION", "EXCHANGE", "OFFER", "OTHER_EXECUTION", "CAPITAL_INC_CASH",
+     "CFD_ORDER", "CRYPTO_TRADING", "CITI_TRADING", "TRADING_CITI"}
+)  # fmt: skip
 OF_UNITS = {"SPLIT": EntryKind.SPLIT, "SPINOFF": EntryKind.SPIN_OFF, "SPIN_OFF": EntryKind.SPIN_OFF, "MERGER": EntryKind.MERGER}
 FLOWS = (
     "INPAYMENT",
@@ -92,7 +106,9 @@ class _Reading:
         at, day_only = stamp(row.needed_text("datetime", "date"), "datetime", UTC)
         kind = row.needed_text("type").upper()
         amount, fee, tax = (row.money(name) or ZERO for name in ("amount", "fee", "tax"))
-        data = {name: said for name in ("original_amount", "original_currency") if (said := row.text(name))}
+        if row.word("category") == "corporate_action" and kind in SAID_ELSEWHERE:
+            raise Passed("said_elsewhere", "type: the money, and the units it was paid for, are in a row of their own.")
+        data = {name: said for name in ("original_amount", "original_currency", "fx_rate") if (said := row.text(name))}
         made = Happening(
             kind=EntryKind.NOTE,
             at=at,
@@ -123,6 +139,8 @@ def _of_kind(row: Row, made: Happening, kind: str, fee: Decimal, tax: Decimal) -
         yield _dividend(made, row, tax)
     elif kind in INTERESTS:
         yield replace(made, kind=EntryKind.INTEREST, quantity=ZERO, tax=max(-tax, ZERO))
+    elif kind in REDEMPTIONS and cash > 0:
+        yield replace(made, kind=EntryKind.RETURN_OF_CAPITAL, tax=max(-tax, ZERO))
     elif kind in OF_UNITS:
         yield replace(made, kind=OF_UNITS[kind])
     elif made.quantity and made.hints.key:
@@ -137,7 +155,7 @@ def _of_cash(made: Happening, kind: str, fee: Decimal) -> Iterator[Happening]:
     """Yield what moved money alone: the fee of a deposit is an entry of its own, so that both are seen."""
     plain = replace(made, hints=InstrumentHints(), quantity=ZERO)
     cash = (made.cash or ZERO) - fee
-    if kind in TAXES or (kind.startswith("TAX") and not cash):
+    if kind in TAXES or kind.startswith("TAX"):
         yield replace(plain, kind=EntryKind.TAX)
         return
     if kind.endswith("_FEE") or kind == "FEE":
@@ -145,7 +163,7 @@ def _of_cash(made: Happening, kind: str, fee: Decimal) -> Iterator[Happening]:
         return
     if kind in MOVES:
         entry = transfer(cash)
-    elif kind in GIFTS or any(word in kind for word in FLOWS):
+    elif kind in GIFTS | BY_SIGN or any(word in kind for word in FLOWS):
         entry = flow(cash)
     elif kind in {"EARNINGS", "BONUS"}:
         entry = EntryKind.INTEREST

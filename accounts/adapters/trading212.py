@@ -7,14 +7,16 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from accounts.adapters.base import StatementFile
-from accounts.adapters.table import Row, certain, read_rows, rows
+from accounts.adapters.table import Row, certain, headings_of, key, read_rows, rows
 from accounts.domain.happenings import Happening, Lines, currency_of, flow, price_in, ratio_text
 from accounts.domain.ledger import ZERO, EntryKind
 from accounts.domain.moments import stamp
 from accounts.domain.statements import InstrumentHints, Item, LineRefused, Refusal
+from accounts.domain.takebacks import settled
 
 NEEDED = ("Action", "Time")
 OWN = ("No. of shares", "Price / share", "Currency (Price / share)", "ISIN", "Ticker", "Exchange rate")
+OF_MONEY, MONEY_ALONE = {key("Total"), key("Currency (Total)")}, 0.9
 UTC = ZoneInfo("UTC")
 ID = re.compile(r"[A-Z]{2,4}\d{6,}|[0-9a-f]{8}-[0-9a-f-]{27}", re.ASCII)
 TOTAL = re.compile(r"total([a-z]{3})")
@@ -34,12 +36,15 @@ class Trading212:
     title = "Trading 212 history (CSV)"
 
     def certainty(self, file: StatementFile) -> float:
-        """Say how sure it is by the columns, some of which are its own."""
-        return certain(file, (*NEEDED, "No. of shares"), OWN) or certain(file, (*NEEDED, "Total", "Currency (Total)"), OWN)
+        """Say how sure it is by the columns, some of which are its own; a history of money alone has no others."""
+        found = headings_of(file, (*NEEDED, "Notes", "ID"))
+        names = set(map(key, found[1].cells)) if found else set()
+        alone = names >= OF_MONEY or any(map(TOTAL.fullmatch, names))
+        return certain(file, (*NEEDED, "No. of shares"), OWN) or (MONEY_ALONE if alone else 0.0)
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
-        """Yield the lines of the history."""
-        yield from _Reading().items(file)
+        """Yield the lines of the history; what was paid back comes last."""
+        yield from settled(_Reading().items(file))
 
 
 @dataclass(slots=True)
@@ -82,8 +87,7 @@ class _Reading:
             yield from self._split(row, made)
         elif action == "currency conversion":
             yield from _conversion(row, made)
-        elif action in UNITS_MOVED:
-            kind = UNITS_MOVED[action]
+        elif kind := next((kind for start, kind in UNITS_MOVED.items() if action.startswith(start)), None):
             price, _ = price_in(row.money("Price / share") or ZERO, made.hints.currency, made.currency or made.hints.currency)
             yield replace(made, kind=kind, price=price or None, cash=ZERO, currency=made.currency or made.hints.currency)
         elif action.startswith("dividend"):
@@ -93,10 +97,10 @@ class _Reading:
 
     def _split(self, row: Row, made: Happening) -> Iterator[Happening]:
         """Yield a split once both of its halves have come."""
-        key = made.hints.isin or made.hints.key
-        other = self.closed.pop(key, None)
+        known = made.hints.isin or made.hints.key
+        other = self.closed.pop(known, None)
         if other is None:
-            self.closed[key] = (row, made)
+            self.closed[known] = (row, made)
             return
         opens = made if row.word("Action").endswith("open") else other[1]
         closes = other[1] if opens is made else made
@@ -110,6 +114,7 @@ class _Reading:
 UNITS_MOVED = {
     "stock distribution": EntryKind.SPIN_OFF,
     "spin-off": EntryKind.SPIN_OFF,
+    "spin off": EntryKind.SPIN_OFF,
     "transfer in": EntryKind.TRANSFER_IN,
     "transfer out": EntryKind.TRANSFER_OUT,
     "free share": EntryKind.TRANSFER_IN,
@@ -129,7 +134,7 @@ def _placed(row: Row) -> Row:
     named = dict(zip(LATER, values[FIRST_MOVED:], strict=False))
     cells = {
         **made.cells,
-        **{"".join(letter for letter in name.casefold() if letter.isalnum()): cell for name, cell in named.items()},
+        **{key(name): cell for name, cell in named.items()},
     }
     return replace(moved, cells=cells, raw=row.raw)
 
@@ -175,15 +180,22 @@ def _trade(row: Row, made: Happening, total: Decimal | None) -> Happening:
 
 
 def _dividend(row: Row, made: Happening, total: Decimal | None) -> Happening:
-    """Return a dividend: the total is what was paid after tax, which may have been held back in another currency."""
+    """Return a dividend: the total is what was paid after tax, which may have been held back in another currency.
+
+    Capital paid back, and the interest that funds pass on, are called dividends, too.
+    """
     if total is None:
         raise LineRefused("missing_amount", "Total: the row needs its total.")
+    if "return of capital" in row.word("Action"):
+        return replace(made, kind=EntryKind.RETURN_OF_CAPITAL, quantity=ZERO, takes_back=total < 0)
     withheld, code = row.cost("Withholding tax"), row.text("Currency (Withholding tax)").upper()
     same = code in {made.currency, ""}
     data = {"shares": row.text("No. of shares"), "type": row.text("Action")}
     if withheld and not same:
         data["withheld"] = f"{withheld:f} {code}"
     tax = withheld if same and total > 0 else ZERO
+    if "(interest" in row.word("Action"):
+        return replace(made, kind=EntryKind.INTEREST, quantity=ZERO, tax=tax, data=data)
     return replace(made, kind=EntryKind.DIVIDEND, quantity=ZERO, cash=total, tax=tax, data=data, takes_back=total < 0)
 
 
@@ -205,7 +217,7 @@ def _of_cash(row: Row, made: Happening, action: str, total: Decimal | None) -> H
         raise LineRefused("missing_amount", "Total: the row needs its total.")
     if "interest" in action or "cashback" in action:
         kind = EntryKind.INTEREST
-    elif action in {"deposit", "withdrawal", "card debit", "card credit", "spending", "refund"}:
+    elif action in {"deposit", "withdrawal", "spending", "refund"} or action.startswith("card "):
         kind = flow(-abs(total) if action in {"withdrawal", "card debit"} else total)
     elif "fee" in action or "cost" in action:
         kind = EntryKind.FEE

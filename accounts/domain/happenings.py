@@ -213,7 +213,7 @@ def _fields(said: Happening, source: str) -> dict[str, Any]:
     if said.kind in {EntryKind.FEE, EntryKind.TAX} and (said.cash or ZERO) > 0:
         data.setdefault("refund", said.kind.value)
     price = None if rule.price is Need.REFUSED else said.price
-    if said.kind in TRADES:
+    if said.kind in TRADES and not said.takes_back:
         price = _price_of(said, quantity, multiplier, data)
     return {
         "kind": said.kind,

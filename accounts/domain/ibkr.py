@@ -5,8 +5,8 @@ transactionID; both may be left out of a query, or blackened, and then the conte
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from accounts.domain.figures import figure, money
 from accounts.domain.happenings import Happening, currency_of, first_of, flow
 from accounts.domain.ledger import EntryKind
 from accounts.domain.listings import VENUES, identified
-from accounts.domain.moments import day, midnight, stamp
+from accounts.domain.moments import DAY_FIRST, ISO, US, day, midnight, stamp
 from accounts.domain.statements import Contract, InstrumentHints, LineRefused, Rate
 from marketdata.domain.money import UnknownCurrency, major_unit
 
@@ -26,7 +26,26 @@ CLASSES = {"STK": "EQUITY", "OPT": "OPTION", "FUT": "FUTURE", "FOP": "OPTION", "
            "CRYPTO": "CRYPTO", "CMDTY": "COMMODITY", "WAR": "EQUITY", "IOPT": "EQUITY"}  # fmt: skip
 RIGHTS = {"C": "CALL", "P": "PUT"}
 PERCENT = Decimal("0.01")
+BEFORE_TIME = re.compile(r"[;, ]|(?<=\d)T")
+# a day that may be written in two orders, alone in its cell or before a time
+SLASHED = re.compile(r"(?:^|[\"',;\t|])(?P<one>\d{1,2})/(?P<two>\d{1,2})/(?:\d{4}|\d{2})(?=$|[\"',;\t| T\r\n])", re.ASCII | re.M)
+MONTHS = 12
 GENUINE_ID = re.compile(r"\d{1,30}", re.ASCII)
+
+
+def order_of(head: str, lines: Callable[[], Iterable[str]]) -> str:
+    """Return in which order days are written, which only the whole file may tell: ISO where it does not.
+
+    >>> order_of('"04/03/2024"', lambda: ['"04/03/2024"', '"25/03/2024;093000"'])
+    'DD-MM-YYYY'
+    """
+    if not SLASHED.search(head):
+        return ISO
+    orders = set()
+    for line in lines():
+        for found in SLASHED.finditer(line):
+            orders |= {DAY_FIRST} if int(found["one"]) > MONTHS else {US} if int(found["two"]) > MONTHS else set()
+    return orders.pop() if len(orders) == 1 else ISO
 
 
 @cache
@@ -38,9 +57,10 @@ def plain_name(name: str) -> str:
 class Record:
     """One record of a query: its fields by their names, which differ in case and signs between XML and CSV."""
 
-    def __init__(self, fields: Mapping[str, str], base: str = "") -> None:
+    def __init__(self, fields: Mapping[str, str], base: str = "", order: str = ISO) -> None:
         self.fields = {plain_name(name): value for name, value in fields.items()}
         self.base = base
+        self.order = order
 
     def text(self, *names: str) -> str:
         """Return the first of some fields that says something."""
@@ -84,16 +104,30 @@ class Record:
         said = self.text("reportDate", "settleDate", "date", "dateTime", "tradeDate")
         if not said:
             raise LineRefused("missing_value", "reportDate: nothing is stated; add Report Date to the Flex query.")
-        return midnight(day(re.split(r"[;, T]", said)[0], "reportDate"))
+        return midnight(self.day(BEFORE_TIME.split(said)[0], "reportDate"))
+
+    def day(self, text: str, name: str) -> date:
+        """Return the day that a field states.
+
+        :raises LineRefused: if it states none, or may mean two
+        """
+        if self.order == ISO and SLASHED.match(text):
+            raise LineRefused(
+                "bad_date",
+                f"{name}: {text[:20]!r} may mean two days, and no other day of the file decides which: set the date format of "
+                "the Flex query to yyyyMMdd.",
+            )
+        return day(text, name, self.order)
 
     def traded(self) -> tuple[datetime, bool]:
         """Return when a trade was done, and whether only its day is known."""
         said = self.text("dateTime", "date/time", "tradeDate")
         if not said:
             raise LineRefused("missing_value", "dateTime: nothing is stated; add Date/Time or Trade Date to the Flex query.")
-        if not re.search(r"[;, T]", said) and (clock := self.text("tradeTime")):
+        if not BEFORE_TIME.search(said) and (clock := self.text("tradeTime")):
             said = f"{self.text('tradeDate', 'dateTime')};{clock}"
-        return stamp(said, "dateTime", NEW_YORK)
+        self.day(BEFORE_TIME.split(said)[0], "dateTime")
+        return stamp(said, "dateTime", NEW_YORK, self.order)
 
     def hints(self) -> InstrumentHints:
         """Return what the record says about its instrument."""
@@ -128,7 +162,7 @@ class Record:
         )
         under = self.text("underlyingSymbol")
         if right and strike and expiry and under:
-            return Contract(under.upper(), day(expiry, "expiry"), right, strike)
+            return Contract(under.upper(), self.day(expiry, "expiry"), right, strike)
         return contract_of(self.text("symbol"), self.text("description"))
 
 
@@ -185,3 +219,19 @@ def base_currency(text: str) -> str:
         return major_unit(text.strip().upper())[0]
     except UnknownCurrency:
         return ""
+
+
+def taxed(record: Record) -> Iterator[Happening]:
+    """Yield what a record of a tax on trades, or on services, says."""
+    yield Happening(
+        kind=EntryKind.TAX,
+        at=record.booked(),
+        day_only=True,
+        currency=record.currency(),
+        hints=record.hints(),
+        cash=record.amount("taxAmount", "salesTax"),
+        notes=record.text("taxDescription", "taxableDescription"),
+        id=record.id("transactionID"),
+        account=record.account(),
+        rate=record.rate(),
+    )

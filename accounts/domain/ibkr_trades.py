@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -12,6 +13,9 @@ from accounts.domain.ledger import ZERO, EntryKind
 from accounts.domain.statements import InstrumentHints, LineRefused
 
 PAIR = re.compile(r"(?P<base>[A-Z]{3})[./](?P<quoted>[A-Z]{3})", re.ASCII)
+BY_NAME = {
+    "EXPIRATION": EntryKind.OPTION_EXPIRATION, "EXERCISE": EntryKind.OPTION_EXERCISE, "ASSIGNMENT": EntryKind.OPTION_ASSIGNMENT
+}  # fmt: skip
 ENDS = {"EP": EntryKind.OPTION_EXPIRATION, "EX": EntryKind.OPTION_EXERCISE, "A": EntryKind.OPTION_ASSIGNMENT}
 
 
@@ -60,6 +64,29 @@ def trade(record: Record) -> Iterator[Happening]:
     )
     if (other := _commission_elsewhere(record)) is not None:
         yield _fee(record, other, number, at)
+
+
+def ended(record: Record) -> Iterator[Happening]:
+    """Yield what a record of the ends of options says: that one expired, was exercised or assigned, or the shares that moved."""
+    kind, hints = BY_NAME.get(record.text("transactionType").upper()), record.hints()
+    quantity = units(record.number("quantity") or ZERO, "quantity")
+    said = Happening(
+        kind=kind if kind and hints.contract else side(quantity),
+        at=record.booked(),
+        day_only=True,
+        currency=record.currency(),
+        hints=hints,
+        quantity=quantity,
+        cash=ZERO,
+        notes=record.text("description"),
+        id=record.id("tradeID"),
+        account=record.account(),
+    )
+    if kind and hints.contract:
+        yield said
+    else:
+        cash = (record.number("proceeds") or ZERO) + (record.number("commisionsAndTax", "commissionsAndTax") or ZERO)
+        yield replace(said, price=record.number("tradePrice"), cash=money(cash, "proceeds"), converted=True)
 
 
 def _end_of(record: Record) -> EntryKind | None:

@@ -12,11 +12,11 @@ SHOWN, LONGEST = 60, 80
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 
 _YMD = re.compile(r"(?P<y>\d{4})(?P<s>[-/.]?)(?P<m>\d{2})(?P=s)(?P<d>\d{2})", re.ASCII)
-_MDY = re.compile(r"(?P<m>\d{1,2})(?P<s>[-/.])(?P<d>\d{1,2})(?P=s)(?P<y>\d{4})", re.ASCII)
-_DMY = re.compile(r"(?P<d>\d{1,2})(?P<s>[-/.])(?P<m>\d{1,2})(?P=s)(?P<y>\d{4})", re.ASCII)
-_DOTTED = re.compile(r"(?P<d>\d{1,2})(?P<s>\.)(?P<m>\d{1,2})(?P=s)(?P<y>\d{4})", re.ASCII)
+_MDY = re.compile(r"(?P<m>\d{1,2})(?P<s>[-/.])(?P<d>\d{1,2})(?P=s)(?P<y>\d{4}|\d{2})", re.ASCII)
+_DMY = re.compile(r"(?P<d>\d{1,2})(?P<s>[-/.])(?P<m>\d{1,2})(?P=s)(?P<y>\d{4}|\d{2})", re.ASCII)
+_DOTTED = re.compile(r"(?P<d>\d{1,2})(?P<s>\.)(?P<m>\d{1,2})(?P=s)(?P<y>\d{4}|\d{2})", re.ASCII)
 _NAMED = re.compile(r"(?P<n>[A-Za-z]{3,9})\.? (?P<d>\d{1,2}),? (?P<y>\d{4})", re.ASCII)
-_NAMED_LAST = re.compile(r"(?P<d>\d{1,2})[- ](?P<n>[A-Za-z]{3,9})[- ](?P<y>\d{4})", re.ASCII)
+_NAMED_LAST = re.compile(r"(?P<d>\d{1,2})[- ](?P<n>[A-Za-z]{3,9})[- ](?P<y>\d{4}|\d{2})", re.ASCII)
 # the month first (US), the day first, or only what can't be mistaken
 US, DAY_FIRST, ISO = "MM/DD/YYYY", "DD-MM-YYYY", "YYYY-MM-DD"
 ORDERS: Mapping[str, tuple[re.Pattern[str], ...]] = {
@@ -28,7 +28,14 @@ _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 MONTHS = {name: number for number, name in enumerate(_NAMES, 1)}
 _TIME = re.compile(
     r"(?P<h>\d{1,2}):?(?P<m>\d{2})(:?(?P<s>\d{2})([.,](?P<f>\d{1,9}))?)? ?(?P<half>[AaPp][Mm])? ?"
-    r"(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2})?",
+    r"(?P<zone>Z|UTC|GMT|[ECMP][SD]T|CES?T|[+-]\d{2}:?\d{2})?",
+    re.ASCII,
+)
+ZONES = {"Z": 0, "UTC": 0, "GMT": 0, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
+         "CET": 1, "CEST": 2}  # fmt: skip
+SHORT_YEAR, CENTURY = 2, 2000
+_STAMP = re.compile(
+    r"([\d./-]{6,10}?|[A-Za-z.]{3,10} \d{1,2},? \d{4}?|\d{1,2}-[A-Za-z]{3,9}-\d{2,4})(?:[T;]|, ?| +)(\d{1,2}:?\d{2}.*)",
     re.ASCII,
 )
 
@@ -53,7 +60,8 @@ def _day(text: str, name: str, order: str) -> date:
             raise ValueError
         parts = found.groupdict()
         month = int(parts["m"]) if "m" in parts else MONTHS[parts["n"][:3].lower()]
-        said = date(int(parts["y"]), month, int(parts["d"]))
+        year = int(parts["y"]) + (CENTURY if len(parts["y"]) == SHORT_YEAR else 0)
+        said = date(year, month, int(parts["d"]))
     except (ValueError, KeyError) as error:
         raise LineRefused("bad_date", f"{name}: {text.strip()[:SHOWN]!r} is no day; write it as {order}.") from error
     if not FIRST_YEAR <= said.year <= LAST_YEAR:
@@ -104,7 +112,7 @@ def _hour(hour: int, half: str | None) -> int:
 
 def _offset(text: str) -> str:
     """Return an offset as ISO 8601 writes it."""
-    return "+00:00" if text in {"Z", "UTC", "GMT"} else f"{text[:3]}:{text[-2:]}"
+    return f"{ZONES[text]:+03d}:00" if text in ZONES else f"{text[:3]}:{text[-2:]}"
 
 
 def stamp(text: str, name: str, zone: ZoneInfo, order: str = ISO) -> tuple[datetime, bool]:
@@ -122,7 +130,7 @@ def stamp(text: str, name: str, zone: ZoneInfo, order: str = ISO) -> tuple[datet
 
 def _split(text: str) -> tuple[str, str]:
     """Return the day and the time of a stamp, as written."""
-    found = re.fullmatch(r"([\d./-]{8,10}?|[A-Za-z.]{3,10} \d{1,2},? \d{4}?)(?:[T;]|, ?| +)(\d{1,2}:?\d{2}.*)", text, re.ASCII)
+    found = _STAMP.fullmatch(text)
     return (found[1], found[2]) if found else (text, "")
 
 

@@ -6,12 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from accounts.domain.contracts import UNITS, contract_of
-from accounts.domain.figures import figure, money, units
+from accounts.domain.figures import Style, figure, money, units
 from accounts.domain.happenings import Happening, currency_of, first_of, flow, transfer
 from accounts.domain.ledger import ZERO, EntryKind
 from accounts.domain.listings import in_percent
 from accounts.domain.moments import day
-from accounts.domain.statements import Contract, InstrumentHints, LineRefused
+from accounts.domain.statements import Contract, InstrumentHints, LineRefused, Rate
+from marketdata.domain.money import plain
 
 CLASSES = {"STOCKINFO": "EQUITY", "MFINFO": "FUND", "DEBTINFO": "BOND", "OPTINFO": "OPTION", "POSOPT": "OPTION"}
 OPENS_SHORT = frozenset({"SELLSHORT", "SELLTOOPEN"})
@@ -20,7 +21,13 @@ COSTS = ("COMMISSION", "FEES", "LOAD", "MARKUP", "MARKDOWN", "PENALTY")
 TAXES = ("TAXES", "WITHHOLDING", "STATEWITHHOLDING")
 ENDS = {"EXPIRE": EntryKind.OPTION_EXPIRATION, "EXERCISE": EntryKind.OPTION_EXERCISE, "ASSIGN": EntryKind.OPTION_ASSIGNMENT}
 OF_BANKS = {"INT": EntryKind.INTEREST, "DIV": EntryKind.INTEREST, "FEE": EntryKind.FEE, "SRVCHG": EntryKind.FEE}
+CONVERTED = "ORIGCURRENCY"  # the amounts were converted into the currency of the account
 DAY_LENGTH = 8
+
+
+def _figure(text: str, name: str) -> Decimal | None:
+    """Return a number: its fraction may stand behind a point or a comma, and thousands are never separated."""
+    return figure(text, name, Style.EITHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class Security:
         known = contract_of(said.get("TICKER", ""), said.get("SECNAME", ""))
         if known or self.name != "OPTINFO":
             return known
-        strike, right = figure(said.get("STRIKEPRICE", ""), "STRIKEPRICE"), said.get("OPTTYPE", "").upper()
+        strike, right = _figure(said.get("STRIKEPRICE", ""), "STRIKEPRICE"), said.get("OPTTYPE", "").upper()
         root = said.get("TICKER", "").split(" ")[0]
         if not strike or right not in {"CALL", "PUT"} or not root:
             return None
@@ -60,14 +67,14 @@ class Transaction:
 
     def number(self, *names: str) -> Decimal:
         """Return the sum of some values."""
-        return sum((figure(self.text(name), name) or ZERO for name in names), ZERO)
+        return sum((_figure(self.text(name), name) or ZERO for name in names), ZERO)
 
     def total(self) -> Decimal:
         """Return the money that moved.
 
         :raises LineRefused: if it is not stated
         """
-        said = figure(first_of(self.text("TOTAL"), self.text("TRNAMT")), "TOTAL")
+        said = _figure(first_of(self.text("TOTAL"), self.text("TRNAMT")), "TOTAL")
         if said is None:
             raise LineRefused("missing_amount", "TOTAL: the transaction does not say how much money moved.")
         return money(said, "TOTAL")
@@ -88,7 +95,7 @@ class Transaction:
             name=said.get("SECNAME", ""),
             asset_class="OPTION" if contract else CLASSES.get(security.name, ""),
             currency=self.currency,
-            multiplier=(figure(said.get("SHPERCTRCT", ""), "SHPERCTRCT") or UNITS) if contract else None,
+            multiplier=(_figure(said.get("SHPERCTRCT", ""), "SHPERCTRCT") or UNITS) if contract else None,
             contract=contract,
         )
 
@@ -99,7 +106,7 @@ def happenings(transaction: Transaction, securities: Mapping[str, Security]) -> 
     :raises LineRefused: if it says too little
     """
     name = transaction.name
-    symbol = transaction.text("CURSYM")
+    symbol = "" if transaction.text(CONVERTED) else transaction.text("CURSYM")
     made = Happening(
         kind=EntryKind.NOTE,
         at=transaction.at,
@@ -110,6 +117,7 @@ def happenings(transaction: Transaction, securities: Mapping[str, Security]) -> 
         id=transaction.text("FITID"),
         weak_id=True,
         account=transaction.account,
+        rate=_rate(transaction, symbol),
     )
     if name == "STMTTRN":
         yield _of_bank(transaction, made)
@@ -123,6 +131,12 @@ def happenings(transaction: Transaction, securities: Mapping[str, Security]) -> 
         yield _of_units(transaction, made)
 
 
+def _rate(transaction: Transaction, symbol: str) -> Rate | None:
+    """Return what the currency of the amounts was worth in that of the account, where it is another one."""
+    rate = _figure(transaction.text("CURRATE"), "CURRATE") if symbol else None
+    return Rate(transaction.currency, rate) if rate and rate > 0 and symbol.upper() != transaction.currency else None
+
+
 def _of_bank(transaction: Transaction, made: Happening) -> Happening:
     """Return a movement of money, of a bank's account or of the cash of a broker's."""
     cash, kind = transaction.total(), transaction.text("TRNTYPE").upper()
@@ -134,7 +148,7 @@ def _of_bank(transaction: Transaction, made: Happening) -> Happening:
 
 def _trade(transaction: Transaction, made: Happening) -> Happening:
     """Return a purchase or a sale."""
-    quantity, price = transaction.number("UNITS"), figure(transaction.text("UNITPRICE"), "UNITPRICE")
+    quantity, price = transaction.number("UNITS"), _figure(transaction.text("UNITPRICE"), "UNITPRICE")
     said = {transaction.text(name).upper() for name in ("BUYTYPE", "SELLTYPE", "OPTBUYTYPE", "OPTSELLTYPE")}
     if transaction.name.startswith("BUY"):
         kind = EntryKind.COVER if said & CLOSES_SHORT else EntryKind.BUY
@@ -142,18 +156,21 @@ def _trade(transaction: Transaction, made: Happening) -> Happening:
         kind = EntryKind.SHORT if said & OPENS_SHORT else EntryKind.SELL
     total = abs(transaction.total())
     cash = -total if transaction.name.startswith("BUY") else total
-    hints = made.hints
+    hints, accrued = made.hints, abs(transaction.number("ACCRDINT"))
     if price and not hints.contract:
-        hints = in_percent(hints, quantity, price, cash)
+        hints = in_percent(hints, quantity, price, total - accrued)
+    data = {"accrued_interest": plain(accrued)} if accrued else {}
     fee, tax = (money(abs(transaction.number(*names)), names[0]) for names in (COSTS, TAXES))
-    return replace(made, kind=kind, hints=hints, quantity=units(quantity, "UNITS"), price=price, cash=cash, fee=fee, tax=tax)
+    made = replace(made, hints=hints, fee=fee, tax=tax, data=data)
+    return replace(made, kind=kind, quantity=units(quantity, "UNITS"), price=price, cash=cash)
 
 
 def _reinvested(transaction: Transaction, made: Happening) -> Iterator[Happening]:
     """Yield the dividend and the purchase that a reinvestment is."""
     total = abs(transaction.total())
-    quantity, price = units(transaction.number("UNITS"), "UNITS"), figure(transaction.text("UNITPRICE"), "UNITPRICE")
-    yield replace(made, kind=EntryKind.DIVIDEND, cash=total, id=f"{made.id}/income", group=made.id)
+    quantity, price = units(transaction.number("UNITS"), "UNITS"), _figure(transaction.text("UNITPRICE"), "UNITPRICE")
+    earned = EntryKind.INTEREST if transaction.text("INCOMETYPE").upper() == "INTEREST" else EntryKind.DIVIDEND
+    yield replace(made, kind=earned, cash=total, id=f"{made.id}/income", group=made.id)
     fee = money(abs(transaction.number(*COSTS)), "COMMISSION")
     bought = replace(made, kind=EntryKind.BUY, quantity=quantity, price=price, cash=-total, fee=fee)
     yield replace(bought, id=f"{made.id}/units", group=made.id)
@@ -180,7 +197,7 @@ def _of_units(transaction: Transaction, made: Happening) -> Happening:
     if transaction.name == "TRANSFER":
         out = transaction.text("TFERACTION").upper() == "OUT" or moved < 0
         kind = EntryKind.TRANSFER_OUT if out else EntryKind.TRANSFER_IN
-        price = figure(first_of(transaction.text("AVGCOSTBASIS"), transaction.text("UNITPRICE")), "UNITPRICE")
+        price = _figure(first_of(transaction.text("AVGCOSTBASIS"), transaction.text("UNITPRICE")), "UNITPRICE")
         return replace(made, kind=kind, quantity=moved, price=price, cash=ZERO)
     if transaction.name == "CLOSUREOPT":
         kind = ENDS.get(transaction.text("OPTACTION").upper(), EntryKind.OPTION_EXPIRATION)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from accounts.domain.happenings import TRADES
-from accounts.domain.ledger import EntryDraft, EntryKind
+from accounts.domain.happenings import TRADES, Happening
+from accounts.domain.ledger import RULES, EntryDraft, EntryKind
 from accounts.domain.statements import Item, Reference, StatementLine
 from marketdata.domain.money import plain
 
@@ -18,7 +18,7 @@ def settled(items: Iterable[Item], *, trades: bool = False) -> Iterator[Item]:
     """Yield lines as they come, and at the end those that take one of them back, as its mirror image.
 
     A file may hold what was taken back before or after the line that does so. What it does not hold stays to be found in the
-    ledger. With `trades`, these are taken back as well, by the id that the line refers to.
+    ledger. With `trades`, these are taken back as well, by the id that the line refers to, or by the units and the money.
     """
     held: list[StatementLine] = []
     booked: defaultdict[object, list[StatementLine]] = defaultdict(list)
@@ -31,9 +31,15 @@ def settled(items: Iterable[Item], *, trades: bool = False) -> Iterator[Item]:
                 booked[_figures(item, Decimal(1))].append(item)
             elif trades and item.draft.kind in TRADES:
                 booked[item.draft.external_id].append(item)
+                booked[_moved(item, Decimal(1))].append(item)
         yield item
     for line in sorted(held, key=lambda line: line.number):
         yield from _taken_back(line, booked)
+
+
+def canceled(made: Happening, quantity: Decimal) -> Happening:
+    """Return that a trade is taken back, of which a file says how much money comes back: its units go with the other sign."""
+    return replace(made, quantity=-abs(quantity) * RULES[made.kind].moves, fee=-made.fee, tax=-made.tax, takes_back=True)
 
 
 def _figures(line: StatementLine, sign: Decimal) -> object:
@@ -43,9 +49,16 @@ def _figures(line: StatementLine, sign: Decimal) -> object:
     return (draft.kind, line.account, line.hints.identity, draft.currency, draft.group, *signed)
 
 
+def _moved(line: StatementLine, sign: Decimal) -> object:
+    """Return what a trade and the one that takes it back have in common, whichever kinds the file makes of them."""
+    draft = line.draft
+    return (line.account, line.hints.identity, draft.currency, plain(draft.quantity * sign), plain(draft.cash * sign))
+
+
 def _taken_back(line: StatementLine, booked: Mapping[object, list[StatementLine]]) -> Iterator[StatementLine]:
     """Yield the reversal of the line that one takes back, and what it left behind of it; the line itself if that is not known."""
-    wanted = line.reverses.external_id if line.reverses else _figures(line, Decimal(-1))
+    turned_round = _moved if line.draft.kind in TRADES else _figures
+    wanted = line.reverses.external_id if line.reverses else turned_round(line, Decimal(-1))
     before = [other for other in booked.get(wanted, ()) if other.draft.occurred_at <= line.draft.occurred_at]
     if not before:
         yield line

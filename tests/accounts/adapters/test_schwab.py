@@ -181,9 +181,9 @@ def robinhood(*rows: tuple[str, ...]) -> str:
 class TestRobinhood:
     BUY = ("1/16/2024", "AAPL", "Apple\nCUSIP: 037833100", "Buy", "2.5", "$168.50", "($421.25)")
 
-    def test_a_description_of_several_lines_is_one_row_and_tells_the_isin(self):
+    def test_a_description_of_several_lines_is_one_row_and_tells_the_number(self):
         (line,) = lines(robinhood(self.BUY))
-        assert (line.hints.cusip, line.hints.isin, line.draft.cash) == ("037833100", "US0378331005", Decimal("-421.25"))
+        assert (line.hints.cusip, line.hints.name, line.draft.cash) == ("037833100", "Apple", Decimal("-421.25"))
 
     def test_a_quantity_with_an_s_is_the_units_of_a_split(self):
         text = robinhood(
