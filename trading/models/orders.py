@@ -10,7 +10,7 @@ from django.db.models import F, Q
 
 from accounts.models import Account, LedgerEntry, User
 from accounts.models.tenancy import AccountScoped
-from marketdata.domain.instruments import AssetClass
+from marketdata.domain.instruments import US_EXCHANGES, AssetClass
 from marketdata.models import Instrument
 from marketdata.models.fields import MoneyField, PriceField, QuantityField, ShareField, UUIDv7Field
 from trading.domain.drafts import OrderDraft, Terms
@@ -257,14 +257,15 @@ STATE_COLUMNS = (
 
 def terms_of(instrument: Instrument) -> Terms:
     """Return what an instrument asks of its orders."""
-    return Terms(AssetClass(instrument.asset_class), instrument.tick_size, instrument.active)
+    extended_hours = instrument.exchange in US_EXCHANGES
+    return Terms(AssetClass(instrument.asset_class), instrument.tick_size, instrument.active, extended_hours)
 
 
 class OrderEvent(models.Model):
     """One step of an order's life: what happened, when and why; added and never changed."""
 
     id = UUIDv7Field()
-    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
     order = models.ForeignKey(Order, models.PROTECT, related_name="history", db_index=False, db_constraint=False)
     sequence = models.PositiveIntegerField(help_text="1 for the first of the order, without gaps.")
     kind = models.CharField(max_length=17, choices=choices(EventKind))
@@ -302,7 +303,7 @@ class Fill(models.Model):
     """One execution of an order, with the ledger entry it was posted as; added once and never changed."""
 
     id = UUIDv7Field()
-    account = models.ForeignKey(Account, models.PROTECT, related_name="fills", db_index=False)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="fills", db_index=False, db_constraint=False)
     order = models.ForeignKey(Order, models.PROTECT, related_name="fills", db_index=False, db_constraint=False)
     broker = models.CharField(max_length=20)
     execution_id = models.CharField(max_length=128)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -15,8 +15,8 @@ from accounts.services.ledger import post_entries
 from trading.domain import fills as domain
 from trading.domain.orders import Event, EventKind, PositionEffect, Side
 from trading.domain.posting import entry_of
-from trading.models import Door, Fill, Order, OrderEvent
-from trading.services.order_rows import Cause, happen, lock_orders, save_orders
+from trading.models import Door, Fill, Order
+from trading.services.order_rows import Cause, Sheet, happen, lock_orders
 from trading.services.telling import tell_members
 
 MOST_TOLD = 20
@@ -53,22 +53,37 @@ def post_fills(
     :raises NotAsThingsStand: if an order would be filled beyond its quantity, or was rejected
     """
     orders = lock_orders({one.order_id for one in executions})  # before the known ones are read: two at once see each other
+    sheet = Sheet()
+    rows = enter_fills(sheet, orders, account=account, executions=executions, broker=broker, actor=actor, now=now, door=door)
+    sheet.store()
+    return rows
+
+
+def enter_fills(
+    sheet: Sheet,
+    orders: Mapping[UUID, Order],
+    *,
+    account: Account,
+    executions: Sequence[Execution],
+    broker: str,
+    actor: User,
+    now: datetime,
+    door: Door = Door.BROKER,
+) -> list[Fill]:
+    """Do what `post_fills` does with orders that are locked, and put down what is to be stored in the same transaction."""
     fresh = _fresh(account, executions, broker)
-    made: list[OrderEvent] = []
+    if not fresh:
+        return []
     for one in fresh:
-        cause = Cause(
-            door=door,
-            at=one.fill.at,
-            now=now,
-            data={"execution_id": one.fill.execution_id, "quantity": f"{one.fill.quantity:f}", "price": f"{one.fill.price:f}"},
-        )
+        figures = {"execution_id": one.fill.execution_id, "quantity": f"{one.fill.quantity:f}", "price": f"{one.fill.price:f}"}
+        cause = Cause(door=door, at=one.fill.at, now=now, data=figures)
         event = Event(EventKind.FILLED, fill=one.fill, complete=one.complete)
-        made += happen(orders[one.order_id], [event], cause)
+        sheet.put(orders[one.order_id], happen(orders[one.order_id], [event], cause))
     rows = _post(account, fresh, orders, broker, actor, now)
-    save_orders([order for order in orders.values() if any(event.order_id == order.pk for event in made)], made)
-    if rows and door is not Door.IMPORT:  # what files bring in is long over
+    sheet.fills += rows
+    if door is not Door.IMPORT:  # what files bring in is long over
         _tell(account, rows, now)
-    return Fill.objects.bulk_create(rows)
+    return rows
 
 
 def _tell(account: Account, rows: Sequence[Fill], now: datetime) -> None:
@@ -86,8 +101,9 @@ def _tell(account: Account, rows: Sequence[Fill], now: datetime) -> None:
 def _fresh(account: Account, executions: Sequence[Execution], broker: str) -> list[Execution]:
     """Return the executions that are not known yet, each once."""
     ids = [one.fill.execution_id for one in executions]
-    stored = Fill.objects.filter(account=account, broker=broker, execution_id__in=ids)
-    known = {fill.execution_id: (fill.order_id, fill.quantity, fill.price, fill.fee) for fill in stored}
+    stored = Fill.objects.filter(account=account, broker=broker, execution_id__in=ids) if ids else Fill.objects.none()
+    figures_of = stored.values_list("execution_id", "order_id", "quantity", "price", "fee")
+    known: dict[str, tuple[object, ...]] = {name: tuple(figures) for name, *figures in figures_of}
     fresh: list[Execution] = []
     for one in executions:
         figures = (one.order_id, one.fill.quantity, one.fill.price, one.fill.fee)
@@ -101,7 +117,7 @@ def _fresh(account: Account, executions: Sequence[Execution], broker: str) -> li
 
 
 def _post(
-    account: Account, executions: Sequence[Execution], orders: dict[UUID, Order], broker: str, actor: User, now: datetime
+    account: Account, executions: Sequence[Execution], orders: Mapping[UUID, Order], broker: str, actor: User, now: datetime
 ) -> list[Fill]:
     """Post the ledger entries of executions, and return the fills that name them."""
     drafts = [
@@ -116,7 +132,7 @@ def _post(
         )
         for one in executions
     ]
-    posted = post_entries(account=account, drafts=drafts, actor=actor) if drafts else []
+    posted = post_entries(account=account, drafts=drafts, actor=actor)
     ids = [entry.entry_id for entry in posted if entry.entry_id is not None and entry.outcome in {"created", "known"}]
     if len(ids) < len(drafts):
         detail = "The ledger has an entry of one of these executions with other figures; compare with the broker's records."

@@ -21,9 +21,9 @@ from marketdata.models import Instrument
 from trading.domain.drafts import OrderDraft
 from trading.domain.legs import PlannedLeg, plan
 from trading.domain.orders import Event, EventKind, OrderState, OrderStatus, Sending, apply, tells_nothing_new
-from trading.models import Decision, Door, Order, OrderEvent, Session
-from trading.models.orders import STATE_COLUMNS
-from trading.services.refusals import told, unless_taken
+from trading.models import Decision, Door, Fill, Order, OrderEvent, Session
+from trading.models.writing import store
+from trading.services.refusals import told
 from trading.services.ringing import ring
 
 SENDABLE = frozenset({Sending.HELD, Sending.PENDING})
@@ -59,9 +59,8 @@ class Cause:
     external_id: str = ""
 
 
-@transaction.atomic
 def write_orders(*, account: Account, instrument: Instrument, draft: OrderDraft, origin: Origin, now: datetime) -> list[Order]:
-    """Write an order down, with the orders that hang on it, before anything leaves; return them, it first.
+    """Write an order down, with the orders that hang on it, before anything leaves; return them, it first. It takes one trip.
 
     Without a client order id each gets one of ours; legs get theirs from their own ids.
 
@@ -71,10 +70,9 @@ def write_orders(*, account: Account, instrument: Instrument, draft: OrderDraft,
     for leg in plan(draft):
         rows.append(_row(account, instrument, leg, origin, now, parent=rows[0] if rows else None))
     detail = f"The account has an order {rows[0].client_order_id} already; an id is used once."
-    with unless_taken(ClientOrderIdTaken({"client_order_id": ValidationError(detail, code="client_order_id_taken")})):
-        Order.objects.bulk_create(rows)
     cause = Cause(door=origin.door, at=now, now=now, actor=origin.actor)
-    OrderEvent.objects.bulk_create(_event(row, EventKind.CREATED, cause) for row in rows)
+    if not store(new=rows, events=[_event(row, EventKind.CREATED, cause) for row in rows]):
+        raise ClientOrderIdTaken({"client_order_id": ValidationError(detail, code="client_order_id_taken")})
     ring([account.pk])
     return rows
 
@@ -127,18 +125,33 @@ def happen(order: Order, events: Iterable[Event], cause: Cause) -> list[OrderEve
 
 def save_orders(orders: Sequence[Order], events: Sequence[OrderEvent], columns: Mapping[str, Any] | None = None) -> None:
     """Store locked orders with what has just happened to them."""
-    if not events and not columns:
-        return
+    sheet = Sheet()
     for order in orders:
+        sheet.put(order, [event for event in events if event.order_id == order.pk], columns or {})
+    sheet.store()
+
+
+@dataclass(slots=True)
+class Sheet:
+    """What happens to locked orders in one transaction, put down first and stored at once."""
+
+    moved: dict[UUID, Order] = field(default_factory=dict)
+    events: list[OrderEvent] = field(default_factory=list)
+    fills: list[Fill] = field(default_factory=list)
+
+    def put(self, order: Order, events: Sequence[OrderEvent], columns: Mapping[str, Any] | None = None) -> None:
+        """Put down what has happened to an order, and how it goes on to its broker."""
         for name, value in (columns or {}).items():
             setattr(order, name, value)
-    names = {*STATE_COLUMNS, "sending", *(columns or {})}
-    if len(orders) == 1:
-        orders[0].save(update_fields=names)
-    else:
-        Order.objects.bulk_update(orders, sorted(names))
-    OrderEvent.objects.bulk_create(events)
-    ring(event.account_id for event in events)
+        if events or columns:
+            self.moved[order.pk] = order
+        self.events += events
+
+    def store(self) -> None:
+        """Store everything, and have those who follow the orders look at them."""
+        if self.moved:
+            store(moved=list(self.moved.values()), events=self.events, fills=self.fills)
+            ring(event.account_id for event in self.events)
 
 
 def _row(

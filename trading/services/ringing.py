@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
-from functools import cache, partial
+from functools import cache
 from uuid import UUID
 
 import orjson
@@ -29,7 +29,7 @@ def ring(account_ids: Iterable[UUID]) -> None:
     """Have those who follow orders of accounts look at them, after the transaction at hand."""
     told = sorted({str(each) for each in account_ids})
     if told:
-        transaction.on_commit(partial(_tell, told), robust=True)
+        transaction.on_commit(lambda: _tell(told), robust=True)
 
 
 def _tell(accounts: list[str]) -> None:

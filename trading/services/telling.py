@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -29,8 +28,8 @@ def tell_members(
 
     Those who wish mail about the topic get it; of fills nobody else is told.
     """
-    words = partial(_write, account.pk, f"{account.name}: {title}", body, level, role, topic, at)
-    transaction.on_commit(words, robust=True)
+    words = f"{account.name}: {title}"
+    transaction.on_commit(lambda: _write(account.pk, words, body, level, role, topic, at), robust=True)
 
 
 def _write(account_id: UUID, title: str, body: str, level: Level, role: Role, topic: Topic, at: datetime) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from functools import partial
 from uuid import UUID
 
-from celery import current_app
-from django.db import connections, transaction
-from kombu.exceptions import OperationalError
+from django.db import connections
 
 from accounts.models import Account
 from accounts.models.tenancy import acting_as
 from portfolio.selectors.market import SYSTEM
+from trading.services.hints import hint
 from trading.services.risk import watch
 
 WATCH = "trading.tasks.watch_accounts"
@@ -55,12 +53,4 @@ def watch_many(*, accounts: Iterable[tuple[UUID, UUID]], clock: Callable[[], dat
 
 def wake_watch(account: Account) -> None:
     """Have an account looked at after the transaction at hand; if the hint is lost, the clock does it."""
-    transaction.on_commit(partial(_hint, account.pk, account.owner_id), robust=True)
-
-
-def _hint(account_id: UUID, owner_id: UUID) -> None:
-    """Send the hint, if there is anybody to take it."""
-    try:
-        current_app.send_task(WATCH, kwargs={"accounts": [[str(account_id), str(owner_id)]]}, ignore_result=True)
-    except OperationalError:
-        log.warning("No broker of messages: account %s is looked at by the clock", account_id)
+    hint(WATCH, accounts=[[str(account.pk), str(account.owner_id)]])

@@ -1,0 +1,46 @@
+"""Rows of orders, their events and fills, stored together in one trip."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+
+import orjson
+from django.db import connection, models
+
+from trading.models.orders import Fill, Order, OrderEvent
+
+
+def store(
+    *,
+    new: Sequence[Order] = (),
+    moved: Sequence[Order] = (),
+    events: Sequence[OrderEvent] = (),
+    fills: Sequence[Fill] = (),
+) -> bool:
+    """Store new orders, orders that are locked and have moved, and what is added to them; all or none.
+
+    It returns False, and nothing is stored, where the account of a new order has used its client order id before.
+    """
+    rows = (new, moved, events, fills)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT trading_store(%s, %s, %s, %s)", [_written(some) for some in rows])
+        done: bool = cursor.fetchone()[0]
+    if done:
+        for row in (*new, *events, *fills):
+            row._state.adding, row._state.db = False, connection.alias
+    return done
+
+
+def _written(rows: Sequence[models.Model]) -> str | None:
+    """Return rows as `trading_store` reads them: the columns by name, numbers as texts."""
+    if not rows:
+        return None
+    names, values = _COLUMNS[type(rows[0])]
+    return orjson.dumps([dict(zip(names, values(row), strict=True)) for row in rows], default=str).decode()
+
+
+_FIELDS = {model: model._meta.concrete_fields for model in (Order, OrderEvent, Fill)}
+_COLUMNS = {
+    model: ([each.column for each in fields], attrgetter(*(each.attname for each in fields))) for model, fields in _FIELDS.items()
+}
