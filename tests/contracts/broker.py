@@ -76,7 +76,7 @@ class BrokerContract:
 
     def test_an_id_it_never_heard_of_is_not_there(self, broker):
         assert broker.find(f"never-{uuid4()}") is None
-        assert [one for one in broker.look([f"never-{uuid4()}"], since=EVER) if one.client_order_id.startswith("never")] == []
+        assert [one for one in broker.look({f"never-{uuid4()}": ""}, since=EVER) if one.client_order_id.startswith("never")] == []
 
     def test_at_the_market_it_is_filled_whole(self, broker):
         self.market("99.5", "100.25")
@@ -118,7 +118,9 @@ class BrokerContract:
         self.market(99, 100, 4)
         ticket = self.placed(broker)
         assert self.found(broker, ticket) == self.found(broker, ticket)
-        assert next(one for one in broker.look([ticket.client_order_id], since=EVER)).fills == self.found(broker, ticket).fills
+        assert (
+            next(one for one in broker.look({ticket.client_order_id: ""}, since=EVER)).fills == self.found(broker, ticket).fills
+        )
 
     def test_an_open_order_is_canceled_and_nothing_more_comes(self, broker):
         self.market(99, 100, 4)
@@ -150,6 +152,72 @@ class BrokerContract:
         self.market(93, 94)
         assert (self.found(broker, new).filled_quantity, self.found(broker, old).filled_quantity) == (7, 0)
 
+    def test_a_replacement_for_as_much_keeps_what_is_not_named(self, broker):
+        self.market(99, 100)
+        old = self.placed(broker, type=OrderType.LIMIT, limit_price=Decimal(90))
+        stands = self.found(broker, old)
+        new = replace(self.ticket(type=OrderType.LIMIT, limit_price=Decimal(95)), keeps_quantity=True)
+        self.told(new, broker.replace(new, stands.broker_order_id))
+        self.told(old, replace(stands, status=OrderStatus.REPLACED))
+        assert self.found(broker, new).quantity == 10
+
+    def test_both_exits_of_a_position_stand_beside_each_other(self, broker):
+        profit, loss = self.exits(broker)
+        assert [self.stands(broker, *one).status for one in (profit, loss)] == [OrderStatus.ACCEPTED] * 2
+        self.market(89, 90)
+        ended = self.stands(broker, *loss)
+        assert (ended.status, ended.filled_quantity) == (OrderStatus.FILLED, 10)
+        other = self.stands(broker, *profit)
+        assert (other.status, other.filled_quantity) == (OrderStatus.CANCELED if broker.pairs else OrderStatus.ACCEPTED, 0)
+        if not broker.pairs:
+            assert broker.cancel(*profit).status is OrderStatus.CANCELED
+
+    def test_an_exit_that_is_partly_filled_leaves_the_rest_to_the_other(self, broker):
+        profit, loss = self.exits(broker)
+        self.market(111, 112, 4)
+        assert self.stands(broker, *profit).filled_quantity == 4
+        if broker.pairs:
+            assert self.stands(broker, *loss).quantity == 6
+            self.market(89, 90)
+            assert self.stands(broker, *loss).filled_quantity == 6
+
+    def test_an_exit_is_replaced_and_canceled_by_itself(self, broker):
+        profit, loss = self.exits(broker)
+        new = replace(self.ticket(side=Side.SELL, type=OrderType.STOP, stop_price=Decimal(95)), keeps_quantity=True)
+        stands = self.stands(broker, *loss)
+        answer = broker.replace(new, loss[1])
+        self.told(new, answer)
+        self.told(loss[0], replace(stands, status=OrderStatus.REPLACED))
+        assert (answer.client_order_id, self.stands(broker, *profit).status) == (new.client_order_id, OrderStatus.ACCEPTED)
+        gone = broker.cancel(new, answer.broker_order_id)
+        self.told(new, gone)
+        assert gone.status is OrderStatus.CANCELED
+        if broker.pairs:  # they go together, and who asks again hears the same
+            assert broker.cancel(*profit).status is OrderStatus.CANCELED
+
+    def exits(self, broker):
+        """Hold ten, with a take profit at 110 and a stop at 90; return each ticket with the broker's id."""
+        self.market(99, 100)
+        self.found(broker, self.placed(broker))
+        profit = self.ticket(side=Side.SELL, type=OrderType.LIMIT, limit_price=Decimal(110))
+        loss = self.ticket(side=Side.SELL, type=OrderType.STOP, stop_price=Decimal(90))
+        if broker.pairs:
+            answer = broker.submit(replace(profit, partner=loss))
+            first, second = answer, *answer.legs
+            assert broker.find(profit.client_order_id).legs[0].broker_order_id == second.broker_order_id
+        else:
+            first, second = broker.submit(profit), broker.submit(loss)
+        self.told(profit, first)
+        self.told(loss, replace(second, client_order_id=loss.client_order_id))
+        return (profit, first.broker_order_id), (loss, second.broker_order_id)
+
+    def stands(self, broker, ticket, broker_order_id) -> BrokerOrder:
+        """Look at an order of which the broker's id is known."""
+        known = {ticket.client_order_id: broker_order_id}
+        (found,) = [one for one in broker.look(known, since=EVER) if one.client_order_id == ticket.client_order_id]
+        self.told(ticket, found)
+        return found
+
     def test_at_once_means_now_or_not_at_all(self, broker):
         self.market(99, 100, 4)
         ticket = self.placed(broker, time_in_force=TimeInForce.IOC)
@@ -171,7 +239,10 @@ class BrokerContract:
     def test_all_that_is_asked_for_is_looked_at_together(self, broker):
         self.market(99, 100)
         tickets = [self.placed(broker) for _ in range(3)]
-        stands = {one.client_order_id: one for one in broker.look([one.client_order_id for one in tickets], since=EVER)}
+        stands = {
+            one.client_order_id: one
+            for one in broker.look(dict.fromkeys([one.client_order_id for one in tickets], ""), since=EVER)
+        }
         assert [stands[one.client_order_id].status for one in tickets] == [OrderStatus.FILLED] * 3
 
     def test_what_it_holds_is_what_was_filled(self, broker):

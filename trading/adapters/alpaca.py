@@ -7,9 +7,11 @@ was not answered; that is turned off here: what has left once is asked for by it
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import Any, cast
 
 import requests
@@ -42,7 +44,11 @@ ENDS = {
     "suspended": OrderStatus.REJECTED,
 }
 
+GROUPS = frozenset({"oco", "oto", "bracket"})
+GONE = frozenset({"pending_cancel", "canceled", "expired"})
+
 Sent = Mapping[str, Any]
+NO_FILLS: Mapping[str, Sequence[Fill]] = MappingProxyType({})
 
 
 class _Patience(HTTPAdapter):
@@ -62,6 +68,7 @@ class AlpacaBroker:
 
     name = NAME
     local = False
+    pairs = True
 
     def __init__(
         self, *, key: str, secret: str, url: str, hosts: Collection[str], patience: tuple[float, float] = (5, 10)
@@ -90,21 +97,27 @@ class AlpacaBroker:
             if refusal.code == "not_found":
                 return None
             raise
+        if sent.get("order_class") in GROUPS and not sent.get("legs"):
+            sent = self._read(f"/orders/{sent['id']}", {"nested": "true"})
         return next(iter(self._with_fills([sent])))
 
     def cancel(self, ticket: Ticket, broker_order_id: str) -> BrokerOrder:
-        """Ask for an order to be canceled."""
-        self._write("DELETE", f"/orders/{broker_order_id}")
-        stands = self.find(ticket.client_order_id)
-        if stands is None:
-            raise BrokerFailed(f"Alpaca does not know {ticket.client_order_id} any more.")
-        return stands
+        """Ask for an order to be canceled; one that is canceled already, with its partner, is told as it stands."""
+        path, refused = f"/orders/{broker_order_id}", None
+        try:
+            self._write("DELETE", path)
+        except BrokerRefused as refusal:
+            refused = refusal
+        sent = self._read(path)
+        if refused is not None and sent.get("status") not in GONE:
+            raise refused
+        return next(iter(self._with_fills([{**sent, "client_order_id": ticket.client_order_id}])))
 
     def replace(self, ticket: Ticket, broker_order_id: str) -> BrokerOrder:
         """Put an order in the place of another."""
         draft = ticket.draft
         wanted = {
-            "qty": _text(draft.quantity),
+            "qty": None if ticket.keeps_quantity else _text(draft.quantity),
             "time_in_force": draft.time_in_force.lower(),
             "limit_price": _text(draft.limit_price),
             "stop_price": _text(draft.stop_price),
@@ -114,16 +127,17 @@ class AlpacaBroker:
         fields = {name: value for name, value in wanted.items() if value is not None}
         return self._order(self._write("PATCH", f"/orders/{broker_order_id}", fields))
 
-    def look(self, client_order_ids: Collection[str], *, since: datetime) -> Sequence[BrokerOrder]:
+    def look(self, known: Mapping[str, str], *, since: datetime) -> Sequence[BrokerOrder]:
         """Return how orders stand, and which others were placed since."""
-        found = {sent["client_order_id"]: sent for sent in self._placed_since(since)}
-        for missing in set(client_order_ids) - found.keys():
+        ours = {theirs: name for name, theirs in known.items() if theirs}
+        found = {ours.get(str(sent["id"]), sent["client_order_id"]): sent for sent in self._placed_since(since)}
+        for missing in known.keys() - found.keys():
             try:
-                found[missing] = self._read("/orders:by_client_order_id", {"client_order_id": missing})
+                found[missing] = self._one(missing, known[missing])
             except BrokerRefused as refusal:
                 if refusal.code != "not_found":
                     raise
-        return self._with_fills(list(found.values()))
+        return self._with_fills([{**sent, "client_order_id": name} for name, sent in found.items()])
 
     def holdings(self) -> Sequence[Holding] | None:
         """Return the positions."""
@@ -140,6 +154,12 @@ class AlpacaBroker:
         """Return what happened to the account besides trades."""
         return [_activity(each) for each in self._activities("/account/activities", since) if each.get("activity_type") != "FILL"]
 
+    def _one(self, client_order_id: str, broker_order_id: str) -> Sent:
+        """Return one order, by Alpaca's id where that is known: it gives orders that went along ids of its own."""
+        if broker_order_id:
+            return cast("Sent", self._read(f"/orders/{broker_order_id}"))
+        return cast("Sent", self._read("/orders:by_client_order_id", {"client_order_id": client_order_id}))
+
     def _placed_since(self, since: datetime) -> Iterator[Sent]:
         """Yield the orders that were placed since, and all open ones."""
         yield from self._list("/orders", {"status": "open", "limit": MOST_ORDERS})
@@ -154,7 +174,7 @@ class AlpacaBroker:
 
     def _with_fills(self, sent: Sequence[Sent]) -> list[BrokerOrder]:
         """Return orders with their executions, all asked for at once."""
-        filled = [each for each in sent if _needed(each, "filled_qty")]
+        filled = [each for one in sent for each in (one, *(one.get("legs") or ())) if _needed(each, "filled_qty")]
         fills: dict[str, list[Fill]] = defaultdict(list)
         if filled:
             since = min(_instant(each["created_at"]) for each in filled) - BACK
@@ -162,9 +182,9 @@ class AlpacaBroker:
                 at = _instant(each["transaction_time"])
                 fill = Fill(str(each["id"]), abs(_needed(each, "qty")), _needed(each, "price"), at)
                 fills[str(each["order_id"])].append(fill)
-        return [self._order(each, fills[str(each["id"])]) for each in sent]
+        return [self._order(each, fills) for each in sent]
 
-    def _order(self, sent: Sent, fills: Iterable[Fill] = ()) -> BrokerOrder:
+    def _order(self, sent: Sent, fills: Mapping[str, Sequence[Fill]] = NO_FILLS) -> BrokerOrder:
         """Return an order as we speak of it."""
         try:
             quantity, filled = _number(sent.get("qty")), _needed(sent, "filled_qty")
@@ -176,15 +196,16 @@ class AlpacaBroker:
                 at=_instant(sent.get("updated_at") or sent["created_at"]),
                 quantity=quantity,
                 filled_quantity=filled,
-                fills=tuple(sorted(fills, key=lambda fill: (fill.at, fill.execution_id))),
+                fills=tuple(sorted(fills.get(str(sent["id"]), ()), key=lambda fill: (fill.at, fill.execution_id))),
                 triggered=bool(sent.get("stop_price")) and filled > 0,
                 mark=_number(sent.get("hwm")),
                 symbol=str(sent.get("symbol") or ""),
+                legs=tuple(self._order(leg, fills) for leg in sent.get("legs") or ()),
             )
         except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
             raise OutcomeUnknown(f"Alpaca's answer makes no sense: {type(error).__name__}.") from error
         complete = status is OrderStatus.FILLED and not made.missing
-        return made if not complete else _completed(made)
+        return replace(made, complete=True) if complete else made
 
     def _activities(self, path: str, since: datetime) -> Iterator[Sent]:
         """Yield activities since a time, page by page."""
@@ -286,18 +307,26 @@ def _fields_of(ticket: Ticket) -> dict[str, Any]:
         "extended_hours": draft.extended_hours or None,
         **_numbers(draft),
     }
+    if ticket.partner is not None:
+        wanted |= _as_pair(draft, ticket.partner.draft)
     return {name: value for name, value in wanted.items() if value is not None}
+
+
+def _as_pair(profit: OrderDraft, loss: OrderDraft) -> dict[str, Any]:
+    """Return what makes one order of the two exits of a position: the one that is filled cancels the other."""
+    prices = {"stop_price": _text(loss.stop_price), "limit_price": _text(loss.limit_price)}
+    return {
+        "order_class": "oco",
+        "limit_price": None,
+        "take_profit": {"limit_price": _text(profit.limit_price)},
+        "stop_loss": {name: price for name, price in prices.items() if price is not None},
+    }
 
 
 def _numbers(draft: OrderDraft) -> dict[str, str | None]:
     names = {"qty": draft.quantity, "notional": draft.notional, "limit_price": draft.limit_price, "stop_price": draft.stop_price}
     trails = {"trail_price": draft.trail_price, "trail_percent": draft.trail_percent}
     return {name: _text(number) for name, number in (names | trails).items()}
-
-
-def _completed(order: BrokerOrder) -> BrokerOrder:
-    fields = {name: getattr(order, name) for name in BrokerOrder.__slots__}
-    return BrokerOrder(**{**fields, "complete": True})
 
 
 def _text(number: Decimal | None) -> str | None:

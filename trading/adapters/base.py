@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -37,7 +37,11 @@ class BrokerRefused(BrokerFailed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """An order as it goes to a broker. Orders of a group go one by one: what follows for the others, we see to ourselves."""
+    """An order as it goes to a broker. Orders of a group go one by one: what follows for the others, we see to ourselves.
+
+    `partner`: the other exit of the same position, a stop loss, which goes along to a broker that takes `pairs`: once one of
+    them is filled the other is canceled there. `keeps_quantity`: it takes the place of an order for as much.
+    """
 
     order_id: UUID
     client_order_id: str
@@ -45,11 +49,16 @@ class Ticket:
     draft: OrderDraft
     at: datetime
     tick_size: Decimal | None = None
+    partner: Ticket | None = None
+    keeps_quantity: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerOrder:
-    """An order as the broker knows it, with every execution of it; `complete` says that an amount will not be filled further."""
+    """An order as the broker knows it, with every execution of it; `complete` says that an amount will not be filled further.
+
+    `legs` are orders that went along with it; the broker gave them ids of its own.
+    """
 
     client_order_id: str
     broker_order_id: str
@@ -63,6 +72,7 @@ class BrokerOrder:
     complete: bool = False
     detail: str = ""
     symbol: str = ""
+    legs: tuple[BrokerOrder, ...] = ()
 
     @property
     def missing(self) -> Decimal:
@@ -95,11 +105,13 @@ class Activity:
 class Broker(Protocol):
     """Carries out orders. Everything it answers is read once more when it is asked again: asking changes nothing.
 
-    `local`: it goes by our own records, and is to be asked while they are held.
+    `local`: it goes by our own records, and is to be asked while they are held. `pairs`: the two exits of a position go to it as
+    one, the take profit with its `partner`, because it counts each open order against what is held.
     """
 
     name: str
     local: bool
+    pairs: bool
 
     def submit(self, ticket: Ticket) -> BrokerOrder:
         """Place an order under its client order id, which is taken once.
@@ -129,8 +141,10 @@ class Broker(Protocol):
         :raises OutcomeUnknown: if it may have been replaced
         """
 
-    def look(self, client_order_ids: Collection[str], *, since: datetime) -> Sequence[BrokerOrder]:
-        """Return how these orders stand, and all others that were changed since; those it does not know are left out.
+    def look(self, known: Mapping[str, str], *, since: datetime) -> Sequence[BrokerOrder]:
+        """Return how orders of ours stand, and all others that were changed since; those it does not know are left out.
+
+        `known` are the broker's ids by our client order ids, empty where it has told none; each is answered under ours.
 
         :raises BrokerFailed: if it cannot be told now
         """

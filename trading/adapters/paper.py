@@ -12,10 +12,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from marketdata.domain.instruments import AssetClass
 from trading.adapters.base import Activity, BrokerOrder, BrokerRefused, Holding, Ticket
 from trading.domain.fills import Fill, exact_sum
+from trading.domain.hours import Hours
 from trading.domain.orders import OPEN, EventKind, OrderState, OrderStatus, apply
-from trading.domain.paper import Hours, Look, Model, PaperOrder, Step, work
+from trading.domain.paper import Look, Model, PaperOrder, Step, work
 
 NAME = "paper"
 
@@ -53,6 +55,7 @@ class PaperBroker:
 
     name = NAME
     local = True
+    pairs = False
 
     def __init__(self, *, book: Book, market: Market, clock: Callable[[], datetime], model: Model | None = None) -> None:
         self.book, self.market, self.clock, self.model = book, market, clock, model or Model()
@@ -78,9 +81,9 @@ class PaperBroker:
             raise BrokerRefused(f"There is an order {ticket.client_order_id} already.", code="duplicate", duplicate=True)
         return self._accepted(ticket)
 
-    def look(self, client_order_ids: Collection[str], *, since: datetime) -> Sequence[BrokerOrder]:
+    def look(self, known: Mapping[str, str], *, since: datetime) -> Sequence[BrokerOrder]:
         """Return how orders stand now."""
-        return [self._worked(known) for known in self.book.known(client_order_ids)]
+        return [self._worked(each) for each in self.book.known(list(known))]
 
     def holdings(self) -> Sequence[Holding] | None:
         """Return nothing: the ledger is all there is."""
@@ -148,5 +151,6 @@ class PaperBroker:
             since=known.since,
             fills=len(known.fills),
             tick_size=ticket.tick_size,
+            parts=ticket.listing.asset_class is AssetClass.CRYPTO,
         )
         return work(order, looks, sessions, self.model, now=now)

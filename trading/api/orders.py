@@ -181,6 +181,10 @@ class PreviewSerializer(serializers.Serializer):
     cost = DecimalStringField(allow_null=True, help_text="The value with the fee; what a sale brings is negative.")
     held_after = DecimalStringField(allow_null=True)
     buying_power_after = DecimalStringField(allow_null=True)
+    works_from = UtcDateTimeField(
+        allow_null=True, help_text="When its market opens, or the time of its auction; null: it trades at once."
+    )
+    expires_at = UtcDateTimeField(allow_null=True, help_text="When it is over by itself; null: it stands until canceled.")
     orders = OrderLegSerializer(many=True)
     checks = OrderCheckSerializer(many=True)
     breaches = BreachSerializer(many=True)
@@ -211,6 +215,8 @@ class _Shown:
             "cost": self.estimate.cost,
             "held_after": self.estimate.held_after,
             "buying_power_after": self.estimate.power_after,
+            "works_from": self.preview.span.begins,
+            "expires_at": self.preview.span.ends,
             "checks": self.estimate.checks,
             "orders": self.preview.legs,
             "breaches": found.breaches,

@@ -30,11 +30,12 @@ class OrderRefused(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an instrument asks of its orders."""
+    """What an instrument asks of its orders; `extended_hours`: its exchange has some."""
 
     asset_class: AssetClass = AssetClass.EQUITY
     tick_size: Decimal | None = None
     active: bool = True
+    extended_hours: bool = True
 
     @property
     def is_crypto(self) -> bool:
@@ -230,12 +231,14 @@ def _hours(draft: OrderDraft, terms: Terms) -> Iterator[Problem]:
     """Yield what cannot be had outside of regular hours."""
     if not draft.extended_hours:
         return
+    if terms.asset_class not in SHARES or not terms.extended_hours:
+        detail = "Extended hours are for shares and ETFs of exchanges in the United States; leave them out."
+        yield Problem("extended_hours", "extended_shares", detail)
+        return
     if draft.type is not OrderType.LIMIT or draft.order_class is not OrderClass.SIMPLE:
         yield Problem("extended_hours", "extended_limit", "Outside of regular hours simple LIMIT orders alone are taken.")
-    if draft.time_in_force not in STANDING:
-        yield Problem("time_in_force", "extended_time", "Outside of regular hours an order stands for the DAY or as GTC.")
-    if terms.asset_class not in SHARES:
-        yield Problem("extended_hours", "extended_shares", "Extended hours are for shares and ETFs; leave them out.")
+    if draft.time_in_force is not TimeInForce.DAY:
+        yield Problem("time_in_force", "extended_time", "Outside of regular hours an order stands for the DAY alone.")
 
 
 def _legs(draft: OrderDraft, _terms: Terms) -> Iterator[Problem]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from trading.domain.drafts import OrderDraft
-from trading.domain.orders import TimeInForce
 from trading.domain.hours import Hours
+from trading.domain.orders import TimeInForce
 
 
 def leaves_until(draft: OrderDraft, placed: datetime, sessions: Sequence[Hours]) -> datetime | None:

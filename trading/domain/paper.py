@@ -16,31 +16,13 @@ from uuid import UUID
 from portfolio.domain.exact import EXACT, ONE, ZERO, money
 from trading.domain.drafts import AT_ONCE, OrderDraft
 from trading.domain.fills import Fill
+from trading.domain.hours import Hours
 from trading.domain.orders import Event, EventKind, OrderState, OrderType, Side, TimeInForce, apply
 from trading.domain.trailing import best, is_touched
 
 UNIT = Decimal("1e-9")
 POINTS = Decimal(10_000)
-BEFORE = timedelta(hours=5, minutes=30)
-AFTER = timedelta(hours=4)
 STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
-
-
-@dataclass(frozen=True, slots=True)
-class Hours:
-    """One session of the order's exchange."""
-
-    open_at: datetime
-    close_at: datetime
-
-    def covers(self, look: Look, *, extended: bool) -> bool:
-        """Say whether prices of a look could be traded at in the session."""
-        first, last = (self.open_at - BEFORE, self.close_at + AFTER) if extended else (self.open_at, self.close_at)
-        return first <= look.begins and look.at <= last
-
-    def end(self, *, extended: bool) -> datetime:
-        """When an order for the day ends."""
-        return self.close_at + AFTER if extended else self.close_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +37,7 @@ class Look:
     ask_size: Decimal | None = None
     low: Decimal | None = None
     high: Decimal | None = None
+    last: Decimal | None = None
 
     @classmethod
     def quote(
@@ -65,11 +48,27 @@ class Look:
 
     @classmethod
     def bar(
-        cls, begins: datetime, at: datetime, first: Decimal, low: Decimal, high: Decimal, volume: Decimal | None = None
+        cls,
+        begins: datetime,
+        at: datetime,
+        first: Decimal,
+        low: Decimal,
+        high: Decimal,
+        volume: Decimal | None = None,
+        last: Decimal | None = None,
     ) -> Look:
         """Return what a bar says: its first price is what a market order gets, low and high are what others touch."""
         sizes = {"bid_size": volume, "ask_size": volume}
-        return cls(at=at, begins=begins, bid=first, ask=first, low=low, high=high, **sizes)
+        return cls(at=at, begins=begins, bid=first, ask=first, low=low, high=high, last=last, **sizes)
+
+    def opening(self) -> Look:
+        """Return its first price alone: there is one in an auction, and nobody gets what was touched after it."""
+        return replace(self, low=None, high=None)
+
+    def closing(self, at: datetime) -> Look:
+        """Return its last price alone, as that of the auction at `at`."""
+        bid, ask = (self.bid, self.ask) if self.last is None else (self.last, self.last)
+        return replace(self, at=at, begins=at, bid=bid, ask=ask, low=None, high=None)
 
     def price(self, side: Side) -> Decimal:
         """Return what an order to buy or sell at the market gets."""
@@ -128,7 +127,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperOrder:
-    """An order that the paper market has accepted, as far as it has come; `since` is when something last happened to it."""
+    """An order that the paper market has accepted, as far as it has come; `since` is when something last happened to it.
+
+    `parts`: it may be filled by parts of a unit, as crypto is.
+    """
 
     order_id: UUID
     draft: OrderDraft
@@ -137,6 +139,7 @@ class PaperOrder:
     since: datetime
     fills: int = 0
     tick_size: Decimal | None = None
+    parts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ class Step:
 
 def work(order: PaperOrder, looks: Iterable[Look], sessions: Sequence[Hours], model: Model, *, now: datetime) -> list[Step]:
     """Return what happens to an order until now; `looks` are in the order of time, sessions too."""
-    return list(_Worker(order, sessions, model, now).steps(looks))
+    return list(_Worker(order, sessions, model, now).steps(list(looks)))
 
 
 def execution_id(order_id: UUID, number: int) -> str:
@@ -167,13 +170,15 @@ class _Worker:
         self.sessions = [each for each in sessions if self._end_of(each) > order.accepted_at]
         self.mark: Step | None = None
 
-    def steps(self, looks: Iterable[Look]) -> Iterator[Step]:
+    def steps(self, looks: Sequence[Look]) -> Iterator[Step]:
         """Yield what happens, until nothing more can."""
         known = self._known(looks)
         if self.draft.time_in_force is TimeInForce.OPG:
             yield from self._opening(known)
         elif self.draft.time_in_force is TimeInForce.CLS:
-            yield from self._closing(known)
+            # a bar that was under way when it was accepted tells its last price later
+            under_way = [look for look in looks if look.last is not None and look.begins <= self.since < look.at <= self.now]
+            yield from self._closing([*under_way, *known])
         else:
             yield from self._going_on(known)
 
@@ -199,21 +204,21 @@ class _Worker:
         """Yield the steps of an order that stands, for the day or longer, or is to be filled at once."""
         end = self._end()
         at_once, over = self.draft.time_in_force in AT_ONCE, self.order.accepted_at + self.model.fresh
-        looked = False
+        looked: datetime | None = None
         for look in looks:
             if not self.state.is_open or (end is not None and look.at > end) or (at_once and look.at > over):
                 break
             if not self._trades(look):
                 continue
             yield from self._look(look)
-            looked = True
+            looked = look.at
             if at_once:
                 break
         yield from self._told_mark()
         if not self.state.is_open:
             return
         if at_once and (looked or self.now > over):
-            yield self._happens(Event(EventKind.CANCELED), min(self.now, over), "Not filled at once.")
+            yield self._happens(Event(EventKind.CANCELED), looked or over, "Not filled at once.")
         elif end is not None and self.now >= end + self.model.grace:
             yield self._happens(Event(EventKind.EXPIRED), end, "The day is over.")
 
@@ -223,8 +228,8 @@ class _Worker:
         if session is None:
             return
         for look in looks:
-            if session.covers(look, extended=False):
-                yield from self._look(look)
+            if session.covers(look.begins, look.at, extended=False):
+                yield from self._look(look.opening())
                 if self.state.is_open:
                     yield self._happens(Event(EventKind.CANCELED), look.at, "Not filled in the opening auction.")
                 return
@@ -236,9 +241,9 @@ class _Worker:
         session = next(iter(self.sessions), None)
         if session is None or self.now < session.close_at + self.model.grace:
             return
-        last = next((look for look in reversed(looks) if session.covers(look, extended=False)), None)
+        last = next((look for look in reversed(looks) if session.covers(look.begins, look.at, extended=False)), None)
         if last is not None:
-            yield from self._look(replace(last, at=session.close_at, begins=session.close_at))
+            yield from self._look(last.closing(session.close_at))
         if self.state.is_open:
             yield self._happens(Event(EventKind.EXPIRED), session.close_at, "Not filled in the closing auction.")
 
@@ -330,11 +335,12 @@ class _Worker:
             return remaining, complete
         if self.draft.time_in_force is TimeInForce.FOK:
             return ZERO, False
-        return there.quantize(UNIT if self.draft.is_fractional else ONE, ROUND_DOWN), False
+        return there.quantize(UNIT if self.draft.is_fractional or self.order.parts else ONE, ROUND_DOWN), False
 
     def _trades(self, look: Look) -> bool:
         """Say whether the market that the order is for was open for a look."""
-        return any(session.covers(look, extended=self.draft.extended_hours) for session in self.sessions)
+        extended = self.draft.extended_hours
+        return any(session.covers(look.begins, look.at, extended=extended) for session in self.sessions)
 
     def _end_of(self, session: Hours) -> datetime:
         return session.end(extended=self.draft.extended_hours)

@@ -7,20 +7,21 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import Account
 from accounts.models.tenancy import acting_as
 from marketdata.domain.bars import Timeframe
-from marketdata.domain.calendars import sessions
-from marketdata.models import Bar, Instrument
+from marketdata.domain.calendars import is_known, sessions
+from marketdata.models import Bar, Instrument, Quote
 from marketdata.selectors.prices import bars, quotes
 from trading.adapters.base import Ticket
 from trading.adapters.paper import Known
 from trading.domain.drafts import STANDING
 from trading.domain.fills import Fill as Filled
+from trading.domain.hours import Hours
 from trading.domain.orders import EventKind, OrderType, Side
-from trading.domain.paper import STOPS, Hours, Look
+from trading.domain.paper import STOPS, Look
 from trading.models import Fill, Order, OrderEvent
 
 MOVES = (EventKind.ACCEPTED, EventKind.TRIGGERED, EventKind.TRAILED, EventKind.FILLED)
@@ -38,6 +39,17 @@ def ticket_of(order: Order) -> Ticket:
         at=order.created_at,
         tick_size=order.instrument.tick_size,
     )
+
+
+def hours_of(exchange: str, start: datetime, end: datetime) -> list[Hours]:
+    """Return the sessions of an exchange that touch a time, and the ones after it."""
+    first, last = (start - DAY).date(), (end + STAYS).date()
+    return [Hours(each.open_at, each.close_at) for each in sessions(exchange, first, last)]
+
+
+def hours_around(exchange: str, at: datetime) -> list[Hours]:
+    """Return the sessions of an exchange around a time; none where its hours are not known."""
+    return hours_of(exchange, at, at) if is_known(exchange) else []
 
 
 class Records:
@@ -72,7 +84,7 @@ class RecordedMarket:
         found = quotes(instrument=instrument, start=start, end=end + timedelta(microseconds=1))
         if found.exists():
             # what was quoted when it was accepted counts as the last word before it, whatever it was
-            some = found.filter(Q(timestamp__lte=known.accepted_at) | _moving(known))
+            some = found.filter(Q(timestamp__lte=known.accepted_at) | _moving(known, found))
             return [Look.quote(*row) for row in some.values_list("timestamp", "bid", "ask", "bid_size", "ask_size")]
         for timeframe in Timeframe:
             if timeframe is Timeframe.DAY:
@@ -80,14 +92,14 @@ class RecordedMarket:
             step = timedelta(seconds=timeframe.seconds)
             if found_bars := list(_bars(instrument, timeframe, start, end - step)):
                 return [
-                    Look.bar(bar.timestamp, bar.timestamp + step, bar.open, bar.low, bar.high, bar.volume) for bar in found_bars
+                    Look.bar(bar.timestamp, bar.timestamp + step, bar.open, bar.low, bar.high, bar.volume, bar.close)
+                    for bar in found_bars
                 ]
         return ()
 
     def sessions(self, ticket: Ticket, start: datetime, end: datetime) -> Sequence[Hours]:
         """Return the sessions of an order's exchange that touch a time, and the ones after it."""
-        first, last = (start - DAY).date(), (end + STAYS).date()
-        return [Hours(each.open_at, each.close_at) for each in sessions(ticket.listing.exchange, first, last)]
+        return hours_of(ticket.listing.exchange, start, end)
 
     def _days(self, instrument: Instrument, start: datetime, end: datetime) -> list[Look]:
         """Return looks at daily bars, each for the session of its day."""
@@ -95,23 +107,26 @@ class RecordedMarket:
         hours = {each.day: each for each in sessions(instrument.exchange, first.date(), end.date() + DAY)}
         found = [(hours.get(bar.timestamp.date()), bar) for bar in _bars(instrument, Timeframe.DAY, first, end)]
         looks = [
-            Look.bar(each.open_at, each.close_at, bar.open, bar.low, bar.high, bar.volume)
+            Look.bar(each.open_at, each.close_at, bar.open, bar.low, bar.high, bar.volume, bar.close)
             for each, bar in found
             if each is not None
         ]
         return [look for look in looks if look.at <= end]
 
 
-def _moving(known: Known) -> Q:
-    """Return which quotes can move an order: a standing one waits at its price for days."""
+def _moving(known: Known, found: QuerySet[Quote]) -> Q:
+    """Return which quotes can move an order: a standing one waits for its price, a stop takes any once it is set off."""
     draft = known.ticket.draft
     buys, waits = draft.side is Side.BUY, draft.type in STOPS and not known.state.triggered
+    every = Q(timestamp__isnull=False)
     if draft.time_in_force not in STANDING or (draft.type is OrderType.TRAILING_STOP and waits):
-        return Q(timestamp__isnull=False)
+        return every
     if waits:
-        return Q(ask__gte=draft.stop_price) if buys else Q(bid__lte=draft.stop_price)
+        touching = Q(ask__gte=draft.stop_price) if buys else Q(bid__lte=draft.stop_price)
+        first = found.filter(touching, timestamp__gte=known.since).order_by("timestamp").first()
+        return touching if first is None else Q(timestamp__gte=first.timestamp)
     if draft.limit_price is None:
-        return Q(timestamp__isnull=False)
+        return every
     return Q(ask__lte=draft.limit_price) if buys else Q(bid__gte=draft.limit_price)
 
 

@@ -5,6 +5,7 @@ It may be taken down again, and by several at once, from an answer, a look or a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,14 +13,16 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from accounts.models import Account
+from accounts.models import Account, Topic
 from trading.adapters.base import BrokerOrder
 from trading.domain.orders import Event, EventKind, OrderStatus, Sending
 from trading.models import BreakKind, Door, Fill, Order
 from trading.services.breaks import open_break
-from trading.services.fills import Execution, post_fills
+from trading.services.fills import Execution, enter_fills
 from trading.services.groups import settle_group
-from trading.services.order_rows import Cause, lock_orders, record_events
+from trading.services.order_rows import Cause, Sheet, happen, lock_orders
+from trading.services.pairs import rider_of
+from trading.services.telling import tell_members
 from trading.services.watching import wake_watch
 
 ENDS = {
@@ -33,23 +36,78 @@ BEGUN = frozenset({OrderStatus.NEW})
 
 @transaction.atomic
 def take_down(*, account: Account, order_id: UUID, answer: BrokerOrder, now: datetime) -> list[Fill]:
-    """Write down how a broker says that an order stands, and return the fills that are new."""
-    order = lock_orders([order_id])[order_id]
-    _begin(order, answer, now)
-    fills = _fill(account, order, answer, now)
-    end = ENDS.get(answer.status)
-    order = lock_orders([order_id])[order_id]
-    if end is not None and order.is_open and answer.missing <= 0:
-        cause = Cause(door=Door.BROKER, at=max(answer.at, order.created_at), now=now, detail=answer.detail)
-        record_events(order=order, events=[Event(end)], cause=cause)
-    settle_group(order=order, now=now)
+    """Write down how a broker says that an order stands, and return the fills that are new.
+
+    What cannot have been filled is kept as a difference, for a person to look at.
+    """
+    try:
+        with transaction.atomic():
+            return _taken(account, _with_legs({order_id: answer}), now)
+    except ValidationError as refusal:
+        order = lock_orders([order_id])[order_id]
+        _keep_difference(account, order, answer, refusal, now)
+        return _taken(account, _with_legs({order_id: answer}), now, with_fills=False)
+
+
+def take_down_all(*, account: Account, answers: Mapping[UUID, BrokerOrder], now: datetime) -> list[Fill]:
+    """Write down how one broker says that orders stand, all in one transaction; return the fills that are new."""
+    try:
+        with transaction.atomic():
+            return _taken(account, _with_legs(answers), now)
+    except ValidationError:  # one of them cannot be as it says; the others can
+        return [
+            fill
+            for order_id, answer in answers.items()
+            for fill in take_down(account=account, order_id=order_id, answer=answer, now=now)
+        ]
+
+
+def tell_rejected(order: Order, detail: str, now: datetime) -> None:
+    """Tell members that nobody will carry an order out: what it was to open, or to close, stays as it is."""
+    much = "" if order.quantity is None else f" {order.quantity.normalize():f}"
+    what = f"{order.side}{much} {order.instrument.key} ({order.type}, order {order.client_order_id})"
+    tell_members(account=order.account, title="an order was rejected", body=f"{what}: {detail}", at=now, topic=Topic.ALERT)
+
+
+def _with_legs(answers: Mapping[UUID, BrokerOrder]) -> dict[UUID, BrokerOrder]:
+    """Return answers with what they say of orders that went along with others."""
+    found = dict(answers)
+    for order_id, answer in answers.items():
+        rider = rider_of(Order.objects.get(pk=order_id)) if answer.legs else None
+        if rider is not None:
+            found[rider.pk] = answer.legs[0]
+    return found
+
+
+def _taken(account: Account, answers: Mapping[UUID, BrokerOrder], now: datetime, *, with_fills: bool = True) -> list[Fill]:
+    """Put answers down and store them.
+
+    :raises ValidationError: if a fill cannot have been
+    """
+    orders, sheet, fills = lock_orders(answers), Sheet(), []
+    for order_id, answer in answers.items():
+        _begin(sheet, orders[order_id], answer, now)
+    if with_fills:
+        executions = [
+            Execution(order_id, fill, answer.complete and number == len(answer.fills))
+            for order_id, answer in answers.items()
+            for number, fill in enumerate(answer.fills, 1)
+        ]
+        broker = next(iter(orders.values())).broker
+        fills = enter_fills(sheet, orders, account=account, executions=executions, broker=broker, actor=account.owner, now=now)
+    for order_id, answer in answers.items():
+        _end(sheet, orders[order_id], answer, now)
+    sheet.store()
+    for order in orders.values():
+        if order.role:
+            settle_group(order=order, now=now)
     if fills:
         wake_watch(account)
     return fills
 
 
-def _begin(order: Order, answer: BrokerOrder, now: datetime) -> None:
-    """Write down that the broker has the order, and how far its stop has come."""
+def _begin(sheet: Sheet, order: Order, answer: BrokerOrder, now: datetime) -> None:
+    """Put down that the broker has the order, and how far its stop has come."""
     events: list[Event] = []
     if order.status in BEGUN and answer.status is not OrderStatus.REJECTED:
         events.append(Event(EventKind.ACCEPTED, quantity=answer.quantity if order.quantity is None and answer.quantity else None))
@@ -64,29 +122,30 @@ def _begin(order: Order, answer: BrokerOrder, now: datetime) -> None:
     first = min((fill.at for fill in answer.fills), default=answer.at)
     accepted = order.status in BEGUN
     cause = Cause(door=Door.BROKER, at=min(first, answer.at) if accepted else answer.at, now=now)
-    record_events(order=order, events=events, cause=cause, **columns)
+    sheet.put(order, happen(order, events, cause), columns)
 
 
-def _fill(account: Account, order: Order, answer: BrokerOrder, now: datetime) -> list[Fill]:
-    """Post the fills that are new; what cannot have been is kept as a difference, for a person to look at."""
-    last = len(answer.fills) - 1
-    executions = [Execution(order.pk, fill, answer.complete and number == last) for number, fill in enumerate(answer.fills)]
-    if not executions:
-        return []
-    try:
-        with transaction.atomic():
-            return post_fills(account=account, executions=executions, broker=order.broker, actor=account.owner, now=now)
-    except ValidationError as refusal:
-        open_break(
-            account=account,
-            broker=order.broker,
-            kind=BreakKind.FILL,
-            subject=order.client_order_id,
-            now=now,
-            detail="; ".join(refusal.messages),
-            ours=order.filled_quantity,
-            theirs=answer.filled_quantity,
-            instrument=order.instrument,
-            order=order,
-        )
-        return []
+def _end(sheet: Sheet, order: Order, answer: BrokerOrder, now: datetime) -> None:
+    """Put down that an order has come to its end, once all of its fills are there."""
+    end = ENDS.get(answer.status)
+    if end is not None and order.is_open and answer.missing <= 0:
+        cause = Cause(door=Door.BROKER, at=max(answer.at, order.created_at), now=now, detail=answer.detail)
+        sheet.put(order, happen(order, [Event(end)], cause))
+        if end is EventKind.REJECTED:
+            tell_rejected(order, answer.detail or f"{order.broker} rejected it.", now)
+
+
+def _keep_difference(account: Account, order: Order, answer: BrokerOrder, refusal: ValidationError, now: datetime) -> None:
+    """Open a break for fills that cannot have been."""
+    open_break(
+        account=account,
+        broker=order.broker,
+        kind=BreakKind.FILL,
+        subject=order.client_order_id,
+        now=now,
+        detail="; ".join(refusal.messages),
+        ours=order.filled_quantity,
+        theirs=answer.filled_quantity,
+        instrument=order.instrument,
+        order=order,
+    )

@@ -5,29 +5,28 @@ What is to be done is written down and committed; those who send find the rows, 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from uuid import UUID
 
-from celery import current_app
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
 from accounts.models import Account, ExecutionMode, User
 from accounts.services.accounts import refuse_closed
 from marketdata.models import Instrument
-from trading.domain.drafts import OrderDraft, Replacement, replaced
+from trading.domain.drafts import AT_ONCE, AUCTIONS, OrderDraft, Replacement, replaced
+from trading.domain.hours import Span, check_hours, span_of
 from trading.domain.legs import PlannedLeg, plan
 from trading.domain.orders import Event, EventKind, OrderClass, OrderNotOpen, Sending
 from trading.domain.problems import Problem
 from trading.domain.risk import Action, Breach, RiskRefused
 from trading.models import Decision, Door, Order, Session, terms_of
+from trading.selectors.paper import hours_around
 from trading.selectors.risk import PAPER
 from trading.services.groups import settle_group
+from trading.services.hints import hint
 from trading.services.locks import hold_trading
 from trading.services.order_rows import SENDABLE, Cause, Origin, happen, lock_orders, save_orders, write_orders
 from trading.services.refusals import NotAsThingsStand, as_validation, told
@@ -35,7 +34,6 @@ from trading.services.risk import Assessment, assess, record_breaches
 from trading.services.sessions import refuse_ended
 
 SEND = "trading.tasks.send_orders"
-log = logging.getLogger(__name__)
 
 
 class NoBroker(ValidationError):
@@ -52,11 +50,15 @@ class RiskBreached(NotAsThingsStand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What would become of an order: its legs, what it costs, and which limits it would break; nothing was written."""
+    """What would become of an order: its legs, what it costs, which limits it would break, and when it would trade.
+
+    Nothing was written.
+    """
 
     assessment: Assessment
     legs: Sequence[PlannedLeg]
     broker: str
+    span: Span
 
     @property
     def breaches(self) -> Sequence[Breach]:
@@ -83,7 +85,8 @@ def preview_order(*, account: Account, instrument: Instrument, draft: OrderDraft
     :raises NoBroker: if nobody would take it
     """
     found = _assessed(account, instrument, draft, by)
-    return Preview(assessment=found, legs=plan(found.draft), broker=found.standing.broker)
+    span = span_of(found.draft, hours_around(instrument.exchange, by.at), by.at)
+    return Preview(assessment=found, legs=plan(found.draft), broker=found.standing.broker, span=span)
 
 
 def place_order(*, account: Account, instrument: Instrument, draft: OrderDraft, by: Ordering) -> list[Order]:
@@ -153,20 +156,14 @@ def cancel_all(*, account: Account, by: Ordering) -> list[Order]:
 
 def wake_sender(account_id: UUID) -> None:
     """Leave a hint for those who send, after the transaction at hand; if it is lost they find the rows all the same."""
-    transaction.on_commit(partial(_hint, account_id), robust=True)
+    hint(SEND, account_id=str(account_id))
 
 
-def _hint(account_id: UUID) -> None:
-    """Send the hint, if there is anybody to take it."""
-    try:
-        current_app.send_task(SEND, kwargs={"account_id": str(account_id)}, ignore_result=True)
-    except OperationalError:
-        log.warning("No broker of messages: the orders of account %s wait to be found", account_id)
-
-
-@transaction.atomic
 def _place(account: Account, instrument: Instrument, draft: OrderDraft, by: Ordering) -> tuple[Assessment, list[Order]]:
-    """Hold an order against its rules and limits, and write it down if it breaks none; one after another in an account."""
+    """Hold an order against its rules and limits, and write it down if it breaks none; one after another in an account.
+
+    All is written in one trip at the end: there is nothing that a savepoint would undo.
+    """
     hold_trading(account)
     found = _assessed(account, instrument, draft, by)
     if found.breaches:
@@ -188,6 +185,7 @@ def _replace(order: Order, change: Replacement, by: Ordering) -> tuple[Assessmen
     single = replace(old.draft, order_class=OrderClass.SIMPLE)
     with told():
         draft = replaced(single, change, filled=old.filled_quantity, terms=terms_of(old.instrument))
+    _check_hours(draft, old.instrument, by.at)
     standing_in = [old.pk, *_siblings(old)]
     found = assess(account=account, instrument=old.instrument, draft=draft, at=by.at, without=standing_in)
     if found.draft.effect != old.effect:
@@ -198,7 +196,8 @@ def _replace(order: Order, change: Replacement, by: Ordering) -> tuple[Assessmen
     origin = replace(_origin(found, draft, by), replaces=old, broker=old.broker, session=old.session, decision=old.decision)
     made = write_orders(account=account, instrument=old.instrument, draft=found.draft, origin=origin, now=by.at)[0]
     kind = EventKind.REPLACED if old.sending in SENDABLE else EventKind.REPLACE_REQUESTED
-    cause = Cause(door=by.door, at=by.at, now=by.at, actor=by.actor, data={"by": str(made.pk)})
+    data = {"by": str(made.pk), "filled": f"{old.filled_quantity:f}"}
+    cause = Cause(door=by.door, at=by.at, now=by.at, actor=by.actor, data=data)
     save_orders([old], happen(old, [Event(kind)], cause))
     wake_sender(account.pk)
     return found, made
@@ -212,9 +211,20 @@ def _assessed(account: Account, instrument: Instrument, draft: OrderDraft, by: O
         detail = "The decision is about another instrument."
         raise DecisionOfAnother({"decision": ValidationError(detail, code="decision_of_another")})
     found = assess(account=account, instrument=instrument, draft=draft, at=by.at)
+    _check_hours(draft, instrument, by.at)
     if account.execution_mode == ExecutionMode.LIVE and found.standing.broker == PAPER:
         raise NoBroker("The account is live and has no broker; connect one, or let it trade on paper.", code="no_broker")
     return found
+
+
+def _check_hours(draft: OrderDraft, instrument: Instrument, at: datetime) -> None:
+    """Refuse an order that cannot be given at this time: all others wait for their session.
+
+    :raises ValidationError: by field
+    """
+    if draft.time_in_force in AT_ONCE | AUCTIONS:
+        with told():
+            check_hours(draft, hours_around(instrument.exchange, at), at)
 
 
 def _origin(found: Assessment, draft: OrderDraft, by: Ordering) -> Origin:

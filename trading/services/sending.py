@@ -2,9 +2,11 @@
 
 An order is written down with its client order id before anything leaves. Whoever sends claims its row for a while, marks it as
 sent, and commits that; then it sends, and takes the answer down. Whoever dies on the way leaves a row that says how far it came:
-one that is not marked never left. What was marked is asked for by its client order id. A broker that answers that it never got
-it, and takes an id once, is sent the order under the same id, while that is still what was wanted; any other unknown outcome is
-asked for again.
+one that is not marked never left. What was marked is asked for by its client order id, until the broker answers.
+
+What left and was not answered is never sent again: if the broker answers that it never got it, the order ends as REJECTED, and
+members are told. What was marked by somebody who died may never have left at all; once the broker answers that it has no such
+order, it is sent, under the same id, which a broker takes once.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ from __future__ import annotations
 import enum
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -22,23 +25,28 @@ from django.db.models import F, Q
 
 from accounts.models import Account
 from accounts.models.tenancy import acting_as
+from portfolio.domain.exact import EXACT, ZERO
 from portfolio.selectors.market import SYSTEM
 from trading.adapters.base import Broker, BrokerAway, BrokerFailed, BrokerOrder, BrokerRefused, OutcomeUnknown, Ticket
+from trading.domain.legs import EXITS
+from trading.domain.lifetimes import leaves_until
 from trading.domain.orders import OPEN, Event, EventKind, PositionEffect, Sending
-from trading.models import Door, Order
+from trading.models import Door, Order, OrderEvent
 from trading.models.words import one_of
-from trading.selectors.paper import ticket_of
-from trading.services.answers import take_down
+from trading.selectors.paper import hours_around, ticket_of
+from trading.services.answers import take_down, tell_rejected
 from trading.services.connections import Clock, open_broker
 from trading.services.groups import settle_group
 from trading.services.order_rows import Cause, lock_orders, record_events
+from trading.services.pairs import leader_of, rider_of
 from trading.services.refusals import NotAsThingsStand
 from trading.services.risk import refuse_stopped
 
 LEASE = timedelta(seconds=10)  # how long whoever has claimed a row has it for itself, and a pause between questions
 LATE = timedelta(minutes=15)  # for so long fills may be heard of that an order had before its end
-QUIET = timedelta(seconds=3)  # what is not there so long after it left did not arrive
-WANTED = timedelta(minutes=5)  # for so long an order that never arrived is sent under its id
+QUIET = timedelta(seconds=16)  # what is not there so long after it left did not arrive: nobody waits longer for an answer
+SURE = timedelta(seconds=30)  # as long after it left it is given up, if it was seen to leave
+WANTED = timedelta(minutes=5)  # for so long an order is sent whose sender died
 MOST_ATTEMPTS = 20
 BATCH = 100
 
@@ -66,12 +74,17 @@ class Task(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be done about an order, and by whom."""
+    """What is to be done about an order, and by whom.
+
+    `order_id` is the order that the answer is about; `again` says that it may have left before.
+    """
 
     task: Task
     ticket: Ticket
     broker: Broker
+    order_id: UUID
     broker_order_id: str = ""
+    again: bool = False
 
 
 def claim_orders(*, now: datetime, limit: int = BATCH, account_id: UUID | None = None) -> list[Claim]:
@@ -135,23 +148,40 @@ def _begin(claim: Claim, clock: Clock, opener: Opener) -> Job | None:
     now = clock()
     with acting_as(claim.owner_id):
         order = lock_orders([claim.order_id])[claim.order_id]
+        leader = leader_of(order)
+        if leader is not None and leader.sending != Sending.SETTLED:
+            return None  # it goes with it
         task = _task(order)
-        if task is None or (task in {Task.SUBMIT, Task.REPLACE} and _is_stopped(order)):
+        leaves = task in {Task.SUBMIT, Task.REPLACE}
+        if task is None or (leaves and (_has_ended(order, now) or _is_stopped(order))):
             return None
-        ticket = ticket_of(order)
+        asked = order if leader is None or task is not Task.ASK else leader
         try:
             broker = opener(order.account, order.broker, clock)
         except BrokerFailed as failure:
             _put_off(order, str(failure), now)
             return None
-        if task is Task.CANCEL:
-            return Job(task, ticket, broker, order.broker_order_id)
-        if task is Task.REPLACE and broker.local and not _still_there(order, broker, clock):
+        if not leaves:
+            return Job(task, ticket_of(asked), broker, asked.pk, order.broker_order_id)
+        if task is Task.REPLACE and not _is_for_the_rest(order, broker, clock):
             return None
-        if task is not Task.ASK:
-            columns = {"sending": Sending.SENT, "attempts": order.attempts + 1, "submitted_at": now, "claimed_at": now}
-            record_events(order=order, events=[Event(EventKind.SENT)], cause=_cause(now), **columns)
-        return Job(task, ticket, broker, order.replaces.broker_order_id if order.replaces is not None else "")
+        return _marked(order, task, broker, now)
+
+
+def _marked(order: Order, task: Task, broker: Broker, now: datetime) -> Job:
+    """Write down that an order leaves, and the one that goes along with it, and return what is to be done."""
+    again, rider = order.attempts > 0, rider_of(order) if task is Task.SUBMIT and broker.pairs else None
+    for one in filter(None, (order, rider)):
+        columns = {"sending": Sending.SENT, "attempts": one.attempts + 1, "submitted_at": now, "claimed_at": now}
+        record_events(order=one, events=[Event(EventKind.SENT)], cause=_cause(now), **columns)
+    old = order.replaces
+    order.refresh_from_db(fields=["quantity"])
+    ticket = replace(
+        ticket_of(order),
+        partner=ticket_of(rider) if rider is not None else None,
+        keeps_quantity=task is Task.REPLACE and old is not None and old.quantity == order.quantity,
+    )
+    return Job(task, ticket, broker, order.pk, old.broker_order_id if old is not None else "", again)
 
 
 def _task(order: Order) -> Task | None:
@@ -174,17 +204,35 @@ def _is_stopped(order: Order) -> bool:
     return False
 
 
-def _still_there(order: Order, broker: Broker, clock: Clock) -> bool:
-    """Work on the paper order that is to be replaced, and say whether it is open after that; if it is not, the new one ends."""
+def _has_ended(order: Order, now: datetime) -> bool:
+    """Let an order end that waited until its day was over, and say whether it was so; the exits of a position go on."""
+    if order.role in EXITS:
+        return False
+    until = leaves_until(order.draft, order.created_at, hours_around(order.instrument.exchange, order.created_at))
+    if until is None or now < until:
+        return False
+    detail = "The day that it was for was over before it could leave; place it again if it is still wanted."
+    _end(order, EventKind.EXPIRED, detail, now)
+    return True
+
+
+def _is_for_the_rest(order: Order, broker: Broker, clock: Clock) -> bool:
+    """Say whether an order can take another's place, after it has been made smaller by what that one filled meanwhile."""
     assert order.replaces is not None  # noqa: S101  # it replaces one
     old = lock_orders([order.replaces.pk])[order.replaces.pk]
-    answer = broker.find(old.client_order_id)
-    if answer is not None:
+    if broker.local and (answer := broker.find(old.client_order_id)) is not None:
         take_down(account=old.account, order_id=old.pk, answer=answer, now=clock())
-    if Order.objects.open().filter(pk=old.pk).exists():
-        return True
-    _end(order, EventKind.REJECTED, "The order whose place it was to take has come to its end.", clock())
-    return False
+    old.refresh_from_db()
+    asked = OrderEvent.objects.filter(order=old.pk, kind=EventKind.REPLACE_REQUESTED, data__by=str(order.pk)).first()
+    less = EXACT.subtract(old.filled_quantity, Decimal(asked.data["filled"])) if asked is not None else ZERO
+    if not old.is_open or (order.quantity is not None and less >= order.quantity):
+        _end(order, EventKind.REJECTED, "The order whose place it was to take has come to its end.", clock())
+        return False
+    if less and order.quantity is not None:
+        smaller = Event(EventKind.RESIZED, quantity=EXACT.subtract(order.quantity, less))
+        detail = f"{less.normalize():f} of the order whose place it takes were filled meanwhile."
+        record_events(order=order, events=[smaller], cause=_cause(clock(), detail))
+    return True
 
 
 def _do(job: Job) -> BrokerOrder | BrokerFailed | None:
@@ -198,7 +246,7 @@ def _do(job: Job) -> BrokerOrder | BrokerFailed | None:
             return job.broker.replace(job.ticket, job.broker_order_id)
         return job.broker.submit(job.ticket)
     except BrokerRefused as refusal:
-        return _known_there(job, refusal) if refusal.duplicate else refusal
+        return _known_there(job, refusal) if refusal.duplicate or job.again else refusal
     except BrokerFailed as failure:
         return failure
 
@@ -214,23 +262,21 @@ def _known_there(job: Job, refusal: BrokerRefused) -> BrokerOrder | BrokerFailed
 def _finish(claim: Claim, job: Job, done: BrokerOrder | BrokerFailed | None, now: datetime) -> None:
     """Take down what came of it."""
     order = lock_orders([claim.order_id])[claim.order_id]
+    leaves = job.task in {Task.SUBMIT, Task.REPLACE}
     if isinstance(done, BrokerOrder):
-        take_down(account=order.account, order_id=order.pk, answer=done, now=now)
+        take_down(account=order.account, order_id=job.order_id, answer=done, now=now)
         _replaced(order, now, EventKind.REPLACED)
+        if job.order_id != order.pk:  # what it rode with is there
+            _never_came(lock_orders([order.pk])[order.pk], now)
     elif done is None:
         _never_came(order, now)
     elif isinstance(done, BrokerRefused):
         _refused(order, job, done, now)
-    elif isinstance(done, OutcomeUnknown) and job.task in {Task.SUBMIT, Task.REPLACE}:
-        record_events(
-            order=order,
-            events=[Event(EventKind.UNANSWERED)],
-            cause=_cause(now, str(done)),
-            sending=Sending.UNKNOWN,
-            claimed_at=now,
-        )
-    elif isinstance(done, BrokerAway) and job.task in {Task.SUBMIT, Task.REPLACE}:
-        _put_off(order, str(done), now, sending=Sending.PENDING)
+    elif isinstance(done, OutcomeUnknown) and leaves:
+        _on_its_way(order, [Event(EventKind.UNANSWERED)], str(done), now, sending=Sending.UNKNOWN, claimed_at=now)
+    elif isinstance(done, BrokerAway) and leaves:
+        log.warning("Order %s waits: %s", order.pk, done)
+        _on_its_way(order, [], str(done), now, sending=Sending.PENDING, claimed_at=now)
     else:
         _put_off(order, str(done), now)
 
@@ -240,14 +286,20 @@ def _never_came(order: Order, now: datetime) -> None:
     left = order.submitted_at or order.created_at
     if order.sending == Sending.SETTLED or now - left < QUIET:
         return
-    if now - left <= WANTED and order.attempts < MOST_ATTEMPTS:
-        detail = "The broker never got it; it is sent under the same id."
-        record_events(
-            order=order, events=[Event(EventKind.UNANSWERED)], cause=_cause(now, detail), sending=Sending.PENDING, claimed_at=None
-        )
-        return
-    detail = "The broker never got it, and it is too late to send it now; place it again if it is still wanted."
-    _end(order, EventKind.REJECTED, detail, now)
+    if order.pending_cancel:
+        _end(order, EventKind.CANCELED, "The broker never got it.", now)
+    elif order.sending == Sending.SENT and now - left <= WANTED and order.attempts < MOST_ATTEMPTS:
+        detail = "Whoever was to send it died, and the broker never got it; it is sent under the same id."
+        _on_its_way(order, [Event(EventKind.UNANSWERED)], detail, now, sending=Sending.PENDING, claimed_at=None)
+    elif now - left >= SURE:
+        detail = "The broker never got it, and it is not sent again; place it anew if it is still wanted."
+        _end(order, EventKind.REJECTED, detail, now)
+
+
+def _on_its_way(order: Order, events: list[Event], detail: str, now: datetime, **columns: Any) -> None:
+    """Write down how far an order has come on its way, and so the one that goes along with it."""
+    for one in filter(None, (order, rider_of(order))):
+        record_events(order=one, events=events, cause=_cause(now, detail), **columns)
 
 
 def _refused(order: Order, job: Job, refusal: BrokerRefused, now: datetime) -> None:
@@ -265,9 +317,12 @@ def _refused(order: Order, job: Job, refusal: BrokerRefused, now: datetime) -> N
 
 
 def _end(order: Order, kind: EventKind, detail: str, now: datetime) -> None:
-    """Let an order end that no broker has."""
-    if order.is_open:
-        record_events(order=order, events=[Event(kind)], cause=_cause(now, detail), sending=Sending.SETTLED, claimed_at=None)
+    """Let an order end that no broker has, with the one that was to go along with it."""
+    for one in filter(None, (order, rider_of(order))):
+        if one.is_open:
+            record_events(order=one, events=[Event(kind)], cause=_cause(now, detail), sending=Sending.SETTLED, claimed_at=None)
+    if kind is EventKind.REJECTED:
+        tell_rejected(order, detail, now)
     _replaced(order, now, EventKind.REPLACE_REFUSED, detail)
     settle_group(order=order, now=now)
 
@@ -307,11 +362,12 @@ def look_at(
     with acting_as(account.owner_id):
         rows = Order.objects.filter(account=account, broker=broker, sending=Sending.SETTLED)
         rows = rows.filter(one_of("status", OPEN) | Q(ended_at__gte=clock() - LATE)).exclude(broker_order_id="")
-        orders = {order.client_order_id: order.pk for order in rows}
+        known = dict(rows.values_list("client_order_id", "broker_order_id"))
+        orders = dict(rows.values_list("client_order_id", "pk"))
         asked = opener(account, broker, clock)
     if asked.local:
         return sum(_look_at_own(account, order_id, client_order_id, asked, clock) for client_order_id, order_id in orders.items())
-    answers = asked.look(list(orders), since=since)
+    answers = asked.look(known, since=since)
     on_step("looked")
     new = 0
     for answer in answers:

@@ -48,6 +48,11 @@ def watched(*, account_id: UUID | None = None) -> list[Watched]:
     return [Watched(*row) for row in sorted(found, key=str)]
 
 
+def is_there(account_id: UUID) -> bool:
+    """Say whether there is an account of this id, for those who run the site."""
+    return Account.objects.using(SYSTEM).filter(pk=account_id).exists()
+
+
 def chunks(found: Sequence[Watched]) -> Iterable[list[tuple[str, str, str]]]:
     """Yield accounts by chunks, as a message takes them."""
     for start in range(0, len(found), CHUNK):

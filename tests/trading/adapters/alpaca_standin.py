@@ -19,6 +19,7 @@ from uuid import uuid4
 
 KEY, SECRET = "PKCANARYKEY0002", "canary-secret-91bd"
 OPEN = {"new", "accepted", "partially_filled"}
+WORKING = OPEN | {"held"}  # a leg that waits beside another is not listed among the open orders
 Fault = Callable[["Handler"], bool]
 
 
@@ -100,6 +101,7 @@ class AlpacaStandIn(ThreadingHTTPServer):
         self.quotes: dict[str, tuple[Decimal, Decimal, Decimal | None]] = {}
         self.cash = Decimal(1_000_000)
         self.hides_fills = False
+        self.pairs: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -134,7 +136,7 @@ class AlpacaStandIn(ThreadingHTTPServer):
             found = [order for order in self.orders.values() if order["client_order_id"] == query["client_order_id"]]
             return (200, found[0]) if found else _missing(query["client_order_id"])
         if name.startswith("/orders/"):
-            return self._one(verb, name.removeprefix("/orders/"), body)
+            return self._one(verb, name.removeprefix("/orders/"), query, body)
         return self._account(name, query)
 
     def _account(self, name: str, query: dict[str, str]) -> tuple[int, Any]:
@@ -167,44 +169,97 @@ class AlpacaStandIn(ThreadingHTTPServer):
             return 422, {"code": 40010001, "message": "client_order_id must be unique"}
         if body.get("symbol") == "NOFUNDS":
             return 403, {"code": 40310000, "message": "insufficient buying power", "buying_power": "0"}
+        if told := self._too_much(body, more.get("replaces")):
+            return 403, {"code": 40310000, "message": told}
+        pair = body.get("order_class") == "oco"
+        if pair:
+            body = body | {"limit_price": body["take_profit"]["limit_price"]}
         now = _now()
         order = {
             "id": str(uuid4()), "client_order_id": body["client_order_id"], "created_at": now, "updated_at": now,
             "submitted_at": now, "filled_at": None, "expired_at": None, "canceled_at": None, "failed_at": None,
             "replaced_at": None, "replaced_by": None, "replaces": None, "asset_id": str(uuid4()), "symbol": body["symbol"],
             "asset_class": "us_equity", "notional": body.get("notional"), "qty": body.get("qty"), "filled_qty": "0",
-            "filled_avg_price": None, "order_class": "", "order_type": body["type"], "type": body["type"],
+            "filled_avg_price": None, "order_class": body.get("order_class", ""), "order_type": body["type"],
+            "type": body["type"],
             "side": body["side"], "time_in_force": body["time_in_force"], "limit_price": body.get("limit_price"),
             "stop_price": body.get("stop_price"), "status": "accepted", "legs": None, "hwm": None,
             "extended_hours": body.get("extended_hours", False), "trail_percent": body.get("trail_percent"),
             "trail_price": body.get("trail_price"),
         } | more  # fmt: skip
         self.orders[order["id"]] = order
-        before = dict(order)
+        if pair:
+            self._add_leg(order, body["stop_loss"])
+        before = self._told(order, nested=True)
         self._work(order)
         return 200, before
 
-    def _one(self, verb: str, key: str, body: dict[str, Any]) -> tuple[int, Any]:
+    def _add_leg(self, order: dict[str, Any], loss: dict[str, Any]) -> None:
+        """Put a stop beside a limit order; it gets a client order id of the broker's own."""
+        kind = "stop_limit" if loss.get("limit_price") else "stop"
+        leg = order | {
+            "id": str(uuid4()), "client_order_id": str(uuid4()), "type": kind, "order_type": kind, "status": "held",
+            "stop_price": loss["stop_price"], "limit_price": loss.get("limit_price"),
+        }  # fmt: skip
+        self.orders[leg["id"]] = leg
+        self.pairs[order["id"]], self.pairs[leg["id"]] = leg["id"], order["id"]
+
+    def _told(self, order: dict[str, Any], *, nested: bool) -> dict[str, Any]:
+        """Return an order; nested the limit order of a pair shows the stop as its leg."""
+        other = self.orders.get(self.pairs.get(order["id"], ""))
+        return order | {"legs": [dict(other)] if nested and other and order["type"] == "limit" else None}
+
+    def _too_much(self, body: dict[str, Any], replaces: str | None) -> str:
+        """Say why an order would close more than is held, every open order counted; the stop of a pair counts with the limit."""
+        held = self._held().get(body["symbol"], Decimal(0))
+        if not held or (body["side"] == "buy") == (held > 0) or not body.get("qty"):
+            return ""
+        spoken = sum(
+            Decimal(one["qty"]) - Decimal(one["filled_qty"])
+            for one in self.orders.values()
+            if one["symbol"] == body["symbol"] and one["side"] == body["side"] and one["status"] in OPEN and one["qty"]
+            and one["id"] not in (replaces, self.pairs.get(replaces or ""))
+        )  # fmt: skip
+        free, wanted = abs(held) - spoken, Decimal(body["qty"])
+        return f"insufficient qty available for order (requested: {wanted}, available: {free})" if wanted > free else ""
+
+    def _one(self, verb: str, key: str, query: dict[str, str], body: dict[str, Any]) -> tuple[int, Any]:
         order = self.orders.get(key)
         if order is None:
             return _missing(key)
         if verb == "GET":
-            return 200, order
-        if order["status"] not in OPEN:
+            return 200, self._told(order, nested=query.get("nested") == "true")
+        if order["status"] not in WORKING:
             return 422, {"code": 42210000, "message": f'order is already in "{order["status"]}" state'}
         if verb == "DELETE":
-            order |= {"status": "canceled", "canceled_at": _now(), "updated_at": _now()}
+            self._cancel(order)
+            self._settle_pair(order)
             return 204, None
         kept = {name: order[name] for name in ("symbol", "side", "type", "time_in_force", "qty", "limit_price", "stop_price")}
         told, answer = self._place(kept | body, replaces=key)
         if told == 200:
             order |= {"status": "replaced", "replaced_by": answer["id"], "replaced_at": _now(), "updated_at": _now()}
+            if other := self.pairs.pop(key, None):
+                self.pairs[other], self.pairs[answer["id"]] = answer["id"], other
         return told, answer
+
+    def _cancel(self, order: dict[str, Any]) -> None:
+        order |= {"status": "canceled", "canceled_at": _now(), "updated_at": _now()}
+
+    def _settle_pair(self, order: dict[str, Any]) -> None:
+        """Let the other order of a pair follow: gone with what has ended, and for the rest of what is partly filled."""
+        other = self.orders.get(self.pairs.get(order["id"], ""))
+        if other is None or other["status"] not in WORKING:
+            return
+        if order["status"] in {"filled", "canceled"}:
+            self._cancel(other)
+        elif order["status"] == "partially_filled":
+            other |= {"qty": str(Decimal(order["qty"]) - Decimal(order["filled_qty"])), "updated_at": _now()}
 
     def _work(self, order: dict[str, Any]) -> None:
         """Fill an order as far as the market goes."""
         quote = self.quotes.get(order["symbol"])
-        if quote is None or order["status"] not in OPEN:
+        if quote is None or order["status"] not in WORKING:
             return
         bid, ask, size = quote
         buys = order["side"] == "buy"
@@ -219,7 +274,8 @@ class AlpacaStandIn(ThreadingHTTPServer):
         if reached:
             self._fill(order, price, size)
         if order["time_in_force"] in {"ioc", "fok"} and order["status"] in OPEN:
-            order |= {"status": "canceled", "canceled_at": _now(), "updated_at": _now()}
+            self._cancel(order)
+        self._settle_pair(order)
 
     def _fill(self, order: dict[str, Any], price: Decimal, size: Decimal | None) -> None:
         had = Decimal(order["filled_qty"])
@@ -252,14 +308,17 @@ class AlpacaStandIn(ThreadingHTTPServer):
             }
         )
 
-    def _positions(self) -> list[dict[str, Any]]:
+    def _held(self) -> dict[str, Decimal]:
         held: dict[str, Decimal] = {}
         for fill in self.fills:
             sign = 1 if fill["side"] == "buy" else -1
             held[fill["symbol"]] = held.get(fill["symbol"], Decimal(0)) + sign * Decimal(fill["qty"])
+        return held
+
+    def _positions(self) -> list[dict[str, Any]]:
         return [
             {"symbol": symbol, "qty": str(quantity), "side": "long" if quantity > 0 else "short", "avg_entry_price": "1"}
-            for symbol, quantity in held.items()
+            for symbol, quantity in self._held().items()
             if quantity
         ]
 

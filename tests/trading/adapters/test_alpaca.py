@@ -12,7 +12,7 @@ from tests.contracts.broker import EVER, BrokerContract
 from tests.trading.adapters.alpaca_standin import KEY, SECRET, AlpacaStandIn, hangs_up, status
 from trading.adapters.alpaca import AlpacaBroker
 from trading.adapters.base import BrokerAway, BrokerFailed, BrokerRefused, OutcomeUnknown
-from trading.domain.orders import OrderType
+from trading.domain.orders import OrderType, Side
 
 HOSTS = ["127.0.0.1"]
 
@@ -36,8 +36,8 @@ def server():
         yield made
 
 
-def speaking_to(server, **more):
-    return AlpacaBroker(**{"key": KEY, "secret": SECRET, "url": server.url, "hosts": HOSTS, "patience": (2, 0.5)} | more)
+def speaking_to(server, kind=AlpacaBroker, **more):
+    return kind(**{"key": KEY, "secret": SECRET, "url": server.url, "hosts": HOSTS, "patience": (2, 0.5)} | more)
 
 
 class TestAlpaca(BrokerContract):
@@ -83,7 +83,7 @@ class TestAlpaca(BrokerContract):
 
     def test_a_question_that_is_not_answered_is_no_answer(self, broker, server):
         server.always = hangs_up
-        for ask in (lambda: broker.find("x"), broker.holdings, broker.cash, lambda: broker.look(["x"], since=EVER)):
+        for ask in (lambda: broker.find("x"), broker.holdings, broker.cash, lambda: broker.look({"x": ""}, since=EVER)):
             with pytest.raises(BrokerFailed):
                 ask()
 
@@ -122,6 +122,14 @@ class TestAlpaca(BrokerContract):
         assert broker.find(ticket.client_order_id).missing == 10
         server.hides_fills = False
         assert broker.find(ticket.client_order_id).missing == 0
+
+    def test_a_second_exit_by_itself_would_be_refused(self, broker, server):
+        self.exits(broker)
+        with pytest.raises(BrokerRefused, match="insufficient qty"):
+            broker.submit(self.ticket(side=Side.SELL, type=OrderType.STOP, stop_price=Decimal(80)))
+        sent = [body for verb, _, body in server.seen if verb == "POST"][1]
+        assert (sent["order_class"], sent["type"], "limit_price" in sent) == ("oco", "limit", False)
+        assert (sent["take_profit"], sent["stop_loss"]) == ({"limit_price": "110"}, {"stop_price": "90"})
 
     def test_many_executions_come_page_by_page(self, broker):
         ticket = self.placed(broker, quantity=Decimal(230))

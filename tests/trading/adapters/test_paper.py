@@ -9,8 +9,9 @@ import pytest
 from tests.contracts.broker import BrokerContract
 from trading.adapters.paper import Known, PaperBroker
 from trading.domain.fills import sum_of
+from trading.domain.hours import Hours
 from trading.domain.orders import OrderState
-from trading.domain.paper import Hours, Look
+from trading.domain.paper import Look
 
 OPEN = datetime(2024, 5, 6, 13, 30, tzinfo=UTC)
 

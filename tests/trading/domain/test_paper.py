@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trading.domain.drafts import OrderDraft
+from trading.domain.hours import Hours
 from trading.domain.orders import OrderState, OrderStatus, OrderType, Side, TimeInForce, apply
-from trading.domain.paper import Hours, Look, Model, PaperOrder, execution_id, work
+from trading.domain.paper import Look, Model, PaperOrder, execution_id, work
 
 OPEN = datetime(2024, 5, 6, 13, 30, tzinfo=UTC)
 CLOSE = datetime(2024, 5, 6, 20, tzinfo=UTC)
@@ -34,10 +35,10 @@ def quote(minutes, bid, ask, size=None):
     return Look.quote(TEN + timedelta(minutes=minutes), Decimal(bid), Decimal(ask), number, number)
 
 
-def bar(minutes, first, low, high, volume=None):
+def bar(minutes, first, low, high, volume=None, last=None, lasts=1):
     begins = TEN + timedelta(minutes=minutes)
-    amount = None if volume is None else Decimal(volume)
-    return Look.bar(begins, begins + timedelta(minutes=1), Decimal(first), Decimal(low), Decimal(high), amount)
+    amount, close = (None if number is None else Decimal(number) for number in (volume, last))
+    return Look.bar(begins, begins + timedelta(minutes=lasts), Decimal(first), Decimal(low), Decimal(high), amount, close)
 
 
 def told(steps):
@@ -161,13 +162,13 @@ class TestTime:
 
     def test_at_once_takes_what_there_is_and_no_more(self):
         one = order(time_in_force=TimeInForce.IOC)
-        assert run(one, quote(0.5, 9, 10, 4), quote(0.6, 9, 10)) == [(0.5, "FILLED", 4, 10), (1, "CANCELED")]
+        assert run(one, quote(0.5, 9, 10, 4), quote(0.6, 9, 10)) == [(0.5, "FILLED", 4, 10), (0.5, "CANCELED")]
         assert run(one, quote(5, 9, 10)) == [(1, "CANCELED")]
         assert run(one, now=TEN) == []
 
     def test_all_or_nothing(self):
         one = order(time_in_force=TimeInForce.FOK)
-        assert run(one, quote(0.5, 9, 10, 4), quote(0.6, 9, 10)) == [(1, "CANCELED")]
+        assert run(one, quote(0.5, 9, 10, 4), quote(0.6, 9, 10)) == [(0.5, "CANCELED")]
         assert run(one, quote(0.5, 9, 10, 10)) == [(0.5, "FILLED", 10, 10)]
 
     def test_at_the_opening_gets_its_first_price_or_none(self):
@@ -181,6 +182,27 @@ class TestTime:
         assert run(one, quote(1, 9, 10), quote(359, 11, 12), quote(361, 1, 2), now=LATE) == [(360, "FILLED", 10, 12)]
         assert run(one, quote(1, 9, 10), now=CLOSE - timedelta(minutes=1)) == []
         assert run(one, now=LATE) == [(360, "EXPIRED")]
+
+    def test_an_auction_has_one_price_and_not_what_a_bar_touched(self):
+        early = {"at": OPEN - timedelta(hours=1), "type": OrderType.LIMIT, "limit_price": at(9)}
+        opening = order(time_in_force=TimeInForce.OPG, **early)
+        assert run(opening, bar(-30, 10, 8, 12), now=LATE) == [(-29, "CANCELED")]
+        assert run(opening, bar(-30, 9, 8, 12), now=LATE) == [(-29, "FILLED", 10, 9)]
+        closing = order(time_in_force=TimeInForce.CLS, type=OrderType.LIMIT, limit_price=at(9))
+        assert run(closing, bar(359, 10, 8, 12, last=11), now=LATE) == [(360, "EXPIRED")]
+        assert run(closing, bar(359, 10, 8, 12, last=9), now=LATE) == [(360, "FILLED", 10, 9)]
+
+    def test_at_the_close_gets_the_last_price_of_the_days_bar(self):
+        whole_day = bar(-30, 10, 8, 12, last=11, lasts=390)
+        assert run(order(time_in_force=TimeInForce.CLS), whole_day, now=LATE) == [(360, "FILLED", 10, 11)]
+
+    def test_for_the_day_expires_at_an_early_close(self):
+        short = [Hours(OPEN, OPEN + timedelta(hours=3, minutes=30)), NEXT]
+        one = order(type=OrderType.LIMIT, limit_price=at(5))
+        assert run(one, quote(181, 3, 4), now=LATE, days=short) == [(180, "EXPIRED")]
+        assert run(order(at=OPEN + timedelta(hours=4)), quote(240, 3, 4), quote(1441, 9, 10), now=LATE, days=short) == [
+            (1441, "FILLED", 10, 10)
+        ]
 
 
 class TestModel:
@@ -205,6 +227,11 @@ class TestModel:
         model = Model(fee_per_order=at(1), fee_per_unit=at("0.01"), fee_share=at("0.001"), least_fee=at("0.1"))
         steps = work(order(), [quote(1, 99, 100, 4), quote(2, 99, 100)], DAYS, model, now=LATE)
         assert [step.event.fill.fee for step in steps] == [at("1.44"), at("0.66")]
+
+    def test_crypto_is_filled_by_parts_of_a_unit_and_shares_are_not(self):
+        looks = [quote(1, 9, 10, "0.7"), quote(2, 9, 10, "20.5")]
+        assert run(replace(order(), parts=True), *looks) == [(1, "FILLED", at("0.7"), 10), (2, "FILLED", at("9.3"), 10)]
+        assert run(order(), *looks) == [(2, "FILLED", 10, 10)]
 
     def test_takes_part_of_the_volume_alone(self):
         steps = run(order(), bar(1, 10, 9, 11, 40), bar(2, 10, 9, 11, 400), model=Model(participation=at("0.1")))

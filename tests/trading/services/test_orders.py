@@ -109,6 +109,43 @@ class TestPlacing:
         assert (order.reference_price, order.client_order_id) == (Decimal(10), "mine")
         assert [event.kind for event in rows(OrderEvent, order=order)] == ["CREATED"]
 
+    @pytest.mark.parametrize("time", [TimeInForce.IOC, TimeInForce.FOK, TimeInForce.OPG, TimeInForce.CLS])
+    def test_keeps_to_the_hours_of_the_exchange(self, place, account, do, by, time):
+        nasdaq, when = make_instrument(exchange="XNAS"), {}
+        for name, hour, minute in (("open", 15, 0), ("closing", 20, 55), ("closed", 22, 0)):
+            moment = replace(by, at=datetime(2020, 1, 7, hour, minute, tzinfo=UTC))
+            said = {"account": account, "instrument": nasdaq, "by": moment}
+            try:
+                do(preview_order, draft=OrderDraft(side=Side.BUY, quantity=Decimal(1), time_in_force=time), **said)
+                when[name] = ""
+            except ValidationError as refused:
+                (when[name],) = [error.code for error in refused.error_dict["time_in_force"]]
+        assert (
+            when
+            == {
+                "IOC": {"open": "", "closing": "", "closed": "market_closed"},
+                "FOK": {"open": "", "closing": "", "closed": "market_closed"},
+                "OPG": {"open": "auction_over", "closing": "auction_over", "closed": ""},
+                "CLS": {"open": "", "closing": "auction_closed", "closed": ""},
+            }[time]
+        )
+
+    def test_says_beforehand_when_it_would_trade(self, account, do, by):
+        nasdaq, evening = make_instrument(exchange="XNAS"), replace(by, at=datetime(2020, 1, 17, 22, tzinfo=UTC))  # a Friday
+        draft = OrderDraft(side=Side.BUY, quantity=Decimal(1))
+        span = do(preview_order, account=account, instrument=nasdaq, draft=draft, by=evening).span
+        # Monday is Martin Luther King's Day
+        assert (span.begins, span.ends) == (datetime(2020, 1, 21, 14, 30, tzinfo=UTC), datetime(2020, 1, 21, 21, tzinfo=UTC))
+
+    def test_gives_no_extended_hours_where_there_are_none(self, account, do, by):
+        limited = {"type": OrderType.LIMIT, "limit_price": Decimal(1), "extended_hours": True}
+        draft = OrderDraft(side=Side.BUY, quantity=Decimal(1), **limited)
+        here, there = make_instrument(exchange="XNAS"), make_instrument(exchange="XETR", currency="EUR")
+        assert do(preview_order, account=account, instrument=here, draft=draft, by=by)
+        with pytest.raises(ValidationError) as refused:
+            do(preview_order, account=account, instrument=there, draft=draft, by=by)
+        assert codes(refused) == {"extended_shares"}
+
     def test_uses_a_client_order_id_once(self, place):
         place(client_order_id="mine")
         with pytest.raises(ClientOrderIdTaken):

@@ -7,13 +7,12 @@ from threading import Thread
 import pytest
 from django.db import connection
 
-from accounts.models import LedgerEntry
+from accounts.models import LedgerEntry, Notification
 from accounts.models.tenancy import acting_as
-from tests.factories import make_account, make_instrument, make_quotes, make_user, quiet_day
+from tests.factories import make_account, make_instrument, make_user
 from tests.trading.adapters.alpaca_standin import KEY, SECRET, AlpacaStandIn, hangs_up, status
 from tests.trading.adapters.test_alpaca import serving
 from tests.trading.factories import make_order
-from trading.domain.legs import LegRole
 from trading.domain.orders import Event, EventKind, Sending
 from trading.models import Break, BrokerConnection, Door, Fill, Order, OrderEvent, TradingHalt
 from trading.services.connections import connect_broker
@@ -156,6 +155,21 @@ class TestSent:
         sent(account, clock)
         assert seen(order).status == "ACCEPTED"
 
+    def test_what_could_not_be_sent_in_its_time_is_over(self, account, apple, server, clock):
+        day, until_canceled = placed(account, apple), placed(account, apple, time_in_force="GTC")
+        at_once = placed(account, apple, time_in_force="IOC")
+        clock.now = datetime(2024, 5, 6, 20, 1, tzinfo=UTC)  # a minute after the close
+        sent(account, clock)
+        assert [seen(one).status for one in (day, at_once, until_canceled)] == ["EXPIRED", "EXPIRED", "ACCEPTED"]
+        assert len(server.orders) == 1
+        with acting_as(account.owner_id):
+            assert "before it could leave" in OrderEvent.objects.get(order=day, kind="EXPIRED").detail
+
+    def test_for_the_day_given_after_the_close_is_for_the_next_session(self, account, apple, clock):
+        order = placed(account, apple, created_at=datetime(2024, 5, 3, 20, 30, tzinfo=UTC))  # on Friday
+        sent(account, clock)
+        assert seen(order).status == "ACCEPTED"
+
     def test_without_credentials_it_waits(self, account, apple, clock):
         with acting_as(account.owner_id):
             BrokerConnection.objects.filter(account=account).update(sealed=b"")
@@ -189,24 +203,80 @@ class TestUnknown:
         sent(account, clock)
         assert (seen(order).status, len(server.orders)) == ("ACCEPTED", 1)
 
-    def test_what_never_came_is_sent_under_its_id(self, account, apple, server, clock):
+    def test_what_left_and_never_came_is_not_sent_again(self, account, apple, server, clock):
+        server.before.append(hangs_up)
+        order, left = placed(account, apple), clock.now
+        sent(account, clock)
+        while seen(order).is_open and clock.now - left < timedelta(minutes=2):
+            clock.later()
+            sent(account, clock)
+        assert clock.now - left <= timedelta(seconds=60)
+        assert [verb for verb, *_ in server.seen if verb != "GET"] == ["POST"]
+        assert (seen(order).status, seen(order).sending, server.orders) == ("REJECTED", "SETTLED", {})
+        assert kinds(order) == ["CREATED", "SENT", "UNANSWERED", "REJECTED"]
+        with acting_as(account.owner_id):
+            assert "is not sent again; place it anew" in OrderEvent.objects.get(order=order, kind="REJECTED").detail
+            told = Notification.objects.get(user=account.owner)
+        assert ("rejected" in told.title, order.client_order_id in told.body) == (True, True)
+
+    def test_what_comes_late_is_found_before_it_is_given_up(self, account, apple, server, clock):
         server.before.append(hangs_up)
         order = placed(account, apple)
         sent(account, clock)
         clock.later()
-        sent(account, clock, 2)
-        assert [verb for verb, *_ in server.seen] == ["POST", "GET", "POST"]
-        assert (seen(order).status, seen(order).attempts, len(server.orders)) == ("ACCEPTED", 2, 1)
+        sent(account, clock)
+        assert seen(order).sending == "UNKNOWN"
+        arrives(server, order)
+        clock.later()
+        sent(account, clock)
+        assert (seen(order).status, len(server.orders)) == ("ACCEPTED", 1)
 
-    def test_what_never_came_and_is_late_ends(self, account, apple, server, clock):
+    def test_what_was_canceled_while_unknown_is_not_sent(self, account, apple, server, clock):
         server.before.append(hangs_up)
         order = placed(account, apple)
         sent(account, clock)
+        asked_to_cancel(order)
+        for _ in range(3):
+            clock.later()
+            sent(account, clock)
+        assert (seen(order).status, seen(order).pending_cancel, server.orders) == ("CANCELED", False, {})
+        assert [verb for verb, *_ in server.seen if verb != "GET"] == ["POST"]
+
+    def test_what_arrived_is_canceled_as_was_asked_meanwhile(self, account, apple, server, clock):
+        server.after.append(hangs_up)
+        order = placed(account, apple)
+        sent(account, clock)
+        asked_to_cancel(order)
+        for _ in range(3):
+            clock.later()
+            sent(account, clock)
+        assert (seen(order).status, [one["status"] for one in server.orders.values()]) == ("CANCELED", ["canceled"])
+
+    def test_what_its_dead_sender_may_not_have_sent_is_sent(self, account, apple, server, clock):
+        order = left_by_the_dead(placed(account, apple), clock)
+        clock.later()
+        sent(account, clock)
+        assert (seen(order).sending, [verb for verb, *_ in server.seen]) == ("SENT", ["GET"])  # it may be on its way
+        clock.later()
+        sent(account, clock, 2)
+        assert [verb for verb, *_ in server.seen] == ["GET", "GET", "POST"]
+        assert (seen(order).status, seen(order).attempts, len(server.orders)) == ("ACCEPTED", 2, 1)
+
+    def test_what_its_dead_sender_left_too_long_ago_ends(self, account, apple, server, clock):
+        order = left_by_the_dead(placed(account, apple), clock)
         clock.later(WANTED)
         sent(account, clock, 2)
         assert (seen(order).status, server.orders) == ("REJECTED", {})
-        with acting_as(account.owner_id):
-            assert "never got it" in OrderEvent.objects.get(order=order, kind="REJECTED").detail
+
+    def test_a_no_to_what_may_have_arrived_is_asked_about(self, account, apple, server, clock):
+        order = left_by_the_dead(placed(account, apple), clock)
+        for _ in range(2):
+            clock.later()
+            sent(account, clock)
+        arrives(server, order)
+        server.before.append(status(403, {"code": 40310000, "message": "insufficient buying power"}))
+        sent(account, clock)
+        assert (seen(order).status, len(server.orders)) == ("ACCEPTED", 1)
 
     def test_what_did_not_leave_is_sent_later(self, account, apple, server, clock):
         server.before.append(status(429))
@@ -219,10 +289,24 @@ class TestUnknown:
 
     def test_what_arrived_though_we_thought_not_is_found_there(self, account, apple, server, clock):
         order = placed(account, apple)
-        server.answer("POST", "/v2/orders", {}, {"symbol": apple.symbol, "qty": "10", "side": "buy", "type": "market",
-                      "time_in_force": "day", "client_order_id": order.client_order_id}, server_headers())  # fmt: skip
+        arrives(server, order)
         sent(account, clock)
         assert (seen(order).status, len(server.orders)) == ("ACCEPTED", 1)
+
+
+def left_by_the_dead(order, clock):
+    """Mark an order as somebody does who dies before anything leaves."""
+    now = clock()
+    with acting_as(order.account.owner_id):
+        columns = {"sending": Sending.SENT, "attempts": 1, "submitted_at": now, "claimed_at": now}
+        record_events(order=order, events=[Event(EventKind.SENT)], cause=Cause(door=Door.BROKER, at=now, now=now), **columns)
+    return order
+
+
+def arrives(server, order):
+    """Let an order arrive at the broker past us."""
+    body = {"symbol": order.instrument.symbol, "qty": "10", "side": "buy", "type": "market", "time_in_force": "day"}
+    server.answer("POST", "/v2/orders", {}, body | {"client_order_id": order.client_order_id}, server_headers())
 
 
 def server_headers():
@@ -276,24 +360,6 @@ class TestCancelAndReplace:
 
 
 class TestLook:
-    def test_exits_go_once_the_entry_is_filled(self, account, apple, server, clock):
-        entry = placed(account, apple, order_class="BRACKET", role=LegRole.ENTRY)
-        common = {"parent": entry, "side": "SELL", "effect": "CLOSE", "sending": "HELD", "order_class": "BRACKET"}
-        profit = placed(account, apple, type="LIMIT", limit_price="110", role=LegRole.TAKE_PROFIT, **common)
-        loss = placed(account, apple, type="STOP", stop_price="90", role=LegRole.STOP_LOSS, **common)
-        server.market(apple.symbol, 99, 100)
-        sent(account, clock)
-        look(account, clock)
-        assert (seen(entry).status, seen(profit).sending, seen(loss).sending) == ("FILLED", "PENDING", "PENDING")
-        sent(account, clock)
-        server.market(apple.symbol, 111, 112)
-        look(account, clock)
-        assert (seen(profit).status, seen(loss).pending_cancel) == ("FILLED", True)
-        clock.later()
-        sent(account, clock)
-        assert seen(loss).status == "CANCELED"
-        assert posted(account) == (2, 2)
-
     def test_more_filled_than_ordered_is_a_difference(self, account, apple, server, clock):
         order = placed(account, apple)
         sent(account, clock)
@@ -315,74 +381,3 @@ class TestLook:
         server.hides_fills = False
         look(account, clock)
         assert (seen(order).status, seen(order).filled_quantity) == ("CANCELED", 4)
-
-
-class TestPaper:
-    @pytest.fixture
-    def account(self):
-        return make_account(owner=make_user())
-
-    def test_an_order_is_filled_by_recorded_quotes(self, account):
-        day = quiet_day("quotes")
-        noon = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=12)
-        stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(noon)
-        make_quotes(stock, [(noon + timedelta(seconds=30), "99", "100"), (noon + timedelta(seconds=90), "90", "91")])
-        order = make_order(account, stock, time_in_force="GTC")
-        limit = make_order(account, stock, time_in_force="GTC", type="LIMIT", limit_price="95")
-        sent(account, clock)
-        assert (seen(order).status, look(account, clock, "paper")) == ("ACCEPTED", 0)
-        clock.later(timedelta(seconds=40))
-        assert (look(account, clock, "paper"), look(account, clock, "paper")) == (1, 0)
-        assert (seen(order).status, seen(order).average_price, seen(limit).status) == ("FILLED", 100, "ACCEPTED")
-        clock.later(timedelta(seconds=60))
-        assert (look(account, clock, "paper"), seen(limit).average_price) == (1, 91)
-        assert posted(account) == (2, 2)
-
-    def test_a_canceled_order_keeps_what_was_filled_before(self, account):
-        day = quiet_day("quotes")
-        noon = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=12)
-        stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(noon)
-        make_quotes(stock, [(noon + timedelta(seconds=30), "99", "100")])
-        order = make_order(account, stock, time_in_force="GTC", quantity=Decimal(500))
-        sent(account, clock)
-        clock.later(timedelta(seconds=40))
-        asked_to_cancel(order)
-        sent(account, clock)
-        assert (seen(order).status, seen(order).filled_quantity, posted(account)) == ("CANCELED", 200, (1, 1))
-
-    def test_for_the_day_it_expires(self, account):
-        stock, clock = make_instrument(exchange="XNYS"), Clock(NOW)
-        order = make_order(account, stock, type="LIMIT", limit_price="5")
-        sent(account, clock)
-        clock.later(timedelta(days=1))
-        look(account, clock, "paper")
-        assert (seen(order).status, seen(order).ended_at) == ("EXPIRED", datetime(2024, 5, 6, 20, tzinfo=UTC))
-
-    def test_one_that_is_replaced_keeps_its_fills(self, account):
-        stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(NOW)
-        old = make_order(account, stock, time_in_force="GTC", type="LIMIT", limit_price="5")
-        sent(account, clock)
-        with acting_as(account.owner_id):
-            record_events(order=old, events=[Event(EventKind.REPLACE_REQUESTED)], cause=Cause(door=Door.API, at=NOW, now=NOW))
-        new = make_order(account, stock, time_in_force="GTC", type="LIMIT", limit_price="6", replaces=seen(old))
-        sent(account, clock)
-        assert (seen(old).status, seen(new).status) == ("REPLACED", "ACCEPTED")
-
-    def test_a_better_price_that_is_no_longer_quoted_is_not_had(self, account):
-        noon = datetime.combine(quiet_day("quotes"), datetime.min.time(), UTC) + timedelta(hours=12)
-        stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(noon)
-        make_quotes(stock, [(noon - timedelta(seconds=50), "90", "91"), (noon - timedelta(seconds=5), "99", "100")])
-        order = make_order(account, stock, time_in_force="GTC", type="LIMIT", limit_price="95")
-        sent(account, clock)
-        assert (look(account, clock, "paper"), seen(order).status) == (0, "ACCEPTED")
-
-    def test_a_stop_is_set_off_and_takes_the_market_after_it(self, account):
-        noon = datetime.combine(quiet_day("quotes"), datetime.min.time(), UTC) + timedelta(hours=12)
-        stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(noon)
-        rows = [(30, "98", "99"), (40, "104", "105"), (50, "100", "101")]
-        make_quotes(stock, [(noon + timedelta(seconds=number), bid, ask) for number, bid, ask in rows])
-        order = make_order(account, stock, time_in_force="GTC", type="STOP", stop_price="104", quantity=Decimal(300))
-        sent(account, clock)
-        clock.later(timedelta(seconds=60))
-        assert [look(account, clock, "paper") for _ in range(3)] == [1, 1, 0]
-        assert (seen(order).status, seen(order).filled_value) == ("FILLED", 200 * 105 + 100 * 101)

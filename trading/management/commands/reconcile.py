@@ -1,5 +1,6 @@
 """Compare the records of accounts with those of their brokers."""
 
+import logging
 from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,9 @@ from django.utils import timezone
 
 from trading.adapters.base import BrokerFailed
 from trading.services.reconciliation import reconcile_watched
-from trading.services.syncing import Watched, watched
+from trading.services.syncing import Watched, is_there, watched
+
+log = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
@@ -27,10 +30,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Print what was found in each account.
 
-        :raises CommandError: if a broker could not be asked, or a difference is open and that was asked for
+        :raises CommandError: if there is no such account, a broker could not be asked, or a difference is open and that was
+            asked for
         """
         failed, breaks = 0, 0
         found = watched(account_id=options["account"])
+        if options["account"] and not is_there(options["account"]):
+            raise CommandError(f"There is no account {options['account']}; its id is in its address in the admin.")
         for one in found:
             open_now = self._one(one)
             failed, breaks = failed + (open_now is None), breaks + (open_now or 0)
@@ -46,6 +52,10 @@ class Command(BaseCommand):
             told = reconcile_watched(one, clock=timezone.now)
         except BrokerFailed as failure:
             self.stderr.write(f"{one.account_id} {one.broker}: {failure}")
+            return None
+        except Exception as error:  # one account does not hold the others up
+            log.exception("Account %s could not be compared with its broker %s", one.account_id, one.broker)
+            self.stderr.write(f"{one.account_id} {one.broker}: {type(error).__name__}; the log says more")
             return None
         self.stdout.write(f"{one.account_id} {one.broker}: {told.open_breaks or 'no'} open breaks")
         return told.open_breaks

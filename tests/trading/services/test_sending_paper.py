@@ -1,0 +1,110 @@
+"""Orders on paper: what becomes of them follows from the records of the account and the prices that the house has."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from accounts.models.tenancy import acting_as
+from tests.factories import make_account, make_instrument, make_quotes, make_user, post, quiet_day
+from tests.trading.factories import make_order
+from tests.trading.services.test_sending import NOW, Clock, asked_to_cancel, kinds, look, posted, seen, sent
+from trading.domain.drafts import Replacement
+from trading.domain.orders import Event, EventKind
+from trading.models import Door
+from trading.services.order_rows import Cause, record_events
+from trading.services.orders import Ordering, replace_order
+
+
+@pytest.fixture
+def account():
+    return make_account(owner=make_user())
+
+
+def test_an_order_is_filled_by_recorded_quotes(account):
+    day = quiet_day("quotes")
+    noon = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=12)
+    stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(noon)
+    make_quotes(stock, [(noon + timedelta(seconds=30), "99", "100"), (noon + timedelta(seconds=90), "90", "91")])
+    order = make_order(account, stock, time_in_force="GTC")
+    limit = make_order(account, stock, time_in_force="GTC", type="LIMIT", limit_price="95")
+    sent(account, clock)
+    assert (seen(order).status, look(account, clock, "paper")) == ("ACCEPTED", 0)
+    clock.later(timedelta(seconds=40))
+    assert (look(account, clock, "paper"), look(account, clock, "paper")) == (1, 0)
+    assert (seen(order).status, seen(order).average_price, seen(limit).status) == ("FILLED", 100, "ACCEPTED")
+    clock.later(timedelta(seconds=60))
+    assert (look(account, clock, "paper"), seen(limit).average_price) == (1, 91)
+    assert posted(account) == (2, 2)
+
+
+def test_a_canceled_order_keeps_what_was_filled_before(account):
+    day = quiet_day("quotes")
+    noon = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=12)
+    stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(noon)
+    make_quotes(stock, [(noon + timedelta(seconds=30), "99", "100")])
+    order = make_order(account, stock, time_in_force="GTC", quantity=Decimal(500))
+    sent(account, clock)
+    clock.later(timedelta(seconds=40))
+    asked_to_cancel(order)
+    sent(account, clock)
+    assert (seen(order).status, seen(order).filled_quantity, posted(account)) == ("CANCELED", 200, (1, 1))
+
+
+def test_for_the_day_it_expires(account):
+    stock, clock = make_instrument(exchange="XNYS"), Clock(NOW)
+    order = make_order(account, stock, type="LIMIT", limit_price="5")
+    sent(account, clock)
+    clock.later(timedelta(days=1))
+    look(account, clock, "paper")
+    assert (seen(order).status, seen(order).ended_at) == ("EXPIRED", datetime(2024, 5, 6, 20, tzinfo=UTC))
+
+
+def test_one_that_is_replaced_keeps_its_fills(account):
+    stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(NOW)
+    old = make_order(account, stock, time_in_force="GTC", type="LIMIT", limit_price="5")
+    sent(account, clock)
+    with acting_as(account.owner_id):
+        record_events(order=old, events=[Event(EventKind.REPLACE_REQUESTED)], cause=Cause(door=Door.API, at=NOW, now=NOW))
+    new = make_order(account, stock, time_in_force="GTC", type="LIMIT", limit_price="6", replaces=seen(old))
+    sent(account, clock)
+    assert (seen(old).status, seen(new).status) == ("REPLACED", "ACCEPTED")
+
+
+def test_what_is_filled_before_it_is_replaced_is_not_bought_twice(account):
+    noon = datetime.combine(quiet_day("quotes"), datetime.min.time(), UTC) + timedelta(hours=12)
+    stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(noon)
+    post(account, "DEPOSIT", cash="10000000", occurred_at=datetime(2020, 1, 2, tzinfo=UTC))
+    make_quotes(stock, [(noon + timedelta(seconds=30), "89", "90")])  # a hundred of them
+    old = make_order(account, stock, time_in_force="GTC", type="LIMIT", limit_price="90", quantity=Decimal(300))
+    sent(account, clock)
+    clock.now = noon + timedelta(seconds=40)
+    with acting_as(account.owner_id):
+        by = Ordering(actor=account.owner, door=Door.API, at=clock())
+        new = replace_order(order=seen(old), change=Replacement(limit_price=Decimal(91)), by=by)
+    assert new.quantity == 300
+    sent(account, clock)
+    filled = seen(old).filled_quantity
+    assert (filled > 0, seen(old).status, seen(new).quantity + filled) == (True, "REPLACED", 300)
+    assert "RESIZED" in kinds(new)
+
+
+def test_a_better_price_that_is_no_longer_quoted_is_not_had(account):
+    noon = datetime.combine(quiet_day("quotes"), datetime.min.time(), UTC) + timedelta(hours=12)
+    stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(noon)
+    make_quotes(stock, [(noon - timedelta(seconds=50), "90", "91"), (noon - timedelta(seconds=5), "99", "100")])
+    order = make_order(account, stock, time_in_force="GTC", type="LIMIT", limit_price="95")
+    sent(account, clock)
+    assert (look(account, clock, "paper"), seen(order).status) == (0, "ACCEPTED")
+
+
+def test_a_stop_is_set_off_and_takes_the_market_after_it(account):
+    noon = datetime.combine(quiet_day("quotes"), datetime.min.time(), UTC) + timedelta(hours=12)
+    stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(noon)
+    rows = [(30, "98", "99"), (40, "104", "105"), (50, "100", "101")]
+    make_quotes(stock, [(noon + timedelta(seconds=number), bid, ask) for number, bid, ask in rows])
+    order = make_order(account, stock, time_in_force="GTC", type="STOP", stop_price="104", quantity=Decimal(300))
+    sent(account, clock)
+    clock.later(timedelta(seconds=60))
+    assert [look(account, clock, "paper") for _ in range(2)] == [2, 0]
+    assert (seen(order).status, seen(order).filled_value) == ("FILLED", 200 * 105 + 100 * 101)
