@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from portfolio.domain.exact import EXACT, ONE, ZERO, money
+from trading.domain.numbers import read_number
 from trading.domain.problems import Problem, Refused, refuse_if
 
 MOST_RATE = Decimal("0.5")
@@ -41,7 +42,7 @@ class Costs:
         problems = [
             Problem(f"costs.{name}", "unknown_cost", f"Costs are {', '.join(names)}.") for name in written if name not in names
         ]
-        values = {name: number(written[name]) for name in names if name in written}
+        values = {name: read_number(written[name]) for name in names if name in written}
         for name, value in values.items():
             if value is None or value < 0 or (name.endswith("rate") and value > MOST_RATE):
                 problems.append(Problem(f"costs.{name}", "invalid", "Write a number from 0; rates are parts, such as 0.001."))
@@ -67,14 +68,3 @@ class Costs:
         unit = EXACT.add(EXACT.multiply(price, EXACT.add(ONE, self.rate)), self.per_unit)
         rest = EXACT.subtract(free, max(self.per_order, self.minimum))
         return EXACT.divide(rest, unit) if rest > 0 and unit > 0 else ZERO
-
-
-def number(written: Any) -> Decimal | None:
-    """Return a number that is written, none if it is none."""
-    if isinstance(written, bool):
-        return None
-    try:
-        found = Decimal(str(written))
-    except InvalidOperation:
-        return None
-    return found if found.is_finite() else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import product
@@ -10,9 +10,10 @@ from typing import Any
 
 from portfolio.domain.exact import plain
 from trading.domain.backtest import Rules, Sizing
-from trading.domain.backtest_costs import Costs, number
+from trading.domain.backtest_costs import Costs
 from trading.domain.backtest_metrics import EPOCH, OBJECTIVES
 from trading.domain.backtest_steps import Exits
+from trading.domain.numbers import read_number
 from trading.domain.problems import Problem, Refused, refuse_if
 from trading.domain.strategies.base import ParametersRefused
 from trading.domain.strategies.registry import made
@@ -35,11 +36,14 @@ class RequestRefused(Refused):
 def complete(written: Mapping[str, Any], *, instruments: int, walk_forward: bool) -> dict[str, Any]:
     """Return the rules of a run with what is left out, as JSON; of one instrument among n, a full position is an n-th.
 
+    What is null is left out.
+
     :raises RequestRefused: by field
 
     >>> complete({"sizing": "UNITS", "amount": "10"}, instruments=2, walk_forward=False)["objective"]
     'sharpe'
     """
+    written = {name: value for name, value in written.items() if value is not None}
     share = {"amount": plain((Decimal(1) / instruments).quantize(Decimal("0.000001")))}
     risk = {"amount": "0.01"} if written.get("sizing") == Sizing.RISK else share
     windows = {"train_days": 730, "test_days": 182} if walk_forward else {}
@@ -48,10 +52,10 @@ def complete(written: Mapping[str, Any], *, instruments: int, walk_forward: bool
     detail = f"Rules are {', '.join(sorted(known))}."
     problems = [Problem(f"rules.{name}", "unknown_rule", detail) for name in found if name not in known]
     problems += _bad_choices(found) + _bad_numbers(found) + _bad_windows(found)
-    if found["sizing"] in {Sizing.UNITS, Sizing.VALUE} and "amount" not in written:
+    if found["sizing"] in (Sizing.UNITS, Sizing.VALUE) and "amount" not in written:
         problems.append(Problem("rules.amount", "required", "Say how many units, or how much money, a full position is."))
     refuse_if(problems, RequestRefused)
-    return found | {name: plain(number(found[name]) or Decimal(0)) for name in NUMBERS if found.get(name) is not None}
+    return found | {name: plain(read_number(found[name]) or Decimal(0)) for name in NUMBERS if name in found}
 
 
 def rules_of(written: Mapping[str, Any], *, cash: Decimal, costs: Mapping[str, Any], begin: date) -> Rules:
@@ -115,10 +119,12 @@ def windows(start: date, end: date, *, train_days: int, test_days: int) -> list[
     >>> [str(first) for first, _ in windows(date(2020, 1, 1), date(2021, 1, 1), train_days=180, test_days=90)]
     ['2020-06-29', '2020-09-27', '2020-12-26']
     """
-    found = list(_windows(start + timedelta(days=train_days), end, timedelta(days=test_days)))
-    detail = f"The period has {len(found)} windows of {test_days} days after the first {train_days}; make it 1 to {MOST_WINDOWS}."
-    refuse_if([] if 0 < len(found) <= MOST_WINDOWS else [Problem("rules.test_days", "windows", detail)], RequestRefused)
-    return found
+    first, last = start.toordinal() + train_days, end.toordinal()
+    begins = range(first, last, test_days)
+    count = len(begins)
+    detail = f"The period has {count} windows of {test_days} days after the first {train_days}; make it 1 to {MOST_WINDOWS}."
+    refuse_if([] if 0 < count <= MOST_WINDOWS else [Problem("rules.test_days", "windows", detail)], RequestRefused)
+    return [(date.fromordinal(one), date.fromordinal(min(one + test_days, last))) for one in begins]
 
 
 def since(start: date, *, warm_up: int, bar: timedelta) -> date:
@@ -127,14 +133,8 @@ def since(start: date, *, warm_up: int, bar: timedelta) -> date:
     >>> since(date(2024, 1, 31), warm_up=10, bar=timedelta(days=1))
     datetime.date(2024, 1, 7)
     """
-    return start - (bar * warm_up * WEEK / TRADED + MARGIN if warm_up else timedelta())
-
-
-def _windows(first: date, end: date, length: timedelta) -> Iterator[tuple[date, date]]:
-    """Yield windows until the end, the last one cut short."""
-    while first < end:
-        yield first, min(first + length, end)
-        first += length
+    before = bar * warm_up * WEEK / TRADED + MARGIN if warm_up else timedelta()
+    return start - min(before, start - date.min)
 
 
 def _bad_choices(found: Mapping[str, Any]) -> list[Problem]:
@@ -152,13 +152,12 @@ def _bad_choices(found: Mapping[str, Any]) -> list[Problem]:
 
 def _bad_numbers(found: Mapping[str, Any]) -> list[Problem]:
     """Return what is no number above zero; shares and stops are parts of a whole."""
-    parts = {"stop_loss"} | ({"amount"} if found["sizing"] in {Sizing.EQUITY, Sizing.RISK} else set())
+    parts = {"stop_loss"} | ({"amount"} if found["sizing"] in (Sizing.EQUITY, Sizing.RISK) else set())
     problems = []
     for name in NUMBERS:
-        value = number(found[name]) if found.get(name) is not None else None
-        least = Decimal(1).scaleb(PLACES)
-        if found.get(name) is None:
+        if name not in found:
             continue
+        value, least = read_number(found[name]), Decimal(1).scaleb(PLACES)
         if value is None or value < least or (name in parts and value > 1):
             most = ", at most 1" if name in parts else ""
             problems.append(Problem(f"rules.{name}", "invalid", f"Write a number above zero{most}."))

@@ -107,6 +107,8 @@ def write_files(
 ) -> None:
     """Write the files of a run, all or none of them; those of an attempt before are replaced."""
     folder = folder_of(run.pk)
+    for left in folder.parent.glob(f".{run.pk}-*"):  # by a worker that was killed
+        shutil.rmtree(left, ignore_errors=True)
     made_in = folder.with_name(f".{run.pk}-{uuid4().hex}")
     made_in.mkdir(parents=True)
     try:

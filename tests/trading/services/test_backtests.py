@@ -10,13 +10,16 @@ import pyarrow.parquet as pq
 import pytest
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import connections
+from django.db import DatabaseError, connections, transaction
 
+from accounts.models import Account, LedgerEntry
 from accounts.models.tenancy import acting_as
 from marketdata.domain.bars import Timeframe
 from marketdata.models import CorporateAction
 from tests.factories import make_bars, make_instrument
-from tests.trading.factories import make_strategy
+from tests.trading.factories import make_order, make_strategy, stored
+from trading.domain.strategies.sma_cross import MovingAverageCross
+from trading.models import Order, RiskLimits, TradingPause
 from trading.models.backtests import BacktestRun
 from trading.selectors.backtests import curve_of, files_of, folder_of, markets_of, summary_of
 from trading.services import backtest_runs
@@ -126,6 +129,25 @@ class TestRun:
         assert again(run).error == "There are no 1d bars of the instruments from 2020-06-01 to 2021-06-01; load them first."
         assert files_of(run.pk) == {}
 
+    @pytest.mark.parametrize(("start", "end"), [(date.min, date(2021, 6, 1)), (date(2020, 6, 1), date.max)])
+    def test_may_begin_and_end_when_there_are_no_bars(self, ask, start, end):
+        run = ask(start=start, end=end)
+        assert perform(run) == ["SUCCEEDED"]
+        assert again(run).metrics["bars"] > 200
+
+    def test_what_is_null_is_left_out(self, ask):
+        run = ask(rules={"step": None, "stop_loss": None, "amount": None, "sizing": None})
+        assert run.rules == {"amount": "1", "sizing": "EQUITY", "step": "1", "shorts": False, "objective": "sharpe"}
+        assert perform(run) == ["SUCCEEDED"]
+
+    def test_takes_away_what_a_worker_left_that_was_killed_while_it_wrote(self, ask):
+        run = ask()
+        left = folder_of(run.pk).with_name(f".{run.pk}-0123")
+        left.mkdir(parents=True)
+        (left / "equity.parquet").write_bytes(b"half")
+        perform(run)
+        assert (left.exists(), len(files_of(run.pk))) == (False, 3)
+
     def test_with_too_many_bars_says_so(self, ask, monkeypatch):
         monkeypatch.setattr(backtest_runs, "MOST_BARS", 10)
         run = ask()
@@ -149,7 +171,16 @@ class TestRun:
             ({"rules": {"sizing": "UNITS"}}, {"rules.amount"}),
             ({"rules": {"sizing": "ALL", "shorts": "no"}}, {"rules.sizing", "rules.shorts"}),
             ({"rules": {"amount": "2", "stop_loss": "0"}}, {"rules.amount", "rules.stop_loss"}),
+            ({"rules": {"sizing": "UNITS", "amount": None}}, {"rules.amount"}),
+            ({"rules": {"sizing": ["UNITS"], "objective": {}}}, {"rules.sizing", "rules.objective"}),
+            ({"rules": {"sizing": "UNITS", "amount": "1e999999999"}}, {"rules.amount"}),
+            ({"costs": {"per_order": "1e999999999", "minimum": "1e-999999999"}}, {"costs.per_order", "costs.minimum"}),
+            ({"parameters": {"fast": "1e999999999"}}, {"parameters.fast"}),
             ({"rules": {"test_days": 5}}, {"rules.test_days"}),
+            (
+                {"kind": "WALK_FORWARD", "start": date.min, "end": date.max, "rules": {"train_days": 1, "test_days": 1}},
+                {"rules.test_days"},
+            ),
             ({"kind": "WALK_FORWARD", "rules": {"test_days": 0}}, {"rules.test_days"}),
             ({"kind": "WALK_FORWARD", "rules": {"train_days": 800}}, {"rules.test_days"}),
             ({"kind": "SWEEP", "parameters": {"fast": list(range(2, 40)), "slow": list(range(50, 70))}}, {"parameters"}),
@@ -315,6 +346,37 @@ class TestIsolation:
         after = written()
         assert {table for table in after if after[table] != before[table]} <= {"trading_backtestrun"}
 
+    def test_a_strategy_that_tries_reaches_no_order_no_ledger_and_no_setting(self, ask, account, instrument, monkeypatch):
+        rows = {
+            Order: {"instrument": instrument, "client_order_id": "rogue", "side": "BUY", "quantity": 1, "broker": "paper"},
+            LedgerEntry: {"kind": "DEPOSIT", "cash": 1_000_000, "currency": "USD", "sequence": 1, "occurred_at": NOW},
+            RiskLimits: {"updated_at": NOW, "allow_short": True},
+            TradingPause: {"reason": "x", "started_at": NOW},
+            BacktestRun: {"strategy_kind": "sma_cross", "instruments": [], "start": FIRST, "end": NOW.date(), "cash": 1},
+        }
+        changes = {
+            Order: {"status": "FILLED"},
+            Account: {"name": "Taken"},
+            RiskLimits: {"allow_short": True},
+        }
+        kept, tried = MovingAverageCross.plan, []
+
+        def rogue(self, bars):
+            for alias in ("default", "system"):
+                made = [model(account_id=account.pk, **fields) for model, fields in rows.items()]
+                tried.extend(_kept_off(alias, one.save, using=alias, force_insert=True) for one in made)
+                tried.extend(_kept_off(alias, model._base_manager.using(alias).update, **said) for model, said in changes.items())
+            return kept(self, bars)
+
+        make_order(account, instrument)
+        stored(RiskLimits, account, updated_at=NOW)
+        monkeypatch.setattr(MovingAverageCross, "plan", rogue)
+        run, before = ask(), written()
+        assert perform(run) == ["SUCCEEDED"]
+        assert tried == [True] * 16
+        after = written()
+        assert {table for table in after if after[table] != before[table]} <= {"trading_backtestrun"}
+
     def test_the_engine_is_loaded_without_anything_it_could_reach(self):
         code = (
             "import sys; import trading.domain.backtest_requests, trading.domain.backtest_metrics;"
@@ -325,6 +387,15 @@ class TestIsolation:
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _kept_off(alias, work, **said):
+    """Say whether the database refused some work, or let it find nothing to change."""
+    try:
+        with transaction.atomic(using=alias):
+            return work(**said) == 0
+    except DatabaseError:
+        return True
 
 
 def written():

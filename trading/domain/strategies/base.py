@@ -9,13 +9,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from portfolio.domain.exact import plain
+from trading.domain.numbers import read_number
 from trading.domain.problems import Problem, Refused, refuse_if
 
 Numbers = NDArray[np.float64]
@@ -77,12 +78,8 @@ class Parameter:
 
     def _number(self, written: Any) -> int | Decimal:
         kind = "a whole number" if self.type is ParameterType.INTEGER else "a number"
-        try:
-            number = Decimal(str(written)) if not isinstance(written, bool) else Decimal("NaN")
-        except InvalidOperation:
-            number = Decimal("NaN")
-        whole = number.is_finite() and number == number.to_integral_value()
-        if not number.is_finite() or (self.type is ParameterType.INTEGER and not whole):
+        number = read_number(written)
+        if number is None or (self.type is ParameterType.INTEGER and number != number.to_integral_value()):
             raise ValueError(f"Write {kind}, such as {self.default}.")
         return int(number) if self.type is ParameterType.INTEGER else number
 

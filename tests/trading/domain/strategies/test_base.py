@@ -63,8 +63,8 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("name", "written"),
         [
-            *(("fast", value) for value in ("x", 1, 201, "2.5", True, None, "NaN", [])),
-            *(("share", value) for value in ("-0.1", "1.1", "Infinity", {})),
+            *(("fast", value) for value in ("x", 1, 201, "2.5", True, None, "NaN", [], "1e999999999")),
+            *(("share", value) for value in ("-0.1", "1.1", "Infinity", {}, "1e-999999999")),
             *(("short", value) for value in (1, "yes", None)),
             ("kind", "WMA"),
             ("slow", 3),

@@ -124,3 +124,17 @@ class TestIndicators:
         smooth = indicators.smooth_average(bars.close, length), indicators.exponential(bars.close, length)
         np.testing.assert_allclose(*smooth, rtol=1e-13)
         np.testing.assert_allclose(indicators.average_range(*ranges), indicators.true_ranges(*ranges), rtol=1e-13)
+
+    @pytest.mark.skipif(indicators.TALIB is None, reason="TA-Lib is not installed")
+    @pytest.mark.parametrize(
+        ("kind", "written"),
+        [("sma_cross", {"short": True}), ("sma_cross", {"average": "EMA", "short": True}), ("breakout", {"short": True})],
+    )
+    def test_a_strategy_plans_the_same_with_and_without_ta_lib(self, kind, written, monkeypatch):
+        bars = walk(2000)
+        with_it = made(kind, written).plan(bars)
+        monkeypatch.setattr(indicators, "TALIB", None)
+        without = made(kind, written).plan(bars)
+        np.testing.assert_array_equal(with_it.target, without.target)
+        if with_it.stop is not None:
+            np.testing.assert_allclose(with_it.stop, without.stop, rtol=1e-12)
