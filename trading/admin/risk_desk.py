@@ -30,7 +30,8 @@ from trading.models import Door, Order, RiskEvent
 from trading.selectors.risk import Standing, halt, limits_of, pause_of
 from trading.services.orders import Ordering, cancel_order
 from trading.services.pauses import end_halt, resume_trading
-from trading.services.risk import set_limits, standing_now
+from trading.services.risk import set_limits
+from trading.services.standing import standing_now
 from trading.services.stopping import stop_account, stop_everything
 
 BREACHES, ORDERS, POSITIONS = 10, 100, 10

@@ -96,12 +96,14 @@ class Exposure:
     """How an account stands at the moment, in its currency: what it is worth, holds, has ordered, and how it has been doing.
 
     `positions` are signed market values and `opening` the values of open orders that add to a position, by instrument.
-    `drawdown` is zero or below. What is not known is none, and then breaks nothing but what an order needs it for.
+    `drawdown` is zero or below, `paid_out` what left the account today, zero or above. What is not known is none, and then breaks
+    nothing but what an order needs it for.
     """
 
     equity: Decimal | None
     buying_power: Decimal | None = None
     day_gain: Decimal | None = None
+    paid_out: Decimal = ZERO
     drawdown: Decimal | None = None
     losing_streak: int = 0
     positions: Mapping[UUID, Decimal] = field(default_factory=dict)
@@ -112,10 +114,10 @@ class Exposure:
 
     @property
     def day_gain_share(self) -> Decimal | None:
-        """The day's gain as a fraction of what the account was worth before it."""
+        """The day's gain as a fraction of what there was before it: what came in counts, and what was paid out does, too."""
         if self.equity is None or self.day_gain is None:
             return None
-        before = EXACT.subtract(self.equity, self.day_gain)
+        before = EXACT.add(EXACT.subtract(self.equity, self.day_gain), self.paid_out)
         return EXACT.divide(self.day_gain, before) if before > 0 else None
 
 

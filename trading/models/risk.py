@@ -13,7 +13,7 @@ from accounts.models.tenancy import AccountScoped
 from accounts.models.users import NO_CONTROL_CHARACTERS
 from marketdata.models import Instrument
 from marketdata.models.fields import MoneyField, QuantityField, ShareField, UUIDv7Field
-from portfolio.models.fields import AmountField, RatioField
+from portfolio.models.fields import AmountField, IndexField, RatioField
 from trading.domain.risk import DEFAULTS, Limits, Severity
 from trading.models.orders import Order
 from trading.models.words import choices, one_of
@@ -142,6 +142,8 @@ class TradingPause(models.Model):
     resumed_at = models.DateTimeField(null=True, blank=True)
     resumed_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     note = models.TextField(blank=True, help_text="Why trading was resumed.")
+    day_gain = AmountField(null=True, blank=True, help_text="What the day had brought when trading was resumed.")
+    twr_index = IndexField(null=True, blank=True, help_text="The chained value of a unit then.")
 
     objects = AccountScoped.as_manager()
 

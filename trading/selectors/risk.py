@@ -1,13 +1,14 @@
 """How an account stands at the moment, as risk looks at it: one question to the database, however much it holds.
 
 Positions and values are those the portfolio derived; where the market has moved since, they are taken along by the last quote or
-trade. Nothing is derived here: `Standing.is_current` says whether entries of the ledger are still to be read.
+trade. What the portfolio cannot value, for no close of it is known, counts at that quote or trade, else at what it cost. Nothing
+is derived here: `Standing.is_current` says whether entries of the ledger are still to be read.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -23,6 +24,7 @@ from marketdata.selectors.fx import rates_on
 from marketdata.selectors.prices import latest_closes
 from portfolio.domain.exact import EXACT, ONE, ZERO, money
 from portfolio.selectors.projections import basis_of
+from trading.domain.fills import exact_sum
 from trading.domain.orders import OrderType, PositionEffect, Sending, Side
 from trading.domain.reserves import OpenOrder, Reserves, price_expected, reserves_of
 from trading.domain.risk import DEFAULTS, Exposure, Limits
@@ -50,7 +52,10 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """An account as risk sees it: its limits, what it holds and has ordered; `held` is signed, of the instrument asked about."""
+    """An account as risk sees it: its limits, what it holds and has ordered; `held` is signed, of the instrument asked about.
+
+    `day_gain` is that of the whole day and `index` the chained value of one unit: when trading is resumed they count from there.
+    """
 
     limits: Limits
     exposure: Exposure
@@ -62,10 +67,22 @@ class Standing:
     rate: Decimal | None = ONE
     unit: Decimal = ONE
     valued_until: date | None = None
+    day_gain: Decimal | None = None
+    index: Decimal | None = None
 
     def worth(self, quantity: Decimal, price: Decimal, multiplier: Decimal) -> Decimal | None:
         """Return what some of the instrument is worth in the account's currency; none without a rate."""
         return None if self.rate is None else money(exact_product(quantity, price, multiplier, self.unit, self.rate))
+
+
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """How an account has gone: what it is worth, what today brought and took away, and the chained value of one unit."""
+
+    equity: Decimal
+    day_gain: Decimal
+    paid_out: Decimal
+    index: Decimal | None
 
 
 def standing_of(
@@ -76,14 +93,17 @@ def standing_of(
     state, held = told["state"], told["held"]
     gone = set(map(str, without))
     rows = [row for row in told["orders"] if row["id"] not in gone]
-    currencies = {major_unit(row["currency"])[0] for row in rows} | ({instrument.money} if instrument else set())
+    unvalued = held["unvalued"] or ()
+    currencies = {major_unit(row["currency"])[0] for row in (*rows, *unvalued)} | ({instrument.money} if instrument else set())
     rates = _rates(currencies, account.base_currency, at)
     known = {row["id"] for row in rows}
     reserves = reserves_of(_open_order(row, known, rates) for row in rows if row["sending"] != Sending.HELD)
-    positions = {instrument.pk: held["worth"] if held["worth"] is not None else ZERO} if instrument else {}
+    values = _values(unvalued, rates)
+    worth = held["worth"] if instrument is None or held["worth"] is not None else values.get(instrument.pk, ZERO)
+    course = _course(state, held["moved"] or ZERO, unvalued, values, at)
     return Standing(
         limits=_limits(state, instrument),
-        exposure=_exposure(state, held["moved"] or ZERO, reserves, positions, at),
+        exposure=_exposure(state, course, reserves, {instrument.pk: worth} if instrument else {}, at),
         reserves=reserves,
         is_current=not state["head"] or (state["read"] == state["head"] and state["basis"] == basis_of(account)),
         broker=state["broker"] or PAPER,
@@ -92,6 +112,8 @@ def standing_of(
         rate=rates.get(instrument.money) if instrument else ONE,
         unit=major_unit(instrument.currency)[1] if instrument else ONE,
         valued_until=date.fromisoformat(state["valued"]) if state["valued"] else None,
+        day_gain=course.day_gain,
+        index=course.index,
     )
 
 
@@ -164,26 +186,52 @@ def _limits(state: dict[str, Any], instrument: Instrument | None) -> Limits:
     return Limits(restricted=restricted, **said)
 
 
-def _exposure(
-    state: dict[str, Any], moved: Decimal, reserves: Reserves, positions: dict[UUID, Decimal], at: datetime
-) -> Exposure:
-    """Return how the account as a whole stands."""
-    today = at.astimezone(UTC).date()
-    total, power, peak, trades = state["total"], state["power"], state["peak"], state["trades"] or ()
-    of_today = state["valued"] is not None and date.fromisoformat(state["valued"]) >= today
-    day_gain = EXACT.add(state["gain"] if of_today else ZERO, moved)
-    resumed = _instant(state["resumed"])
-    if resumed is not None and resumed.astimezone(UTC).date() == today and state["gain_then"] is not None:
-        day_gain = EXACT.subtract(day_gain, state["gain_then"])
-    equity = ZERO if total is None else EXACT.add(total, moved)
-    drawdown = None
-    if peak is not None and peak > 0 and total > 0:
-        now = EXACT.multiply(state["index"], EXACT.divide(equity, total))
-        drawdown = EXACT.subtract(EXACT.divide(now, max(peak, now)), ONE)
-    return Exposure(
+def _values(unvalued: Iterable[dict[str, Any]], rates: dict[str, Decimal]) -> dict[UUID, Decimal]:
+    """Return what positions are worth that the portfolio cannot value; those without a rate are left out."""
+    found = {}
+    for row in unvalued:
+        currency, unit = major_unit(row["currency"])
+        if currency in rates:
+            live = None if row["price"] is None else exact_product(row["quantity"], row["price"], row["multiplier"], unit)
+            found[UUID(row["id"])] = money(EXACT.multiply(row["cost"] if live is None else live, rates[currency]))
+    return found
+
+
+def _course(
+    state: dict[str, Any], moved: Decimal, unvalued: Iterable[dict[str, Any]], values: dict[UUID, Decimal], at: datetime
+) -> _Course:
+    """Return how the account has gone: from its last snapshot to now, and today."""
+    today = at.astimezone(UTC).date().isoformat()
+    total, of_today = state["total"], (state["valued"] or "") >= today
+    bought = exact_sum(values.get(UUID(row["id"]), ZERO) for row in unvalued if row["since"] and row["since"] >= today)
+    if total is None:
+        return _Course(ZERO, moved, ZERO, None)
+    whole = EXACT.add(total, exact_sum(values.values()))
+    equity = EXACT.add(whole, moved)
+    return _Course(
         equity=equity,
+        day_gain=exact_sum([state["gain"], bought, moved]) if of_today else moved,
+        paid_out=state["out"] if of_today else ZERO,
+        index=EXACT.multiply(state["index"], EXACT.divide(equity, whole)) if whole > 0 else None,
+    )
+
+
+def _exposure(
+    state: dict[str, Any], course: _Course, reserves: Reserves, positions: dict[UUID, Decimal], at: datetime
+) -> Exposure:
+    """Return how the account as a whole stands; what an owner resumed trading after does not count any more."""
+    power, peak, index, trades = state["power"], state["peak"], course.index, state["trades"] or ()
+    resumed, day_gain = _instant(state["resumed"]), course.day_gain
+    if resumed is not None and resumed.astimezone(UTC).date() == at.astimezone(UTC).date():
+        day_gain = EXACT.subtract(day_gain, state["gain_then"] or ZERO)
+    drawdown = None
+    if index is not None and peak is not None and peak > 0:
+        drawdown = EXACT.subtract(EXACT.divide(index, max(peak, index)), ONE)
+    return Exposure(
+        equity=course.equity,
         buying_power=max(EXACT.subtract(power if power is not None else ZERO, reserves.spent), ZERO),
         day_gain=day_gain,
+        paid_out=course.paid_out,
         drawdown=drawdown,
         losing_streak=next((n for n, one in enumerate(trades) if one >= 0), len(trades)),
         positions=positions,

@@ -32,9 +32,10 @@ from trading.selectors.sessions import held_in, open_orders_of
 from trading.services.decisions import record_decision
 from trading.services.orders import Ordering, cancel_order, place_order, replace_order
 from trading.services.refusals import NotAsThingsStand
-from trading.services.risk import refuse_stopped, standing_now
+from trading.services.risk import refuse_stopped
 from trading.services.signals import record_signal
 from trading.services.sizing import STEPS, size_of
+from trading.services.standing import standing_now
 
 SOURCE = "strategy"
 ALONE = frozenset({AssetClass.CRYPTO, AssetClass.OPTION})  # traded by simple orders: their stops are watched bar by bar
@@ -202,7 +203,7 @@ def _sized(desk: Desk, row: Evaluation, side: Side, share: Decimal) -> tuple[Ord
     automation, instrument = desk.automation, desk.instrument
     market = standing_now(account=desk.account, at=desk.at, instrument=instrument).price
     price, stop = max(row.close, market.to(side)) if market is not None else row.close, row.stop
-    found, request = size_of(
+    sized = size_of(
         account=desk.account,
         instrument=instrument,
         side=side,
@@ -211,6 +212,7 @@ def _sized(desk: Desk, row: Evaluation, side: Side, share: Decimal) -> tuple[Ord
         entry=price,
         risk_share=automation.amount if automation.sizing is Sizing.RISK else ONE,
     )
+    found, request = sized.size, sized.request
     asked = automation.asked(equity=request.equity, unit=EXACT.multiply(EXACT.multiply(price, request.multiplier), request.rate))
     quantity, limited_by = found.quantity, found.capped_by.value
     if asked is not None and asked <= quantity:

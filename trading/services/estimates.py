@@ -12,7 +12,6 @@ from marketdata.models import Instrument
 from portfolio.domain.exact import EXACT, ONE, ZERO, money
 from trading.domain.orders import PositionEffect
 from trading.domain.paper import Model
-from trading.domain.risk import Proposal
 from trading.domain.risk_checks import Check, checks_of
 from trading.selectors.risk import PAPER, exact_product
 from trading.services.orders import Preview
@@ -49,8 +48,7 @@ def estimate_of(*, instrument: Instrument, preview: Preview) -> Estimate:
         charged = Model(**settings.PAPER_TRADING).fee(quantity, exact_product(found.price, instrument.multiplier), first=True)
         fee = standing.worth(ONE, charged, ONE)
     opens = draft.effect is PositionEffect.OPEN
-    power, value = standing.exposure.buying_power, found.value
-    proposal = Proposal(instrument_id=instrument.pk, side=draft.side, effect=draft.effect, quantity=draft.quantity, value=value)
+    power, value = standing.exposure.buying_power, found.proposal.value
     return Estimate(
         quantity=quantity,
         price=found.price,
@@ -61,7 +59,7 @@ def estimate_of(*, instrument: Instrument, preview: Preview) -> Estimate:
         held_after=None if quantity is None else EXACT.add(standing.held, EXACT.multiply(Decimal(draft.side.sign), quantity)),
         power=power,
         power_after=_power_after(power, value, fee or ZERO, opens=opens),
-        checks=checks_of(standing.limits, standing.exposure, proposal),
+        checks=checks_of(standing.limits, standing.exposure, found.proposal),
     )
 
 

@@ -13,6 +13,7 @@ from portfolio.selectors.market import SYSTEM
 from trading.models import RiskEvent, TradingHalt, TradingPause
 from trading.selectors.risk import halt, pause_of
 from trading.services.refusals import unless_taken
+from trading.services.standing import standing_now
 from trading.services.telling import tell_members
 
 REASON = 1_000
@@ -66,7 +67,9 @@ def resume_trading(*, account: Account, actor: User, at: datetime, note: str = "
     if pause is None:
         raise NotPaused("Trading in the account is not paused.", code="not_paused")
     pause.resumed_at, pause.resumed_by, pause.note = max(at, pause.started_at), actor, note.strip()[:REASON]
-    pause.save(update_fields=["resumed_at", "resumed_by", "note"])
+    standing = standing_now(account=account, at=at)
+    pause.day_gain, pause.twr_index = standing.day_gain, standing.index
+    pause.save(update_fields=["resumed_at", "resumed_by", "note", "day_gain", "twr_index"])
     tell_members(account=account, title="trading is resumed", body=pause.note or f"By {actor}.", at=at, level=Level.INFO)
     return pause
 

@@ -17,15 +17,16 @@ from accounts.models import Account, User
 from accounts.services.accounts import refuse_closed
 from marketdata.models import Instrument
 from portfolio.domain.exact import EXACT, ZERO, money
-from portfolio.services.projections import catch_up
 from trading.domain.drafts import OrderDraft
 from trading.domain.reserves import effect_beside, price_expected
 from trading.domain.risk import Action, Breach, Proposal, RiskRefused, Rule, check_account, check_order
 from trading.models import RestrictedInstrument, RiskEvent, RiskLimits, terms_of
 from trading.models.risk import AMOUNTS, SHARES
-from trading.selectors.risk import LIMITS, Standing, halt, limits_of, pause_of, standing_of
+from trading.selectors.risk import LIMITS, Standing, halt, limits_of, pause_of
+from trading.services.locks import hold_trading
 from trading.services.pauses import pause_trading
 from trading.services.refusals import told, unless_taken
+from trading.services.standing import standing_now
 from trading.services.telling import tell_members
 
 STOPPED = frozenset({Rule.TRADING_PAUSED, Rule.TRADING_HALTED})  # members know
@@ -41,19 +42,13 @@ class Assessment:
     draft: OrderDraft
     standing: Standing
     price: Decimal | None
-    value: Decimal | None
+    proposal: Proposal
     breaches: Sequence[Breach]
 
-
-def standing_now(
-    *, account: Account, at: datetime, instrument: Instrument | None = None, without: Collection[UUID] = ()
-) -> Standing:
-    """Return how an account stands, after the entries of its ledger that nobody has read yet."""
-    standing = standing_of(account, at=at, instrument=instrument, without=without)
-    if standing.is_current:
-        return standing
-    catch_up(account_id=account.pk, at=at)
-    return standing_of(account, at=at, instrument=instrument, without=without)
+    @property
+    def value(self) -> Decimal | None:
+        """What the order is worth in the account's currency; none where no price or rate is known."""
+        return self.proposal.value
 
 
 def assess(
@@ -79,11 +74,9 @@ def assess(
         side=draft.side, effect=effect, type=draft.type, limit_price=draft.limit_price, stop_price=draft.stop_price, market=market
     )
     value = _value(draft, standing, price, instrument)
-    proposal = Proposal(
-        instrument_id=instrument.pk, side=draft.side, effect=effect, quantity=draft.quantity, value=value
-    )  # fmt: skip
+    proposal = Proposal(instrument_id=instrument.pk, side=draft.side, effect=effect, quantity=size or None, value=value)
     breaches = check_order(standing.limits, standing.exposure, proposal)
-    return Assessment(draft=draft, standing=standing, price=price, value=value, breaches=breaches)
+    return Assessment(draft=draft, standing=standing, price=price, proposal=proposal, breaches=breaches)
 
 
 @transaction.atomic
@@ -131,7 +124,8 @@ def record_breaches(
 
 
 def watch(*, account: Account, at: datetime) -> list[RiskEvent]:
-    """Look whether an account has run into a limit without anybody ordering: then it is paused."""
+    """Look whether an account has run into a limit without anybody ordering: then it is paused. Who looks second sees it so."""
+    hold_trading(account)
     standing = standing_now(account=account, at=at)
     if standing.exposure.paused:
         return []

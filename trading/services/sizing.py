@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,13 +13,23 @@ from accounts.models import Account
 from marketdata.domain.instruments import AssetClass
 from marketdata.models import Instrument
 from portfolio.domain.exact import EXACT, ONE, ZERO
-from trading.domain.orders import Side
+from trading.domain.orders import PositionEffect, Side
+from trading.domain.risk import Breach, Proposal, check_order
 from trading.domain.sizing import Size, SizeRequest, size
 from trading.services.refusals import told
-from trading.services.risk import standing_now
+from trading.services.standing import standing_now
 
 RISK_SHARE = Decimal("0.01")  # what a stop may cost of the account, unless somebody says otherwise
 STEPS = {AssetClass.CRYPTO: Decimal("0.00000001")}
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """How much to order, what it was reckoned from, and which limits such an order would break however small it were."""
+
+    size: Size
+    request: SizeRequest
+    breaches: Sequence[Breach]
 
 
 def size_of(
@@ -31,8 +43,8 @@ def size_of(
     target: Decimal | None = None,
     risk_share: Decimal | None = None,
     fees: Decimal = ZERO,
-) -> tuple[Size, SizeRequest]:
-    """Return the size of a trade that keeps to the risk and to the account's limits, and what it was reckoned from.
+) -> Sized:
+    """Return the size of a trade that keeps to the risk and to the account's limits.
 
     What is held of the instrument, and what open orders will buy of it, takes up its part of the position's limit.
 
@@ -68,4 +80,8 @@ def size_of(
         buying_power=exposure.buying_power,
     )
     with told():
-        return size(request), request
+        found = size(request)
+    order = Proposal(
+        instrument_id=instrument.pk, side=side, effect=PositionEffect.OPEN, quantity=found.quantity, value=found.value
+    )  # fmt: skip
+    return Sized(found, request, check_order(limits, exposure, order))

@@ -1,17 +1,16 @@
 -- How an account stands, as risk looks at it: one answer whose plans are kept, for members of the account alone.
-CREATE FUNCTION trading_standing(_account uuid, _instrument uuid, _minor text[]) RETURNS jsonb
+CREATE OR REPLACE FUNCTION trading_standing(_account uuid, _instrument uuid, _minor text[]) RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-  _resumed timestamptz; _gain_then numeric; _valued date; _read bigint; _basis text;
+  _resumed timestamptz; _gain_then numeric; _index_then numeric; _valued date; _read bigint; _basis text;
   _limits jsonb; _state jsonb; _held jsonb; _price jsonb; _orders jsonb;
 BEGIN
   IF NOT _account = ANY (app_accounts(10)) THEN
     RETURN NULL;
   END IF;
   -- what counts towards a pause counts anew from the last time that an owner resumed trading
-  SELECT p.resumed_at, e.day_gain INTO _resumed, _gain_then FROM trading_tradingpause p
-  LEFT JOIN trading_riskevent e ON e.account_id = p.account_id AND e.id = p.event_id
-  WHERE p.account_id = _account AND p.resumed_at IS NOT NULL ORDER BY p.started_at DESC LIMIT 1;
+  SELECT resumed_at, day_gain, twr_index INTO _resumed, _gain_then, _index_then FROM trading_tradingpause
+  WHERE account_id = _account AND resumed_at IS NOT NULL ORDER BY started_at DESC LIMIT 1;
   SELECT valued_until, read_up_to, basis INTO _valued, _read, _basis FROM portfolio_projection WHERE account_id = _account;
   SELECT to_jsonb(l) INTO _limits FROM trading_risklimits l WHERE l.account_id = _account;
   SELECT jsonb_build_object(
@@ -22,33 +21,40 @@ BEGIN
     'restricted', EXISTS (SELECT FROM trading_restrictedinstrument WHERE account_id = _account AND instrument_id = _instrument),
     'head', (SELECT sequence FROM accounts_ledgerhead WHERE account_id = _account),
     'read', _read, 'basis', _basis, 'valued', _valued,
-    'total', s.total_value, 'power', s.buying_power, 'gain', s.day_gain, 'index', s.twr_index,
+    'total', s.total_value, 'power', s.buying_power, 'gain', s.day_gain, 'out', s.outflow, 'index', s.twr_index,
     'peak', CASE WHEN _limits IS NULL OR _limits ->> 'max_drawdown_share' IS NOT NULL THEN
-      (SELECT max(p.twr_index) FROM portfolio_snapshot p
-       WHERE p.account_id = _account AND p.date >= coalesce((_resumed AT TIME ZONE 'UTC')::date, '-infinity')) END,
+      greatest(_index_then, (SELECT max(p.twr_index) FROM portfolio_snapshot p
+       WHERE p.account_id = _account AND p.date > coalesce((_resumed AT TIME ZONE 'UTC')::date, '-infinity'))) END,
     'trades', CASE WHEN _limits IS NULL OR _limits ->> 'max_consecutive_losses' IS NOT NULL THEN
       (SELECT jsonb_agg(gain ORDER BY last DESC) FROM (
-         SELECT sum(gain) AS gain, max(number) AS last FROM (
+         -- what one order closed is one trade, in however many parts it was filled
+         SELECT sum(newest.gain) AS gain, max(newest.number) AS last FROM (
            SELECT gain, number, closing, instrument_id FROM portfolio_closure
            WHERE account_id = _account AND quantity <> 0 AND closed_at > coalesce(_resumed, '-infinity')
            ORDER BY number DESC LIMIT 200) AS newest
-         GROUP BY closing, instrument_id) AS trades) END,
+         LEFT JOIN accounts_ledgerentry e ON e.account_id = _account AND e.sequence = newest.closing AND e.source = 'fill'
+         LEFT JOIN trading_fill f ON f.account_id = _account AND f.entry_id = e.id
+         GROUP BY coalesce(f.order_id::text, newest.closing::text), newest.instrument_id) AS trades) END,
     'limits', _limits)
   INTO _state FROM (SELECT 1) AS one
   LEFT JOIN portfolio_snapshot s ON s.account_id = _account AND s.date = _valued;
-  -- what all positions have made since they were valued, and what is held of the instrument; pence are hundredths
+  -- what all positions have made since they were valued, what is held of the instrument (pence are hundredths), and what has no
+  -- value as no close of it is known
   SELECT jsonb_build_object(
     'moved', sum(moved), 'quantity', sum(quantity) FILTER (WHERE id = _instrument),
-    'worth', sum(value_in_base + moved) FILTER (WHERE id = _instrument))
+    'worth', sum(value_in_base + moved) FILTER (WHERE id = _instrument),
+    'unvalued', jsonb_agg(jsonb_build_object(
+      'id', id, 'quantity', quantity, 'price', price, 'cost', cost_basis, 'since', since, 'currency', currency,
+      'multiplier', multiplier)) FILTER (WHERE value_in_base IS NULL))
   INTO _held FROM (
-    SELECT p.instrument_id AS id, p.quantity, p.value_in_base,
+    SELECT p.instrument_id AS id, p.quantity, p.value_in_base, p.cost_basis, p.since, i.currency, i.multiplier, live.price,
            CASE WHEN live.price IS NULL OR p.market_price IS NULL OR p.market_price = 0 THEN 0 ELSE
              p.value_in_base * (live.price * CASE WHEN i.currency = ANY (_minor) THEN 0.01 ELSE 1 END / p.market_price - 1)
            END AS moved
     FROM portfolio_position p
     JOIN marketdata_instrument i ON i.id = p.instrument_id
-    LEFT JOIN marketdata_latestquote q ON q.instrument_id = p.instrument_id AND q.timestamp >= p.priced_on
-    LEFT JOIN marketdata_latesttick t ON t.instrument_id = p.instrument_id AND t.timestamp >= p.priced_on
+    LEFT JOIN marketdata_latestquote q ON q.instrument_id = p.instrument_id AND q.timestamp >= coalesce(p.priced_on, '-infinity')
+    LEFT JOIN marketdata_latesttick t ON t.instrument_id = p.instrument_id AND t.timestamp >= coalesce(p.priced_on, '-infinity')
     CROSS JOIN LATERAL (
       SELECT CASE WHEN q.timestamp IS NULL OR t.timestamp > q.timestamp THEN t.price ELSE (q.bid + q.ask) / 2 END AS price
     ) AS live

@@ -20,7 +20,9 @@ from trading.models import Door, Order, RiskEvent, TradingPause
 from trading.services.orders import Ordering, RiskBreached, place_order
 from trading.services.pauses import NotHalted, NotPaused, end_halt, pause_trading, resume_trading
 from trading.services.refusals import NotAsThingsStand
-from trading.services.risk import refuse_stopped, standing_now, watch
+from trading.services.risk import refuse_stopped, watch
+from trading.services.sending import send_orders
+from trading.services.standing import standing_now
 
 NOW = datetime(2020, 1, 7, 15, tzinfo=UTC)
 
@@ -135,6 +137,26 @@ class TestHalting:
             call_command("halt_trading", "Again.", stdout=out)
         call_command("halt_trading", "--end", stdout=out)
         act(alice, lambda: refuse_stopped(account=account))
+
+    def test_keeps_orders_back_and_those_of_a_day_that_is_over_expire(self, account, alice):
+        stock = make_instrument(exchange="XNYS")
+        kinds = [("MARKET", "DAY"), ("LIMIT", "GTC"), ("MARKET", "OPG"), ("MARKET", "IOC")]
+        prices = {"LIMIT": "9", "MARKET": None}
+        orders = [
+            make_order(account, stock, type=type, time_in_force=time, limit_price=prices[type], created_at=NOW)
+            for type, time in kinds
+        ]
+
+        def stands(at):
+            send_orders(clock=lambda: at, account_id=account.pk)
+            with acting_as(alice.pk):
+                return [Order.objects.get(pk=order.pk).status for order in orders]
+
+        call_command("halt_trading", "The data is wrong.", stdout=StringIO())
+        assert stands(NOW + timedelta(minutes=1)) == ["NEW"] * 4
+        assert stands(datetime(2020, 1, 7, 21, tzinfo=UTC)) == ["EXPIRED", "NEW", "NEW", "EXPIRED"]
+        call_command("halt_trading", "--end", stdout=StringIO())
+        assert stands(datetime(2020, 1, 8, 14, 31, tzinfo=UTC)) == ["EXPIRED", "ACCEPTED", "EXPIRED", "EXPIRED"]
 
     def test_wants_a_reason_and_something_to_end(self):
         with pytest.raises(CommandError, match="Say why"):

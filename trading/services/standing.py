@@ -1,0 +1,23 @@
+"""How an account stands now: the selector's answer, after what its ledger has that nobody has read yet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
+from accounts.models import Account
+from marketdata.models import Instrument
+from portfolio.services.projections import catch_up
+from trading.selectors.risk import Standing, standing_of
+
+
+def standing_now(
+    *, account: Account, at: datetime, instrument: Instrument | None = None, without: Collection[UUID] = ()
+) -> Standing:
+    """Return how an account stands; `without` are open orders that are not to count, for others will take their place."""
+    standing = standing_of(account, at=at, instrument=instrument, without=without)
+    if standing.is_current:
+        return standing
+    catch_up(account_id=account.pk, at=at)
+    return standing_of(account, at=at, instrument=instrument, without=without)
