@@ -1,17 +1,24 @@
 """The same strategy over the same bars by other engines: backtrader, and backtesting instrument by instrument.
 
-Neither is a dependency of the project: one that is not installed is named and left out.
+Neither is a dependency of the project. They are taken from var/peers, where this puts them:
+
+    .venv/bin/python -m uv pip install --target var/peers backtrader==1.9.78.123 backtesting==0.6.5
+
+One that is not there is named and left out.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pandas as pd
+from django.conf import settings
 
 Trade = tuple[int, int, int, float, float]  # instrument, day of the entry and of the exit, both prices
 UNITS = 10
@@ -19,6 +26,9 @@ UNITS = 10
 
 def found(name: str) -> ModuleType | None:
     """Return an engine, or none and a word where it is not installed."""
+    folder = str(Path(settings.VAR) / "peers")
+    if folder not in sys.path:
+        sys.path.append(folder)  # the last: no library of the project is replaced
     try:
         return importlib.import_module(name)
     except ImportError as missing:
