@@ -8,14 +8,18 @@ from __future__ import annotations
 import enum
 import gzip
 import io
+import os
 import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import IO, Any
 
-MAX_BYTES = 50 * 1024 * 1024
+MAX_BYTES = 256 * 1024 * 1024  # unpacked; lines are read one by one
+MAX_ZIP = 50 * 1024 * 1024
 MAX_LINE = 256 * 1024
 MAX_LINES = 200_000
 MAX_MEMBERS = 10_000
@@ -63,91 +67,126 @@ class Piece:
     detail: str = ""
 
 
-def kind_of(name: str, content: bytes) -> Kind:
+def kind_of(name: str, file: IO[bytes]) -> Kind:
     """Return what a file holds, by its name or else by what its first line says.
 
     :raises UnreadableFile: if that cannot be told
     """
     last = PurePosixPath(name.replace("\\", "/")).name.lower().removesuffix(".gz")
-    if content.startswith(ZIP) or last.endswith(".json"):
+    if _begins(file).startswith(ZIP) or last.endswith(".json"):
         return Kind.DECISIONS
     if DAILY.fullmatch(last):
         return Kind.TRADES
     for kind in Kind:
         if last == f"{kind.value}.jsonl":
             return kind
-    first = next(iter(unpacked(content)[:MAX_LINE].splitlines()), b"")
+    with unpacked(file) as plain:
+        first = plain.readline(MAX_LINE)
     for mark, kind in TOLD_BY.items():
         if mark in first:
             return kind
     raise UnreadableFile("unknown_kind", "Neither the name of the file nor its first line tells what it holds; say it.")
 
 
-def pieces_of(content: bytes) -> Iterator[Piece]:
-    """Yield the lines of a file that say something, or the files of an archive.
+def pieces_of(file: IO[bytes]) -> Iterator[Piece]:
+    """Yield the lines of a file that say something, or the files of an archive; no more than a line is held at a time.
 
     :raises UnreadableFile: if it is too large, damaged, or holds too many
     """
-    if len(content) > MAX_BYTES:
-        raise UnreadableFile("too_large", f"The file has more than {MAX_BYTES // 1024**2} MB; split it.")
-    if content.startswith(ZIP):
-        yield from _members(content)
+    if _begins(file).startswith(ZIP):
+        yield from _members(file)
         return
-    plain = unpacked(content)
-    whole = _whole(plain)
-    if whole is not None:
-        yield whole
-        return
-    yield from _lines(plain)
+    with unpacked(file) as plain:
+        first = plain.readline(MAX_LINE + 1)
+        if first.removeprefix(BOM).strip() == b"{":  # one JSON object over several lines
+            yield _piece(1, (first + plain.read(MAX_LINE + 1)).strip())
+        else:
+            yield from _lines(first, plain)
 
 
-def unpacked(content: bytes) -> bytes:
-    """Return what a file was before it was packed with gzip; one that was not, as it is.
+@contextmanager
+def unpacked(file: IO[bytes]) -> Iterator[IO[bytes]]:
+    """Yield a file from its beginning as it was before it was packed with gzip; one that was not, as it is.
 
     :raises UnreadableFile: if it is damaged or expands beyond all reason
     """
-    if not content.startswith(GZIP):
-        return content
-    most = min(MAX_BYTES, max(FIRST, MOST_EXPANSION * len(content)))
+    size, head = file.seek(0, os.SEEK_END), _begins(file)
+    if not head.startswith(GZIP):
+        yield _Bounded(file, MAX_BYTES, "too_large", f"The file has more than {MAX_BYTES // 1024**2} MB; split it.")
+        return
+    most = min(MAX_BYTES, max(FIRST, MOST_EXPANSION * size))
+    detail = "The file expands too far; unpack it, look at it, and send it in pieces."
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-            found = file.read(most + 1)
+        with gzip.GzipFile(fileobj=file) as packed:
+            yield _Bounded(packed, most, "expands_too_far", detail)
     except (OSError, EOFError, zlib.error) as error:
         raise UnreadableFile("damaged", f"The file is no whole gzip file: {error}.") from error
-    if len(found) > most:
-        raise UnreadableFile("expands_too_far", "The file expands too far; unpack it, look at it, and send it in pieces.")
-    return found
 
 
-def _whole(plain: bytes) -> Piece | None:
-    """Return a file as one piece, where it is one JSON object over several lines: its first line opens it, and no more."""
-    first = plain.removeprefix(BOM).lstrip().partition(b"\n")[0].rstrip()
-    return _piece(1, plain.strip()) if first == b"{" else None
+class _Bounded(io.BufferedReader):
+    """A file of which no more than so many bytes are read."""
+
+    def __init__(self, file: IO[bytes], most: int, code: str, detail: str) -> None:
+        super().__init__(_Counted(file, most, code, detail), 64 * 1024)
 
 
-def _lines(plain: bytes) -> Iterator[Piece]:
-    """Yield the lines that say something."""
-    count = 0
-    for number, line in enumerate(io.BytesIO(plain), start=1):
-        if not line.strip():
-            continue
-        count += 1
-        if count > MAX_LINES:
-            raise UnreadableFile("too_many_lines", f"The file has more than {MAX_LINES:,} lines; split it.")
-        yield _piece(number, line)
+class _Counted(io.RawIOBase):
+    """Counts what is read of a file, and refuses it once that is too much."""
+
+    def __init__(self, file: IO[bytes], most: int, code: str, detail: str) -> None:
+        self._file, self._left, self._refusal = file, most, UnreadableFile(code, detail)
+
+    def readable(self) -> bool:
+        """Say that it is there to be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read some more."""
+        read = self._file.read(len(buffer))
+        self._left -= len(read)
+        if self._left < 0:
+            raise self._refusal
+        buffer[: len(read)] = read
+        return len(read)
 
 
-def _members(content: bytes) -> Iterator[Piece]:
+def _begins(file: IO[bytes]) -> bytes:
+    """Return the first bytes of a file, and go back before them."""
+    file.seek(0)
+    head = file.read(len(ZIP))
+    file.seek(0)
+    return head
+
+
+def _lines(first: bytes, plain: IO[bytes]) -> Iterator[Piece]:
+    """Yield the lines that say something; of one that is too long, the beginning tells that."""
+    count, number, line = 0, 0, first
+    while line:
+        number += 1
+        if line.strip():
+            count += 1
+            if count > MAX_LINES:
+                raise UnreadableFile("too_many_lines", f"The file has more than {MAX_LINES:,} lines; split it.")
+            yield _piece(number, line)
+        while len(line) > MAX_LINE and not line.endswith(b"\n"):
+            line = plain.readline(MAX_LINE + 1)
+        line = plain.readline(MAX_LINE + 1)
+
+
+def _members(file: IO[bytes]) -> Iterator[Piece]:
     """Yield the files of an archive; nothing is written anywhere, so their names lead nowhere."""
+    size = file.seek(0, os.SEEK_END)
+    if size > MAX_ZIP:
+        raise UnreadableFile("too_large", f"The archive has more than {MAX_ZIP // 1024**2} MB; split it.")
     try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
+        archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise UnreadableFile("damaged", f"The file is no whole zip file: {error}.") from error
     with archive:
         members = [one for one in archive.infolist() if not one.is_dir()]
         if len(members) > MAX_MEMBERS:
             raise UnreadableFile("too_many_files", f"The archive has more than {MAX_MEMBERS:,} files; split it.")
-        left = min(MAX_BYTES, max(FIRST, MOST_EXPANSION * len(content)))
+        left = min(MAX_ZIP, max(FIRST, MOST_EXPANSION * size))
         for number, one in enumerate(members, start=1):
             text = _member(archive, one, left)
             if isinstance(text, Piece):

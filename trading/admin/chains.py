@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from marketdata.admin.base import page_of, time_html
-from marketdata.domain.display import percent_text, price_text, quantity_text
-from trading.models import Decision, Fill, Order
+from marketdata.domain.display import money_text, percent_text, price_text, quantity_text
+from trading.models import Fill, Order, Trade
 from trading.selectors.decisions import Chain
 
-TONES = {"RIGHT": "up", "WRONG": "down", "FILLED": "up", "REJECTED": "down"}
+TONES = {"RIGHT": "up", "WRONG": "down", "Win": "up", "Loss": "down", "FILLED": "up", "REJECTED": "down"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ def steps_of(chain: Chain) -> list[Step]:
         *_led(chain),
         *_orders(chain.orders),
         *_fills(chain.fills),
-        _outcome(chain.decision),
+        *_outcomes(chain),
     ]
 
 
@@ -72,14 +71,25 @@ def _fills(fills: Sequence[Fill]) -> Iterator[Step]:
         yield Step("Ledger", str(fill.entry), "", page_of(fill.entry), time_html(fill.entry.occurred_at))
 
 
-def _outcome(decision: Decision) -> Step:
-    """Return what became of it."""
-    judged: datetime | None = decision.judged_at
-    if not decision.verdict:
-        return Step("Outcome", "Not judged yet")
-    note = (
-        f"the price moved {percent_text(decision.move, signed=True)} the way that was decided for"
-        if decision.move is not None
-        else ""
-    )
-    return Step("Outcome", decision.verdict.capitalize(), note, "", time_html(judged), TONES.get(decision.verdict, ""))
+def _outcomes(chain: Chain) -> Iterator[Step]:
+    """Yield what became of it: of the trades that came of it, and of the price."""
+    decision = chain.decision
+    for trade in chain.trades:
+        currency, net = trade.order.instrument.currency, trade.found.trip.net
+        title = trade.record.outcome.capitalize() if trade.record.outcome else "Open"
+        note = (
+            f"{money_text(net, currency, signed=True)} {currency} after fees"
+            if trade.found.trip.exits
+            else "nothing is closed yet"
+        )
+        note += f", {quantity_text(trade.r_multiple)} R" if trade.r_multiple is not None else ""
+        page = page_of(Trade(pk=trade.id))
+        yield Step("Outcome", title, note, page, time_html(trade.record.exit_timestamp), TONES.get(title, ""))
+    if decision.verdict:
+        moved = f"the price moved {percent_text(decision.move, signed=True)} the way that was decided for"
+        note = moved if decision.move is not None else ""
+        yield Step(
+            "Outcome", decision.verdict.capitalize(), note, "", time_html(decision.judged_at), TONES.get(decision.verdict, "")
+        )
+    elif not chain.trades:
+        yield Step("Outcome", "Nothing came of it yet")

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
@@ -110,7 +111,7 @@ class DecisionAdmin(MemberAdmin):
         """Return the page with the chain that the decision is a link of."""
         decision = kwargs.get("obj")
         if decision is not None:
-            context["chain"] = steps_of(chain_of(decision))
+            context["chain"] = steps_of(chain_of(decision, at=timezone.now()))
             if decision.choice != Choice.HOLD and self.reaches(request, decision, Role.TRADER):
                 asked = {"account": decision.account_id, "decision": decision.pk, "side": decision.choice}
                 asked |= {"instrument": decision.instrument.key}
@@ -120,7 +121,7 @@ class DecisionAdmin(MemberAdmin):
     @display(description="Orders")
     def orders(self, decision: Decision) -> SafeString | str:
         """Return the orders that came of it, and how they stand."""
-        found = chain_of(decision)
+        found = chain_of(decision, at=timezone.now())
         lines = ((order.side, order.type, order.client_order_id, order.status) for order in found.orders)
         shown = format_html_join("", "<li>{} {} {}: {}</li>", lines)
         entries = format_html_join(", ", "{}", ((link_to(fill.entry, str(fill.entry)),) for fill in found.fills))

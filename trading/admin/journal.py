@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
 from accounts.domain.roles import Role
 from marketdata.admin.base import ServiceForm, badge, figure, link, time_html, when
-from marketdata.domain.display import NOTHING
+from marketdata.domain.display import NOTHING, price_text, quantity_text
 from trading.domain.orders import PositionEffect
 from trading.domain.trade_records import NAMES
 from trading.models import Trade, TradeTag
@@ -33,6 +33,7 @@ OUTCOMES = {"win": "success", "loss": "danger", "breakeven": "info", "open": "in
 OUTCOME = badge("found__trip__outcome__value", "Outcome", OUTCOMES)
 CURRENCY = "instrument__currency"
 NET = figure("found__trip__net", "Net", signed=True, colored=True, currency=CURRENCY)
+UNREALIZED = figure("told__unrealized", "Unrealized", signed=True, colored=True, currency=CURRENCY)
 R = figure("told__r_multiple", "R", style="quantity", signed=True, colored=True)
 EXCURSION = (
     figure("told__excursion__adverse", "Against it", signed=True, currency=CURRENCY),
@@ -91,7 +92,7 @@ class TradeAdmin(MemberAdmin):
     ordering = ("-id",)
     list_select_related = ("account", "instrument")
     fieldsets = (
-        (None, {"fields": (("account", "opening"), (OUTCOME, NET, R), EXCURSION)}),
+        (None, {"fields": (("account", "opening"), (OUTCOME, NET, UNREALIZED, R), EXCURSION)}),
         ("Added", {"fields": ("tags", "notes", "note", "pictures")}),
         ("Record", {"fields": ("record",)}),
         ("Behind it", {"fields": ((link("session", "Session"), link("decision", "Decision")), "exits")}),
@@ -130,8 +131,7 @@ class TradeAdmin(MemberAdmin):
         for row in rows:
             by_account.setdefault(row.account, []).append(row)
         for account, some in by_account.items():
-            instruments = {row.instrument_id for row in some}
-            asked = Asked(instrument=next(iter(instruments))) if len(instruments) == 1 else Asked()
+            asked = Asked(instruments={row.instrument_id for row in some})
             found: dict[Any, Found] = {one.order: one for one in journal_of(account, asked).trades}
             for row in some:
                 row.found = found.get(row.pk)  # type: ignore[attr-defined]  # for the columns
@@ -181,11 +181,12 @@ class TradeAdmin(MemberAdmin):
     @display(description="Closed by")
     def exits(self, trade: Trade) -> SafeString | str:
         """Return what closed it."""
+        page = "admin:trading_order_change"
         lines = (
-            (reverse("admin:trading_order_change", args=[one.order]), f"{one.quantity.normalize():f}", time_html(one.at))
-            for one in detail_of(trade).found.trip.exits
+            (reverse(page, args=[one.order]), quantity_text(one.quantity), price_text(one.price), time_html(one.at))
+            for one in detail_of(trade).exits
         )
-        return format_html_join("", '<p><a class="go" href="{}">{}</a> {}</p>', lines) or NOTHING
+        return format_html_join("", '<p><a class="go" href="{}">{} at {}</a> {}</p>', lines) or NOTHING
 
 
 def detail_of(trade: Trade) -> Any:

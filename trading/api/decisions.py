@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from accounts.api.scoping import AccountScopedViewSet, caller
 from marketdata.api.fields import DecimalStringField, InstrumentField, StrictSerializer, TextField, UtcDateTimeField
+from portfolio.api.base import FigureField
 from trading.api.fields import MOST_NAME, MOST_TEXT, RecordField, RowField, names
 from trading.api.sessions import SessionSerializer
 from trading.api.signals import SignalSerializer
@@ -125,6 +126,21 @@ class ChainFillSerializer(serializers.Serializer):
     entry_sequence = serializers.IntegerField(source="entry.sequence")
 
 
+class ChainTradeSerializer(serializers.Serializer):
+    """A trade that its orders opened or closed, and what it came to."""
+
+    id = serializers.UUIDField(help_text="As the journal knows it: the order that opened it.")
+    direction = serializers.CharField()
+    outcome = serializers.CharField(source="record.outcome")
+    quantity = DecimalStringField(source="record.quantity", digits=12, places=12)
+    closed_quantity = DecimalStringField(source="quantity_closed", digits=12, places=12)
+    price = DecimalStringField(source="record.price")
+    exit_price = DecimalStringField(allow_null=True)
+    net = FigureField(source="found.trip.net", help_text="What the closed part made, after fees, in the instrument's currency.")
+    r_multiple = FigureField(allow_null=True)
+    exit_timestamp = UtcDateTimeField(source="record.exit_timestamp", allow_null=True)
+
+
 class ChainSerializer(serializers.Serializer):
     """What led to a decision, and what came of it."""
 
@@ -134,6 +150,7 @@ class ChainSerializer(serializers.Serializer):
     decision = DecisionSerializer()
     orders = ChainOrderSerializer(many=True)
     fills = ChainFillSerializer(many=True)
+    trades = ChainTradeSerializer(many=True)
 
 
 class DecisionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScopedViewSet):
@@ -178,8 +195,8 @@ class DecisionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountS
         return Response(self.get_serializer(decision).data)
 
     def destroy(self, request: Request, account_id: str, pk: str) -> Response:
-        """Throw a decision away that no order came of, with its history."""
-        delete_decision(decision=self.get_object())
+        """Throw a decision away that no order came of, with its history; both are kept in the archive."""
+        delete_decision(decision=self.get_object(), at=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(responses=DecisionChangeSerializer(many=True), filters=False)
@@ -192,16 +209,22 @@ class DecisionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountS
     @extend_schema(responses=ChainSerializer)
     @action(detail=True)
     def chain(self, request: Request, account_id: str, pk: str) -> Response:
-        """Return what led to a decision, and what came of it: strategy, session, signal, orders, fills."""
-        return Response(ChainSerializer(chain_of(self.get_object()), context=self.get_serializer_context()).data)
+        """Return what led to a decision, and what came of it: strategy, session, signal, orders, fills, trades."""
+        return Response(
+            ChainSerializer(chain_of(self.get_object(), at=timezone.now()), context=self.get_serializer_context()).data
+        )
 
     @extend_schema(request=CleanUpSerializer, responses=CleanedUpSerializer)
     @action(detail=False, methods=["post"], url_path="clean-up")
     def clean_up(self, request: Request, account_id: str) -> Response:
-        """Throw the decisions of before an instant away, with their history; those that orders came of stay."""
+        """Throw the decisions of before an instant away; those that orders came of stay.
+
+        They are kept, with their history, in the archive: `trading-files/?kind=decisions&archived=true` returns it.
+        """
         serializer = CleanUpSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        return Response({"deleted": clean_up_decisions(account=self.account, **serializer.validated_data)})
+        done = clean_up_decisions(account=self.account, at=timezone.now(), **serializer.validated_data)
+        return Response({"deleted": done})
 
 
 def drafted(said: dict[str, Any]) -> DecisionDraft:

@@ -129,6 +129,17 @@ class RecordSerializer(serializers.Serializer):
     config_hash = serializers.CharField()
 
 
+class ExitSerializer(serializers.Serializer):
+    """What closed a trade, or a part of it: the order, and, in the units of that day, how much at which price."""
+
+    order = serializers.UUIDField()
+    decision = serializers.UUIDField(allow_null=True)
+    at = UtcDateTimeField()
+    quantity = DecimalStringField(digits=12, places=12)
+    price = DecimalStringField()
+    fee = DecimalStringField()
+
+
 class TradeSerializer(serializers.Serializer):
     """A trade: its record, what follows from it, and what people added. It is known by the order that opened it.
 
@@ -144,12 +155,15 @@ class TradeSerializer(serializers.Serializer):
     closed_quantity = DecimalStringField(source="quantity_closed", digits=12, places=12)
     exit_price = DecimalStringField(allow_null=True, help_text="On average, in units of the opening.")
     realized = DecimalStringField(source="found.trip.net", help_text="What the closed part made, after fees.")
+    market_price = DecimalStringField(allow_null=True, help_text="The last that is known, of one that is open.")
+    unrealized = FigureField(allow_null=True, help_text="What the part that is open has made at that price, before fees.")
     r_multiple = FigureField(allow_null=True)
     mae = DecimalStringField(source="excursion.adverse", help_text="Zero or below.")
     mfe = DecimalStringField(source="excursion.favorable", help_text="Zero or above.")
     session = serializers.UUIDField(source="found.facts.session", allow_null=True)
     strategy = serializers.UUIDField(source="found.facts.strategy", allow_null=True)
     decision = serializers.UUIDField(source="found.facts.decision", allow_null=True)
+    exits = ExitSerializer(many=True)
     tags = serializers.ListField(child=serializers.CharField())
     notes = TradeNoteSerializer(many=True)
     attachments = AttachmentSerializer(many=True)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import gzip
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from datetime import date
-from typing import IO, Any
+from typing import Any
 
-import orjson
 from django.core.exceptions import RequestDataTooBig
 from django.http import FileResponse
 from django.utils import timezone
@@ -26,6 +24,7 @@ from accounts.api.scoping import AccountScopedViewSet, caller
 from accounts.models import Account, ImportBatch
 from marketdata.api.fields import DayField, StrictSerializer
 from trading.selectors.trading_files import alert_lines, filed_decisions, risk_lines, trade_lines
+from trading.services.decision_archives import archived, write_decisions, written
 from trading.services.trading_files import Kind, import_trading_file
 
 MAX_BYTES = 10 * 1024 * 1024
@@ -61,6 +60,7 @@ class TradingFileQuery(StrictSerializer):
     kind = serializers.ChoiceField(KINDS, default=Kind.TRADES.value)
     day = DayField(required=False, help_text="Of trades: those opened on a day (UTC).")
     packed = serializers.ChoiceField([YES, "false"], default="false")
+    archived = serializers.ChoiceField([YES, "false"], default="false", help_text="Of decisions: those that were thrown away.")
 
 
 class TradingFileViewSet(AccountScopedViewSet):
@@ -92,7 +92,7 @@ class TradingFileViewSet(AccountScopedViewSet):
             account=self.account,
             actor=caller(request),
             file_name=asked["file"].name,
-            content=asked["file"].read(),
+            content=asked["file"].file,
             at=timezone.now(),
             kind=Kind(asked["kind"]) if "kind" in asked else None,
             update=asked["update"],
@@ -109,11 +109,13 @@ class TradingFileViewSet(AccountScopedViewSet):
         kind, day = Kind(query.validated_data["kind"]), query.validated_data.get("day")
         if day is not None and kind is not Kind.TRADES:
             raise serializers.ValidationError({"day": [ErrorDetail("Only trades come by day.", code="invalid")]})
-        packed = query.validated_data["packed"] == YES
+        packed, archive = (query.validated_data[name] == YES for name in ("packed", "archived"))
+        if archive and kind is not Kind.DECISIONS:
+            raise serializers.ValidationError({"archived": [ErrorDetail("Only decisions are archived.", code="invalid")]})
         # written while the member's transaction is open: rows read later, while the answer is sent, would be nobody's
         file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115  the answer closes it
         if kind is Kind.DECISIONS:
-            write_decisions(self.account, file)
+            write_decisions(file, archived(self.account) if archive else files_of(self.account))
             name, content_type = "decisions.zip", ZIP
         else:
             name, content_type = f"{day or kind.value}.jsonl", LINES
@@ -135,8 +137,6 @@ def lines_of(account: Account, kind: Kind, day: date | None) -> Iterator[str]:
     return risk_lines(account) if kind is Kind.RISK else alert_lines(account)
 
 
-def write_decisions(account: Account, file: IO[bytes]) -> None:
-    """Write the decisions of an account as a zip, a file each."""
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, held in filed_decisions(account):
-            archive.writestr(name, orjson.dumps(held, option=orjson.OPT_INDENT_2))
+def files_of(account: Account) -> Iterator[tuple[str, bytes]]:
+    """Yield the decisions of an account as files."""
+    return ((name, written(held)) for name, held in filed_decisions(account))

@@ -119,9 +119,10 @@ def read_file(said: Mapping[str, Any]) -> FiledDecision:
             problems.append(Problem(name, "invalid", REMEDIES[name]))
     refuse_if(problems, DecisionRefused)
     rest = {name: value for name, value in said.items() if name not in FILE_KEYS}
-    draft = DecisionDraft(
-        at=read["timestamp"], choice=read["action"], confidence=read["confidence"], metadata=rest, **_understood(rest)
-    )
+    confidence = round(read["confidence"], PLACES)
+    if confidence != read["confidence"]:
+        rest["confidence"] = said["confidence"]  # as the file has it, to the last digit
+    draft = DecisionDraft(at=read["timestamp"], choice=read["action"], confidence=confidence, metadata=rest, **_understood(rest))
     return FiledDecision(read["id"], read["asset_pair"], draft)
 
 
@@ -138,9 +139,18 @@ def in_file(draft: DecisionDraft) -> DecisionDraft:
     kept = {
         name: value
         for name, value in draft.metadata.items()
-        if name not in FILE_KEYS and (name not in said or name not in understood or understood[name] == getattr(draft, name))
+        if (name not in FILE_KEYS or (name == "confidence" and _rounds_to(value, draft.confidence)))
+        and (name not in said or name not in understood or understood[name] == getattr(draft, name))
     }
     return replace(draft, metadata=own | kept)
+
+
+def _rounds_to(value: Any, confidence: Decimal) -> bool:
+    """Say whether a confidence that a file wrote is the one that is kept."""
+    try:
+        return round(_confidence(value), PLACES) == confidence
+    except (ValueError, ArithmeticError, TypeError):
+        return False
 
 
 def _understood(rest: Mapping[str, Any]) -> dict[str, Any]:

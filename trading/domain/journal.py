@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -10,8 +10,9 @@ from typing import Any
 
 from portfolio.domain.exact import EXACT, ONE, money, plain, units
 from trading.domain.decisions import risk_reward
-from trading.domain.outcomes import TradeOutcome
-from trading.domain.round_trips import RoundTrip
+from trading.domain.orders import Side
+from trading.domain.outcomes import TradeOutcome, outcome_of
+from trading.domain.round_trips import Exit, RoundTrip
 from trading.domain.trade_records import TradeRecord
 
 CENTS = Decimal("0.01")
@@ -51,10 +52,15 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class Sized:
-    """A round trip in the units of its opening: `factor` of today's stand for one of then, since splits came between."""
+    """A round trip in the units of its opening; of `splits` (ex-date, ratio) some may have come since."""
 
     trip: RoundTrip
-    factor: Decimal = ONE
+    splits: Sequence[tuple[date, Decimal]] = ()
+
+    @property
+    def factor(self) -> Decimal:
+        """How many of today's units stand for one of its opening."""
+        return factor_after(self.trip.opened_at, self.splits)
 
     @property
     def quantity(self) -> Decimal:
@@ -80,6 +86,28 @@ class Sized:
     def r_multiple(self, stop: Decimal | None) -> Decimal | None:
         """Return what the closed part made in units of what it risked; none without a stop beyond the entry."""
         return self.trip.r_multiple(None if stop is None else EXACT.divide(stop, self.factor))
+
+    def unrealized(self, price: Decimal, *, at: datetime) -> Decimal:
+        """Return what the part that is open has made at a price of some time, before fees."""
+        trip = self.trip
+        now = EXACT.divide(price, factor_after(at, self.splits))
+        moved = EXACT.subtract(now, EXACT.divide(trip.entry_value, trip.quantity))
+        return money(EXACT.multiply(EXACT.multiply(moved, trip.remaining), trip.multiplier * trip.direction.sign))
+
+    @property
+    def parts(self) -> list[Exit]:
+        """What closed it, time by time and price by price, each in the units of its day."""
+        found: dict[tuple[datetime, Decimal], Exit] = {}
+        for one in self.trip.exits:
+            factor = factor_after(one.at, self.splits)
+            quantity, price = EXACT.divide(one.quantity, factor), money(EXACT.multiply(one.price, factor))
+            same = found.get((one.at, price))
+            if same is not None:
+                quantity, fee = EXACT.add(same.quantity, quantity), EXACT.add(same.fee, one.fee)
+            else:
+                fee = one.fee
+            found[one.at, price] = Exit(one.order, one.at, units(quantity), price, fee)
+        return list(found.values())
 
 
 def record_of(sized: Sized, about: Background) -> TradeRecord:
@@ -119,6 +147,41 @@ def record_of(sized: Sized, about: Background) -> TradeRecord:
     )
 
 
+def lines_of(sized: Sized, about: Background, reasons: Mapping[Hashable, str]) -> list[TradeRecord]:
+    """Return the records that files have of a round trip: one, or while it is closed in part alone, one of each part besides.
+
+    Those name the trade by its order id and have the opposite action. `reasons` says by order why it closed.
+    """
+    record = record_of(sized, about)
+    if sized.trip.closed_at is not None or not sized.trip.exits:
+        return [record]
+    return [replace(record, commission=tidy(sized.trip.entry_fee)), *(_part(sized, record, one, reasons) for one in sized.parts)]
+
+
+def _part(sized: Sized, record: TradeRecord, part: Exit, reasons: Mapping[Hashable, str]) -> TradeRecord:
+    """Return the record of a part that was closed."""
+    trip, factor = sized.trip, factor_after(part.at, sized.splits)
+    entry = EXACT.multiply(EXACT.divide(trip.entry_value, trip.quantity), factor)
+    gross = EXACT.multiply(EXACT.subtract(part.price, entry), EXACT.multiply(part.quantity, trip.multiplier))
+    gross = money(gross * trip.direction.sign)
+    net = EXACT.subtract(gross, part.fee)
+    value = money(EXACT.multiply(EXACT.multiply(part.quantity, part.price), trip.multiplier))
+    return replace(
+        record,
+        timestamp=part.at,
+        action=Side(record.action).opposite.value,
+        quantity=_tidy(part.quantity),
+        price=tidy(part.price),
+        total_value=tidy(value),
+        outcome=outcome_of(net).value,
+        profit_loss=tidy(gross),
+        exit_reasoning=reasons.get(part.order) or None,
+        slippage=None,
+        commission=tidy(part.fee),
+        net_profit_loss=tidy(net),
+    )
+
+
 def for_files(record: TradeRecord) -> TradeRecord:
     """Return a record with words in the fields that files must have, where nothing was written down."""
     words: dict[str, Any] = {name: word for name, word in UNSAID.items() if not getattr(record, name)}
@@ -141,15 +204,18 @@ def planned_in(metadata: Mapping[str, Any]) -> Decimal | None:
     return number if number is not None and number.is_finite() and abs(number) < 10**6 else None
 
 
-def factor_after(at: datetime, splits: Iterable[tuple[date, Decimal]]) -> Decimal:
-    """Return how many of today's units stand for one of a time, by the splits (ex-date, ratio) since.
+def factor_after(at: datetime, splits: Iterable[tuple[date, Decimal]], *, until: datetime | None = None) -> Decimal:
+    """Return how many of today's units, or of those of a later time, stand for one of a time, by the splits (ex-date, ratio).
 
-    >>> factor_after(datetime(2024, 6, 7, 14, tzinfo=UTC), [(date(2020, 8, 31), Decimal(4)), (date(2024, 6, 10), Decimal(10))])
+    >>> splits = [(date(2020, 8, 31), Decimal(4)), (date(2024, 6, 10), Decimal(10))]
+    >>> factor_after(datetime(2024, 6, 7, 14, tzinfo=UTC), splits)
     Decimal('10')
+    >>> factor_after(datetime(2020, 8, 28, tzinfo=UTC), splits, until=datetime(2024, 6, 7, tzinfo=UTC))
+    Decimal('4')
     """
-    factor = ONE
+    factor, end = ONE, date.max if until is None else until.astimezone(UTC).date()
     for day, ratio in splits:
-        if day > at.astimezone(UTC).date():
+        if at.astimezone(UTC).date() < day <= end:
             factor = EXACT.multiply(factor, ratio)
     return factor
 

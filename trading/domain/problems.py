@@ -16,7 +16,7 @@ class Problem:
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.detail}"
+        return f"{self.field}: {self.detail}" if self.field else self.detail
 
 
 class Refused(ValueError):

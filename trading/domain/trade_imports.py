@@ -7,13 +7,13 @@ and the same fields filled in, or as the order that closed it, with the opposite
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 
-from portfolio.domain.exact import EXACT, MONEY, ZERO, money, plain
-from trading.domain.journal import is_closed
+from portfolio.domain.exact import EXACT, MONEY, ZERO, money, plain, units
+from trading.domain.journal import factor_after, is_closed
 from trading.domain.orders import Side
 from trading.domain.problems import Problem, Refused, refuse_if
 from trading.domain.trade_records import TradeRecord
@@ -70,8 +70,19 @@ def check_figures(record: TradeRecord, multiplier: Decimal) -> None:
     refuse_if(_contradictions(record, multiplier), RecordContradicts)
 
 
-def ending_of(record: TradeRecord, multiplier: Decimal, *, paid: Decimal) -> Ending:
-    """Return how a record says that a trade was closed; `paid` are fees that its opening has had.
+def ending_of(
+    record: TradeRecord,
+    multiplier: Decimal,
+    *,
+    paid: Decimal,
+    closed: Decimal = ZERO,
+    made: Decimal = ZERO,
+    splits: Iterable[tuple[date, Decimal]] = (),
+) -> Ending:
+    """Return how a record says that a trade was closed, in units of the day of its end.
+
+    `paid` are fees that it has had, `closed` is how much of it (in units of its opening) was closed before and `made` what that
+    made before fees.
 
     :raises RecordContradicts: if it does not say when, or for how much
     """
@@ -84,9 +95,13 @@ def ending_of(record: TradeRecord, multiplier: Decimal, *, paid: Decimal) -> End
     if gain is None or at is None:
         name, what = ("profit_loss", "for how much") if gain is None else ("exit_timestamp", "when")
         raise RecordContradicts([Problem(name, "required", f"The trade was closed; say {what}.")])
-    made = EXACT.divide(gain, multiplier) * Side(record.action).sign
-    value = money(EXACT.add(EXACT.multiply(record.quantity, record.price), made))
-    return Ending(at, _parts(record.quantity, value), EXACT.subtract(fees_of(record), paid), record.exit_reasoning or "")
+    left = EXACT.subtract(record.quantity, closed)
+    rest = EXACT.divide(EXACT.subtract(gain, made), multiplier) * Side(record.action).sign
+    value = money(EXACT.add(EXACT.multiply(left, record.price), rest))
+    quantity = units(EXACT.multiply(left, factor_after(record.timestamp, splits, until=at)))
+    if quantity <= 0:
+        raise RecordContradicts([Problem("quantity", "contradicts", "Nothing is left of it that could have been closed.")])
+    return Ending(at, _parts(quantity, value), EXACT.subtract(fees_of(record), paid), record.exit_reasoning or "")
 
 
 def exit_of(record: TradeRecord) -> Ending:

@@ -40,22 +40,22 @@ class ImportCommand(MemberCommand):
         done = []
         for path in self.files(options["paths"]):
             try:
-                content = path.read_bytes()
+                file = path.open("rb")
             except OSError as error:
                 raise refusal(f"{path} can't be read: {error.strerror}.") from error
-            done.append(
-                import_trading_file(
+            with file:
+                batch = import_trading_file(
                     account=account,
                     actor=user,
                     file_name=path.name,
-                    content=content,
+                    content=file,
                     at=self.now(),
                     kind=self.kind(options),
                     create_on=options["create_instruments"],
                     update=options.get("update", False),
                     dry_run=options["dry_run"],
                 )
-            )
+            done.append(batch)
         return done
 
     def now(self) -> datetime:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from trading.models import Decision, Fill, Order, Session, Signal, Strategy
+from trading.selectors.journal import Asked, journal_of
+from trading.selectors.journal_details import Trade, told
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What led to a decision, and what came of it."""
+    """What led to a decision, and what came of it: orders, fills, and the trades that they opened or closed."""
 
     strategy: Strategy | None
     session: Session | None
@@ -18,12 +21,23 @@ class Chain:
     decision: Decision
     orders: Sequence[Order]
     fills: Sequence[Fill]
+    trades: Sequence[Trade]
 
 
-def chain_of(decision: Decision) -> Chain:
-    """Return the chain of a decision: its orders with their legs and replacements, oldest first, and all their fills."""
+def chain_of(decision: Decision, *, at: datetime) -> Chain:
+    """Return the chain of a decision: its orders with their legs and replacements, oldest first, and all that came of them."""
     orders = list(Order.objects.filter(account=decision.account_id, decision=decision.pk).order_by("created_at", "pk"))
     fills = Fill.objects.filter(account=decision.account_id, order__in=orders).select_related("entry").order_by("at", "pk")
-    found = Decision.objects.select_related("session__strategy", "signal", "instrument").get(pk=decision.pk)
+    found = Decision.objects.select_related("account", "session__strategy", "signal", "instrument").get(pk=decision.pk)
     strategy = found.session.strategy if found.session else None
-    return Chain(strategy, found.session, found.signal, found, orders, list(fills))
+    filled = list(fills) if orders else []
+    trades = _trades(found, orders, at) if filled else []
+    return Chain(strategy, found.session, found.signal, found, orders, filled, trades)
+
+
+def _trades(decision: Decision, orders: Sequence[Order], at: datetime) -> list[Trade]:
+    """Return the trades that orders opened or closed."""
+    ids = {order.pk for order in orders}
+    journal = journal_of(decision.account, Asked(instruments={order.instrument_id for order in orders}))
+    part = [one for one in journal.trades if one.order in ids or any(exit.order in ids for exit in one.trip.exits)]
+    return told(decision.account, part, at=at)

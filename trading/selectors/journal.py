@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -28,6 +28,9 @@ COLUMNS = (
     *("order__instrument__multiplier", "order__parent_id", "order__session_id", "order__session__strategy_id"),
     *("order__decision_id", "order__decision__entry_type", "order__session__strategy__entry_type", "order__decision__stop_loss"),
 )
+
+
+Splits = Mapping[UUID, Sequence[tuple[date, Decimal]]]
 
 
 class Facts(NamedTuple):
@@ -66,6 +69,7 @@ class Asked:
     """Which trades are asked for; what is none keeps all."""
 
     instrument: UUID | None = None
+    instruments: Collection[UUID] | None = None
     session: UUID | None = None
     strategy: UUID | None = None
     decision: UUID | None = None
@@ -111,7 +115,8 @@ class Journal:
 
 def journal_of(account: Account, asked: Asked = EVERYTHING) -> Journal:
     """Return the trades of an account that are asked for, the first opened first."""
-    found = _found(account, asked.instrument)
+    among = asked.instruments if asked.instrument is None else [asked.instrument]
+    found = _found(account, among)
     tagged = None
     if asked.tag is not None:
         tagged = set(TradeTag.objects.filter(account=account, tag=asked.tag).values_list("order_id", flat=True))
@@ -121,39 +126,41 @@ def journal_of(account: Account, asked: Asked = EVERYTHING) -> Journal:
 
 def trade_of(order: Order) -> Found | None:
     """Return the trade that an order opened; none if it opened none, or was not filled."""
-    found = _found(order.account, order.instrument_id)
+    found = _found(order.account, [order.instrument_id])
     return next((one for one in found if one.order == order.pk), None)
 
 
-def _found(account: Account, instrument: UUID | None) -> list[Found]:
-    """Return all round trips of an account, or those in one instrument."""
+def _found(account: Account, instruments: Collection[UUID] | None) -> list[Found]:
+    """Return all round trips of an account, or those in some instruments."""
     rows = Fill.objects.filter(account=account)
-    if instrument is not None:
-        rows = rows.filter(order__instrument=instrument)
+    if instruments is not None:
+        rows = rows.filter(order__instrument__in=instruments)
     fills = list(rows.order_by("at", "pk").values_list(*COLUMNS))
-    known = {one: [(split.ex_date, split.ratio) for split in found] for one, found in splits_of(fills).items()}
+    return derived(fills, splits_of({row[1] for row in fills}))
+
+
+def derived(fills: Iterable[Sequence[Any]], known: Splits) -> list[Found]:
+    """Return the round trips of fills, each with the columns of `COLUMNS`, which come in the order in which they happened."""
     facts: dict[UUID, Facts] = {}
     made: list[Execution] = []
     for row in fills:
         order, on, side, effect, at, quantity, price, fee, multiplier, parent, *about = row
         facts.setdefault(order, _facts(on, side, about))
-        factor = factor_after(at, known[on]) if on in known else None
-        if factor is not None:
+        if on in known:
+            factor = factor_after(at, known[on])
             quantity, price = EXACT.multiply(quantity, factor), EXACT.divide(price, factor)
         made.append(Execution(order, on, Side(side), PositionEffect(effect), at, quantity, price, fee, multiplier, parent))
     found = []
     for trip in round_trips(made).trips:
         of: Any = trip.order
-        ratios = known.get(facts[of].instrument)
-        sized = Sized(trip) if ratios is None else Sized(trip, factor_after(trip.opened_at, ratios))
-        found.append(Found(of, sized, facts[of]))
+        found.append(Found(of, Sized(trip, known.get(facts[of].instrument, ())), facts[of]))
     return found
 
 
-def splits_of(fills: Iterable[Sequence[Any]]) -> Mapping[UUID, Sequence[Any]]:
-    """Return the splits of the instruments of fills."""
-    traded = {row[1] for row in fills}
-    return splits(instrument_ids=traded) if traded else {}
+def splits_of(instruments: Collection[UUID]) -> Splits:
+    """Return the splits (ex-date, ratio) of instruments; who had none is left out."""
+    found = splits(instrument_ids=instruments) if instruments else {}
+    return {one: [(split.ex_date, split.ratio) for split in known] for one, known in found.items()}
 
 
 def _facts(instrument: UUID, side: str, about: Sequence[Any]) -> Facts:

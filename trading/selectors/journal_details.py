@@ -4,44 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection
-
-from accounts.models import Account
-from marketdata.domain.bars import Timeframe
-from trading.domain.journal import EXIT_WORDS, Background, Sized, planned_in, record_of
+from accounts.models import Account, ExecutionMode
+from trading.domain.journal import EXIT_WORDS, Background, Sized, lines_of, planned_in, record_of
 from trading.domain.legs import LegRole
-from trading.domain.round_trips import Excursion, PriceBar, RoundTrip, excursion
+from trading.domain.round_trips import Excursion, Exit, PriceBar, excursion
 from trading.domain.trade_records import TradeRecord
 from trading.models import Attachment, Decision, Order, Session, TradeNote, TradeTag
+from trading.selectors.excursions import extremes
 from trading.selectors.journal import Found, Journal, grouped
+from trading.selectors.marks import Mark, marks
+from trading.selectors.risk import PAPER
 
 AT_ONCE = 500  # trades that are told together
-# The extremes of all bars that lie wholly within each trade, of whatever length: what is stored adjusted for a split that came
-# later, or belongs to the time after one, is in other units, and left out.
-EXTREMES = """
-    SELECT wanted.number, max(bar.high), min(bar.low)
-    FROM unnest(%(numbers)s::int[], %(instruments)s::uuid[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-         AS wanted (number, instrument, start, stop)
-    CROSS JOIN unnest(%(timeframes)s::text[], %(lengths)s::interval[]) AS lasting (timeframe, length)
-    CROSS JOIN LATERAL (
-        SELECT high, low FROM marketdata_bar AS kept
-        WHERE kept.instrument_id = wanted.instrument AND kept.timeframe = lasting.timeframe
-              AND kept.timestamp >= wanted.start AND kept.timestamp <= wanted.stop - lasting.length
-              AND NOT EXISTS (
-                  SELECT FROM marketdata_corporateaction AS split
-                  WHERE split.instrument_id = wanted.instrument AND split.kind IN ('SPLIT', 'STOCK_DIVIDEND')
-                        AND (split.ex_date > (kept.timestamp AT TIME ZONE 'UTC')::date AND split.ex_date <= kept.adjusted_through
-                             OR split.ex_date > (wanted.start AT TIME ZONE 'UTC')::date
-                                AND split.ex_date <= (kept.timestamp AT TIME ZONE 'UTC')::date)
-              )
-    ) AS bar
-    GROUP BY wanted.number
-"""
+Reached = tuple[Decimal, Decimal] | None  # the highest and lowest price, in today's units
+Prices = tuple[Reached, Mapping[UUID, Mark], datetime]  # those that a trade reached, the last ones, and what time it is
+
+
+class Closing(NamedTuple):
+    """What closed a trade, or a part of it, in the units of its day; and the decision to do so."""
+
+    order: UUID
+    decision: UUID | None
+    at: datetime
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +49,9 @@ class Trade:
     stop_loss: Decimal | None
     r_multiple: Decimal | None
     excursion: Excursion
+    market_price: Decimal | None
+    unrealized: Decimal | None
+    exits: Sequence[Closing]
     tags: Sequence[str]
     notes: Sequence[TradeNote]
     attachments: Sequence[Attachment]
@@ -73,11 +68,34 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    """The rows that trades rest on, read once for all of them."""
+class Behind:
+    """The orders that trades rest on, and the exits that entries were placed with; read once for all of them."""
 
-    orders: Mapping[UUID, Order]
+    orders: dict[UUID, Order]
     legs: Mapping[UUID, Sequence[Order]]
+
+    def record(self, account: Account, found: Found) -> TradeRecord:
+        """Return the record of a trade."""
+        return record_of(found.sized, _background(account, found, self))
+
+    def lines(self, account: Account, found: Found) -> list[TradeRecord]:
+        """Return the records that files have of a trade."""
+        return lines_of(found.sized, _background(account, found, self), self._reasons(found))
+
+    def exit_reasoning(self, found: Found) -> str:
+        """Return why a trade was closed, as far as it was."""
+        return "\n".join(dict.fromkeys(filter(None, self._reasons(found).values())))
+
+    def _reasons(self, found: Found) -> dict[Any, str]:
+        """Return why each order that closed a trade did."""
+        entry = self.orders[found.order].decision
+        return {key: _said_of(key, self.orders, entry) for key in _closing(found)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """What people added to trades, read once for all of them."""
+
     tags: Mapping[UUID, Sequence[TradeTag]]
     notes: Mapping[UUID, Sequence[TradeNote]]
     attachments: Mapping[UUID, Sequence[Attachment]]
@@ -85,22 +103,18 @@ class _Rows:
 
 def told(account: Account, found: Sequence[Found], *, at: datetime) -> list[Trade]:
     """Return what there is to tell of trades, in a number of questions that does not grow with them; `at` is now."""
-    rows, reached = _rows(account, found), _extremes(found, at)
-    return [_trade(account, one, rows, reached.get(number), at) for number, one in enumerate(found)]
+    rows, added, reached = behind(account, found), _added(account, found), extremes(found, at=at)
+    last = marks({one.facts.instrument for one in found if one.trip.remaining}, at=at)
+    return [_trade(account, one, rows, added, (reached.get(number), last, at)) for number, one in enumerate(found)]
 
 
 def records_of(account: Account, journal: Journal) -> Iterator[TradeRecord]:
-    """Yield the records of trades in their order, some at a time."""
+    """Yield the records that files have of trades in their order, some at a time."""
     for first in range(0, len(journal.trades), AT_ONCE):
         some = journal.trades[first : first + AT_ONCE]
-        rows = _rows(account, some)
+        rows = behind(account, some)
         for one in some:
-            yield record_of(one.sized, _background(account, one, rows))
-
-
-def record_told(account: Account, found: Found) -> TradeRecord:
-    """Return the record of one trade."""
-    return record_of(found.sized, _background(account, found, _rows(account, [found])))
+            yield from rows.lines(account, one)
 
 
 def stop_of(found: Found, legs: Sequence[Order]) -> Decimal | None:
@@ -108,26 +122,32 @@ def stop_of(found: Found, legs: Sequence[Order]) -> Decimal | None:
     return found.facts.stop_loss if found.facts.stop_loss is not None else _leg(legs, LegRole.STOP_LOSS, "stop_price")
 
 
-def _rows(account: Account, found: Sequence[Found]) -> _Rows:
-    """Return the rows that trades rest on."""
+def behind(account: Account, found: Sequence[Found]) -> Behind:
+    """Return the orders that trades rest on."""
     opened = [one.order for one in found]
-    needed: set[Any] = {*opened, *(exit.order for one in found for exit in one.trip.exits)}
-    rows = Order.objects.filter(account=account, pk__in=needed)
+    needed: set[Any] = {*opened, *(key for one in found for key in _closing(one))}
+    rows = Order.objects.filter(account=account, pk__in=needed).select_related("instrument", "session__strategy", "decision")
+    legs = Order.objects.filter(account=account, parent__in=opened).order_by("created_at", "pk")
+    return Behind({order.pk: order for order in rows}, grouped(legs, "parent_id"))
+
+
+def _added(account: Account, found: Sequence[Found]) -> _Added:
+    """Return what people added to trades."""
+    opened = [one.order for one in found]
     notes = TradeNote.objects.filter(account=account, order__in=opened).select_related("author").order_by("created_at", "pk")
     pictures = Attachment.objects.filter(account=account, order__in=opened).select_related("author").order_by("created_at", "pk")
-    return _Rows(
-        {order.pk: order for order in rows.select_related("instrument", "session__strategy", "decision")},
-        grouped(Order.objects.filter(account=account, parent__in=opened).order_by("created_at", "pk"), "parent_id"),
-        grouped(TradeTag.objects.filter(account=account, order__in=opened).order_by("tag")),
-        grouped(notes),
-        grouped(pictures),
-    )
+    tags = TradeTag.objects.filter(account=account, order__in=opened).order_by("tag")
+    return _Added(grouped(tags), grouped(notes), grouped(pictures))
 
 
-def _trade(account: Account, found: Found, rows: _Rows, reached: tuple[Decimal, Decimal] | None, at: datetime) -> Trade:
+def _trade(
+    account: Account, found: Found, rows: Behind, added: _Added, prices: tuple[Reached, Mapping[UUID, Mark], datetime]
+) -> Trade:
     """Return what there is to tell of one trade."""
     sized, key = found.sized, found.order
     about = _background(account, found, rows)
+    reached, last, at = prices
+    mark = last.get(found.facts.instrument) if found.trip.remaining else None
     return Trade(
         found=found,
         order=rows.orders[key],
@@ -138,13 +158,16 @@ def _trade(account: Account, found: Found, rows: _Rows, reached: tuple[Decimal, 
         stop_loss=about.stop_loss,
         r_multiple=sized.r_multiple(about.stop_loss),
         excursion=_excursion(sized, reached, at),
-        tags=[row.tag for row in rows.tags.get(key, ())],
-        notes=rows.notes.get(key, ()),
-        attachments=rows.attachments.get(key, ()),
+        market_price=None if mark is None else mark.price,
+        unrealized=None if mark is None else sized.unrealized(mark.price, at=mark.at),
+        exits=[_closed(rows, one) for one in sized.parts],
+        tags=[row.tag for row in added.tags.get(key, ())],
+        notes=added.notes.get(key, ()),
+        attachments=added.attachments.get(key, ()),
     )
 
 
-def _background(account: Account, found: Found, rows: _Rows) -> Background:
+def _background(account: Account, found: Found, rows: Behind) -> Background:
     """Return what is known of a trade besides its fills."""
     order, legs = rows.orders[found.order], rows.legs.get(found.order, ())
     decision, session = order.decision, order.session
@@ -155,7 +178,7 @@ def _background(account: Account, found: Found, rows: _Rows) -> Background:
         order_id=order.client_order_id,
         symbol=order.instrument.symbol,
         action=order.side,
-        execution_mode=session.execution_mode if session else account.execution_mode,
+        execution_mode=_mode_of(order, session, account),
         account_id=str(account.pk),
         strategy_name=strategy.name if strategy else "",
         entry_type=found.facts.entry_type,
@@ -165,7 +188,7 @@ def _background(account: Account, found: Found, rows: _Rows) -> Background:
         indicators=tuple(indicators),
         planned=planned_in(decision.metadata) if decision else None,
         reference_price=order.reference_price,
-        exit_reasoning=_exit_reasoning(found.trip, rows.orders, decision),
+        exit_reasoning=rows.exit_reasoning(found),
         session_id=_name_of(session),
         bot_version=session.code_version if session else "",
         config_hash=session.config_hash if session else "",
@@ -179,18 +202,33 @@ def _name_of(session: Session | None) -> str:
     return session.external_id.partition("#")[0] or str(session.pk)
 
 
-def _exit_reasoning(trip: RoundTrip, orders: Mapping[UUID, Order], entry: Decision | None) -> str:
-    """Return why a trade was closed: the reasons of the decisions that closed it, else what the order was there for."""
-    said: dict[str, None] = {}
-    for one in trip.exits:
-        key: Any = one.order
-        order = orders.get(key)
-        if order is None:
-            continue
-        decision = order.decision
-        own = decision.reasoning if decision is not None and (entry is None or decision.pk != entry.pk) else ""
-        said[own or EXIT_WORDS.get(order.role, "")] = None
-    return "\n".join(filter(None, said))
+def _closed(rows: Behind, part: Exit) -> Closing:
+    """Return what closed a part of a trade."""
+    key: Any = part.order
+    order = rows.orders.get(key)
+    return Closing(key, order.decision_id if order is not None else None, part.at, part.quantity, part.price, part.fee)
+
+
+def _mode_of(order: Order, session: Session | None, account: Account) -> str:
+    """Return how a trade was executed: the simulator never trades live, whatever the account has become since."""
+    if session is not None:
+        return session.execution_mode
+    return ExecutionMode.PAPER.value if order.broker == PAPER else account.execution_mode
+
+
+def _closing(found: Found) -> list[Any]:
+    """Return the orders that closed a trade, each once."""
+    return list(dict.fromkeys(one.order for one in found.trip.exits))
+
+
+def _said_of(key: Any, orders: Mapping[UUID, Order], entry: Decision | None) -> str:
+    """Return why an order closed: the reason of a decision of its own, else what it was there for."""
+    order = orders.get(key)
+    if order is None:
+        return ""
+    decision = order.decision
+    own: str = decision.reasoning if decision is not None and (entry is None or decision.pk != entry.pk) else ""
+    return own or EXIT_WORDS.get(order.role, "")
 
 
 def _leg(legs: Sequence[Order], role: LegRole, price: str) -> Decimal | None:
@@ -199,35 +237,9 @@ def _leg(legs: Sequence[Order], role: LegRole, price: str) -> Decimal | None:
     return found
 
 
-def _excursion(sized: Sized, reached: tuple[Decimal, Decimal] | None, at: datetime) -> Excursion:
-    """Return how far the price went against a trade and for it; `reached` is in the units of its opening."""
+def _excursion(sized: Sized, reached: Reached, at: datetime) -> Excursion:
+    """Return how far the price went against a trade and for it; `reached` is in today's units."""
     trip = sized.trip
     end = max(trip.closed_at or at, trip.opened_at)
-    bars = []
-    if reached is not None:
-        high, low = (price / sized.factor for price in reached)
-        bars = [PriceBar(trip.opened_at, end, high, low)]
+    bars = [] if reached is None else [PriceBar(trip.opened_at, end, *reached)]
     return excursion(trip, bars, until=end)
-
-
-def _extremes(found: Sequence[Found], at: datetime) -> dict[int, tuple[Decimal, Decimal]]:
-    """Return the highest and lowest price of each trade by its place, where bars lie within it."""
-    if not found:
-        return {}
-    frames = list(Timeframe)
-    asked: dict[str, Any] = {
-        "numbers": list(range(len(found))),
-        "instruments": [one.facts.instrument for one in found],
-        "starts": [one.trip.opened_at for one in found],
-        "ends": [one.trip.closed_at or at for one in found],
-        "timeframes": [frame.value for frame in frames],
-        "lengths": [frame.duration for frame in frames],
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(EXTREMES, asked)
-        return {number: (high, low) for number, high, low in cursor.fetchall()}
-
-
-def days_of(journal: Journal) -> list[date]:
-    """Return the days (UTC) on which trades were opened."""
-    return sorted({one.trip.opened_at.date() for one in journal.trades})

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-
-from django.db.models import Exists, OuterRef
+from uuid import UUID
 
 from accounts.models import Account, TradeThresholds
 from portfolio.domain.exact import EXACT
@@ -17,7 +16,7 @@ from trading.domain.decisions import FILE_ID, DecisionDraft, FiledDecision, in_f
 from trading.domain.journal import for_files
 from trading.domain.journal_lines import PerformanceLine, RiskLine
 from trading.domain.outcomes import Choice
-from trading.models import Decision, DecisionChange, Order, PerformanceAlert, RiskEvent
+from trading.models import Decision, DecisionChange, PerformanceAlert, RiskEvent
 from trading.selectors.journal import Asked, Journal, journal_of
 from trading.selectors.journal_details import records_of
 from trading.selectors.journal_statistics import closed_trades
@@ -125,11 +124,10 @@ def performance_lines(account: Account) -> Iterator[PerformanceLine]:
         )
 
 
-def filed_decisions(account: Account, *, before: datetime | None = None, unordered: bool = False) -> Iterator[tuple[str, dict]]:
-    """Yield decisions as files: their names, and what they hold with the changes made of them; `unordered`: without orders."""
+def filed_decisions(account: Account, *, among: Collection[UUID] | None = None) -> Iterator[tuple[str, dict]]:
+    """Yield decisions, all or some, as files: their names, and what they hold with the changes made of them."""
     rows = Decision.objects.filter(account=account).select_related("instrument")
-    rows = rows.filter(~Exists(Order.objects.filter(account=account, decision=OuterRef("pk")))) if unordered else rows
-    rows = rows.filter(at__lt=before) if before is not None else rows
+    rows = rows.filter(pk__in=among) if among is not None else rows
     block: list[Decision] = []
     for row in rows.order_by("at", "pk").iterator(BLOCK):
         block.append(row)
@@ -157,4 +155,8 @@ def _with_history(account: Account, block: list[Decision]) -> Iterator[tuple[str
         changes.setdefault(one.decision_id, []).append(told)
     for decision in block:
         one_file = filed(decision)
-        yield one_file.file_name, one_file.to_file() | ({"history": changes[decision.pk]} if decision.pk in changes else {})
+        held = one_file.to_file()
+        if decision.pk in changes:
+            before = held.get("history")  # of an account that it came from
+            held["history"] = [*(before if isinstance(before, list) else []), *changes[decision.pk]]
+        yield one_file.file_name, held

@@ -10,8 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Exists, OuterRef
-from django.db.models.deletion import ProtectedError
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import Account, User
 from accounts.services.accounts import refuse_closed
@@ -20,6 +19,7 @@ from trading.domain.decisions import DecisionDraft, changes
 from trading.domain.outcomes import Choice, judge
 from trading.domain.signals import SignalStatus
 from trading.models import Decision, DecisionChange, Order, Session, Signal
+from trading.services.decision_archives import put_away
 from trading.services.refusals import told, unless_taken
 from trading.services.sessions import refuse_ended
 from trading.services.signals import settle_signal
@@ -61,24 +61,32 @@ def record_decision(
     refuse_closed(account)
     if not past:
         refuse_ended(session)
-    with told():
-        draft.check()
-    if signal is not None:
-        signal = settle_signal(signal=signal, status=SignalStatus.TAKEN, at=now)
-    decision = Decision(
+    decision = drafted(
         account=account,
         instrument=instrument,
-        session=session,
-        signal=signal,
+        draft=draft,
         actor=actor,
+        now=now,
+        session=session,
         source=source,
         external_id=external_id,
-        created_at=now,
-        updated_at=now,
     )
-    _say(decision, draft)
+    if signal is not None:
+        decision.signal = settle_signal(signal=signal, status=SignalStatus.TAKEN, at=now)
     with unless_taken(DecisionKnown(f"{source} brought in a decision {external_id} before.", code="decision_known")):
         decision.save(force_insert=True)
+    return decision
+
+
+def drafted(*, draft: DecisionDraft, now: datetime, **columns: Any) -> Decision:
+    """Return the row of a decision, which is not stored yet.
+
+    :raises ValidationError: by field
+    """
+    with told():
+        draft.check()
+    decision = Decision(created_at=now, updated_at=now, **columns)
+    _say(decision, draft)
     return decision
 
 
@@ -123,25 +131,35 @@ def judge_decision(*, decision: Decision, price: Decimal, at: datetime) -> Decis
 
 
 @transaction.atomic
-def delete_decision(*, decision: Decision) -> None:
-    """Throw a decision away, with its history.
+def delete_decision(*, decision: Decision, at: datetime) -> None:
+    """Throw a decision away, with its history; both are put into the archive first.
 
     :raises DecisionInUse: if orders came of it
     """
     refuse_closed(decision.account)
-    try:
-        decision.delete()
-    except ProtectedError as error:
-        raise DecisionInUse("Orders came of the decision; it stays with them.", code="decision_in_use") from error
+    _throw_away(decision.account, Decision.objects.filter(account=decision.account_id, pk=decision.pk), at)
+    if Decision.objects.filter(account=decision.account_id, pk=decision.pk).exists():
+        raise DecisionInUse("Orders came of the decision; it stays with them.", code="decision_in_use")
 
 
 @transaction.atomic
-def clean_up_decisions(*, account: Account, before: datetime) -> int:
-    """Throw an account's decisions of before an instant away, but for those that orders came of; return how many went."""
+def clean_up_decisions(*, account: Account, before: datetime, at: datetime) -> int:
+    """Throw an account's decisions of before an instant away, with their history, but for those that orders came of.
+
+    All of it is put into the archive first. Return how many went.
+    """
     refuse_closed(account)
+    return _throw_away(account, Decision.objects.filter(account=account, at__lt=before), at)
+
+
+def _throw_away(account: Account, rows: QuerySet[Decision], at: datetime) -> int:
+    """Put decisions that no order came of into the archive, and delete them."""
     ordered = Order.objects.filter(account=account, decision=OuterRef("pk"))
-    old = Decision.objects.filter(~Exists(ordered), account=account, at__lt=before)
-    return old.delete()[1].get(Decision._meta.label, 0)
+    old = list(rows.filter(~Exists(ordered)).select_for_update(of=("self",)).values_list("pk", flat=True))
+    if not old:
+        return 0
+    put_away(account=account, among=old, at=at)
+    return Decision.objects.filter(account=account, pk__in=old).delete()[1].get(Decision._meta.label, 0)
 
 
 def draft_of(decision: Decision) -> DecisionDraft:

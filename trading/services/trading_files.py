@@ -9,7 +9,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from io import BytesIO
+from typing import IO, Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -32,6 +33,7 @@ FORMATS: Mapping[Kind, str] = {
     Kind.DECISIONS: "decision_files",
 }
 MAX_NAME = 255
+BLOCK = 1024 * 1024
 
 
 @transaction.atomic
@@ -40,7 +42,7 @@ def import_trading_file(
     account: Account,
     actor: User,
     file_name: str,
-    content: bytes,
+    content: bytes | IO[bytes],
     at: datetime,
     kind: Kind | None = None,
     create_on: str | None = None,
@@ -56,16 +58,15 @@ def import_trading_file(
     :raises AccountClosed: if the account is closed
     """
     hold_trading(account)
-    batch = ImportBatch(account=account, actor=actor, created_at=at, file_name=file_name[-MAX_NAME:], size=len(content))
-    batch.sha256 = hashlib.sha256(content).hexdigest()
+    file = BytesIO(content) if isinstance(content, bytes) else content
+    batch = ImportBatch(account=account, actor=actor, created_at=at, file_name=file_name[-MAX_NAME:])
+    batch.size, batch.sha256 = _measured(file)
     try:
-        held = kind or kind_of(file_name, content)
+        held = kind or kind_of(file_name, file)
         batch.format = FORMATS[held]
         run = _run(held, account=account, actor=actor, at=at, source=file_name, create_on=create_on, update=update)
         with transaction.atomic():
-            for piece in pieces_of(content):
-                run.take(piece)
-            run.finish()
+            run.take(pieces_of(file))
             if dry_run:
                 transaction.set_rollback(True)
     except UnreadableFile as error:
@@ -80,16 +81,25 @@ def import_trading_file(
     return batch
 
 
-def _run(kind: Kind, **about: Any) -> Run:
+def _measured(file: IO[bytes]) -> tuple[int, str]:
+    """Return how large a file is, and its hash."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while block := file.read(BLOCK):
+        digest.update(block)
+    return file.tell(), digest.hexdigest()
+
+
+def _run(kind: Kind, **about: Any) -> Run[Any]:
     """Return what takes the lines of a file in."""
     if kind is Kind.TRADES:
         return TradeRun(**about, most=limits_of(about["account"]).max_order_quantity)
     runs = {Kind.PERFORMANCE: PerformanceRun, Kind.RISK: RiskRun, Kind.DECISIONS: DecisionRun}
-    run: Run = runs[kind](**about)
+    run: Run[Any] = runs[kind](**about)
     return run
 
 
-def _fill(batch: ImportBatch, run: Run) -> None:
+def _fill(batch: ImportBatch, run: Run[Any]) -> None:
     """Write down what became of the lines."""
     batch.lines, batch.posted, batch.known = run.lines, run.posted, run.known
     batch.refused = [asdict(refusal) for refusal in run.refused]

@@ -1,12 +1,23 @@
 """Strategies, sessions, signals and decisions by REST: one chain that can be walked, and refusals by name."""
 
+import io
+import json
+import zipfile
+from datetime import UTC, datetime
+
 import pytest
 
 from tests.clients import browser
 from tests.factories import make_account, make_instrument, make_user
-from tests.trading.factories import Desk, make_decision, make_session, make_strategy
+from tests.trading.factories import Desk, make_decision, make_fill, make_order, make_session, make_strategy
 
 AT = "2024-05-06T14:30:00Z"
+
+
+@pytest.fixture(autouse=True)
+def folder(settings, tmp_path):
+    """Keep archives in a folder of the test's own."""
+    settings.ATTACHMENTS = tmp_path
 
 
 @pytest.fixture
@@ -34,12 +45,33 @@ class TestChain:
             (str(desk.order.pk), "FILLED", "10")
         ]
         assert [(fill["order"], fill["entry"]) for fill in chain["fills"]] == [(str(desk.order.pk), str(desk.fill.entry_id))]
+        [trade] = chain["trades"]
+        assert (trade["id"], trade["outcome"], trade["net"], trade["exit_price"]) == (str(desk.order.pk), "open", "0", None)
         entry = call("get", f"entries/{chain['fills'][0]['entry']}")
         assert (entry["source"], entry["kind"], entry["quantity"]) == ("fill", "BUY", "10")
 
+    def test_ends_with_what_its_trades_came_to(self, call, account):
+        desk = Desk(account, make_instrument())
+        out = make_decision(account, desk.order.instrument, choice="SELL")
+        closing = make_order(account, desk.order.instrument, side="SELL", effect="CLOSE", decision=out)
+        make_fill(closing, price="12", at=datetime(2024, 5, 7, tzinfo=UTC))
+        for decision in (desk.decision, out):  # the one that opened it, and the one that closed it
+            [trade] = call("get", f"decisions/{decision.pk}/chain")["trades"]
+            assert (trade["id"], trade["outcome"], trade["net"]) == (str(desk.order.pk), "win", "20")
+            assert (trade["quantity"], trade["exit_price"], trade["exit_timestamp"]) == ("10", "12", "2024-05-07T00:00:00Z")
+        [end] = call("get", f"journal/{desk.order.pk}")["exits"]  # and back
+        assert (end["order"], end["decision"], end["quantity"]) == (str(closing.pk), str(out.pk), "10")
+
     def test_of_a_decision_alone_is_short(self, call, account):
         chain = call("get", f"decisions/{make_decision(account, make_instrument()).pk}/chain")
-        assert [chain[name] for name in ("strategy", "session", "signal", "orders", "fills")] == [None, None, None, [], []]
+        assert [chain[name] for name in ("strategy", "session", "signal", "orders", "fills", "trades")] == [
+            None,
+            None,
+            None,
+            [],
+            [],
+            [],
+        ]
 
 
 class TestDecisions:
@@ -111,10 +143,15 @@ class TestDecisions:
         refused = call("post", "decisions", body, status=400)
         assert refused["errors"] == [{"field": name, "code": "does_not_exist", "detail": f"The account has no such {name}."}]
 
-    def test_are_cleaned_up_by_age(self, call, account):
-        make_decision(account, make_instrument())
+    def test_are_cleaned_up_by_age_and_found_in_the_archive(self, call, alice, account):
+        made = make_decision(account, make_instrument())
         assert call("post", "decisions/clean-up", {"before": AT})["deleted"] == 0
         assert call("post", "decisions/clean-up", {"before": "2024-05-06T14:30:01Z"})["deleted"] == 1
+        found = browser(alice).get(f"/api/v1/accounts/{account.pk}/trading-files/?kind=decisions&archived=true")
+        with zipfile.ZipFile(io.BytesIO(b"".join(found.streaming_content))) as archive:
+            assert [json.loads(archive.read(name))["id"] for name in archive.namelist()] == [str(made.pk)]
+        refused = browser(alice).get(f"/api/v1/accounts/{account.pk}/trading-files/?archived=true")
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "archived")
 
 
 class TestSessions:

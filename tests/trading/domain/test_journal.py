@@ -88,7 +88,7 @@ class TestRecord:
 
     def test_across_a_split_is_in_the_units_of_the_opening(self):
         trip = trip_of(done("in", "BUY", "OPEN", 20, 50), done("out", "SELL", "CLOSE", 20, 55, minute=9))  # 10 at 100 before
-        sized = Sized(trip, Decimal(2))
+        sized = Sized(trip, [(START.date() + timedelta(days=1), Decimal(2))])
         record = record_of(sized, replace(ABOUT, reference_price=None))
         assert (record.quantity, record.price, record.profit_loss, sized.exit_price) == (10, 100, 100, 110)
         assert sized.r_multiple(Decimal(98)) == 5

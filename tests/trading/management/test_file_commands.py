@@ -15,6 +15,12 @@ from tests.trading.journals import ALERT, BREACH, DECISION, lines, still_open, t
 from trading.models import Decision, DecisionChange, Order
 
 
+@pytest.fixture(autouse=True)
+def folder(settings, tmp_path):
+    """Keep archives in a folder of the test's own."""
+    settings.ATTACHMENTS = tmp_path / "attachments"
+
+
 @pytest.fixture
 def run(account):
     """Return a way to give a command as the account's owner."""
@@ -95,13 +101,15 @@ class TestDecisions:
         gone, kept = (make_decision(account, make_instrument()) for _ in range(2))
         make_change(gone)
         make_order(account, kept.instrument, decision=kept)
-        assert "1 decisions are thrown away." in run("clean_up_decisions", days=30, archive=tmp_path / "old.zip")
+        assert "1 decisions are put away in " in run("clean_up_decisions", days=30, archive=tmp_path / "old.zip")
         assert [one.pk for one in rows(account, Decision)] == [kept.pk]
         assert rows(account, DecisionChange) == []
         with zipfile.ZipFile(tmp_path / "old.zip") as archive:
             [name] = archive.namelist()
             held = json.loads(archive.read(name))
         assert (held["id"], held["history"][0]["changes"]) == (str(gone.pk), {"confidence": ["0.8", "0.9"]})
+        run("export_decisions", output=tmp_path / "gone", archived=True)
+        assert json.loads((tmp_path / "gone" / name).read_text()) == held
         assert " 1 new" in run("import_decisions", tmp_path / "old.zip")
         with pytest.raises(CommandError):
             run("clean_up_decisions", archive=tmp_path / "old.zip")

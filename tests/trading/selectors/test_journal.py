@@ -131,6 +131,50 @@ class TestExcursion:
         reached = the_trade(account).excursion
         assert (reached.adverse, reached.favorable) == (-50, 0)
 
+    def test_reads_short_bars_at_both_ends_of_long_ones_alone(self, account, owner):
+        instrument = make_instrument()
+        ended(opened(account, instrument), minutes=3 * 24 * 60)
+        day = AT.date() + timedelta(days=1)
+        bar(instrument, 0, "112", "97", day=day, timeframe="1d")
+        bar(instrument, 0, "110", "92", day=day + timedelta(days=1), timeframe="1d")
+        bar(instrument, 24 * 60, "111", "50")  # at odds with its day, which counts
+        bar(instrument, 9 * 60, "120", "99")  # on the day it was opened
+        bar(instrument, 3 * 24 * 60 - 90, "105", "91", timeframe="1h")
+        bar(instrument, 3 * 24 * 60 - 5, "105", "90")
+        reached = the_trade(account).excursion
+        assert (reached.adverse, reached.favorable) == (-100, 200)
+
+    def test_is_in_the_units_of_the_opening_by_bars_of_whatever_units(self, account, owner):
+        instrument = make_instrument()
+        order = opened(account, instrument)
+        for day, ratio in ((date(2024, 5, 8), 2), (date(2024, 6, 20), 5)):  # one within the trade, one after it
+            CorporateAction.objects.create(kind="SPLIT", instrument=instrument, ex_date=day, ratio=ratio, recorded_at=AT)
+        ended(order, price="55", quantity="20", minutes=3 * 24 * 60)
+        bar(instrument, 0, "65", "40", day=date(2024, 5, 8), timeframe="1d")  # 130 and 80 of the old ones
+        adjusted = {"timeframe": "1d", "adjusted_through": date(2024, 6, 21)}
+        bar(instrument, 0, "14", "9.5", day=date(2024, 5, 7), **adjusted)  # 140 and 95
+        reached = the_trade(account).excursion
+        assert (reached.adverse, reached.favorable) == (-200, 400)
+
+
+class TestMark:
+    def test_of_an_open_trade_is_the_last_price(self, account, owner):
+        instrument = make_instrument()
+        order = opened(account, instrument, side="SELL")
+        ended(order, price="90", quantity="4")
+        assert (the_trade(account).market_price, the_trade(account).unrealized) == (None, None)
+        bar(instrument, 0, "104", "104", day=AT.date() + timedelta(days=1), timeframe="1d")
+        trade = the_trade(account)
+        assert (trade.market_price, trade.unrealized) == (104, -24)  # 6 sold at 100
+        CorporateAction.objects.create(kind="SPLIT", instrument=instrument, ex_date=date(2024, 5, 8), ratio=2, recorded_at=AT)
+        assert the_trade(account).unrealized == -24
+
+    def test_of_a_closed_one_is_none(self, account, owner):
+        instrument = make_instrument()
+        ended(opened(account, instrument))
+        bar(instrument, 0, "104", "104", day=AT.date() + timedelta(days=1), timeframe="1d")
+        assert (the_trade(account).market_price, the_trade(account).unrealized) == (None, None)
+
 
 class TestSplit:
     def test_between_opening_and_closing_changes_no_gain(self, account, owner):

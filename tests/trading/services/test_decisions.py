@@ -1,5 +1,6 @@
 """Decisions are written down, changed with a history, judged, and cleaned up without what orders rest on."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ from tests.trading.factories import AT, make_change, make_decision, make_order, 
 from trading.domain.decisions import DecisionDraft
 from trading.domain.outcomes import Choice
 from trading.models import Decision, DecisionChange
+from trading.services.decision_archives import archived
 from trading.services.decisions import (
     DecisionInUse,
     DecisionKnown,
@@ -27,6 +29,13 @@ from trading.services.sessions import SessionEnded
 
 NOW = datetime(2024, 5, 7, tzinfo=UTC)
 DRAFT = DecisionDraft(at=AT, choice=Choice.BUY, confidence=Decimal("0.8"), indicators=("RSI",), metadata={"model": "m"})
+
+
+@pytest.fixture(autouse=True)
+def folder(settings, tmp_path):
+    """Keep archives in a folder of the test's own."""
+    settings.ATTACHMENTS = tmp_path
+    return tmp_path
 
 
 @pytest.fixture
@@ -129,19 +138,38 @@ class TestCleanUp:
         ordered = make_decision(account, instrument, at=AT - timedelta(days=40))
         make_order(account, instrument, decision=ordered)
         fresh = make_decision(account, instrument, at=AT)
-        assert clean_up_decisions(account=account, before=AT) == 1
+        assert clean_up_decisions(account=account, before=AT, at=NOW) == 1
         assert set(Decision.objects.filter(account=account)) == {ordered, fresh}
-        assert clean_up_decisions(account=account, before=AT) == 0
+        assert clean_up_decisions(account=account, before=AT, at=NOW) == 0
 
     def test_of_one_decision_is_refused_while_an_order_came_of_it(self, account, owner, record):
         made = record()
         make_order(account, made.instrument, decision=made)
         with pytest.raises(DecisionInUse):
-            delete_decision(decision=made)
-        delete_decision(decision=record())
+            delete_decision(decision=made, at=NOW)
+        delete_decision(decision=record(), at=NOW)
+
+    def test_puts_what_goes_into_the_archive_with_its_history(self, account, owner, folder):
+        instrument = make_instrument()
+        gone, later = make_decision(account, instrument), make_decision(account, instrument, at=AT + timedelta(hours=1))
+        make_change(gone)
+        clean_up_decisions(account=account, before=AT + timedelta(minutes=1), at=NOW)
+        delete_decision(decision=later, at=NOW + timedelta(1))
+        kept = {name: json.loads(held) for name, held in archived(account)}
+        assert [held["id"] for held in kept.values()] == [str(gone.pk), str(later.pk)]
+        assert kept[f"2024-05-06_{gone.pk}.json"]["history"][0]["changes"] == {"confidence": ["0.8", "0.9"]}
+        assert {path.parent for path in folder.rglob("*.zip")} == {folder / str(account.pk) / "decisions"}
+
+    def test_that_can_not_be_archived_loses_nothing(self, account, owner, settings, folder):
+        (folder / "file").write_text("in the way")
+        settings.ATTACHMENTS = folder / "file"
+        made = make_decision(account, make_instrument())
+        with pytest.raises(OSError, match="file"):
+            clean_up_decisions(account=account, before=NOW, at=NOW)
+        assert Decision.objects.filter(pk=made.pk).exists()
 
     def test_touches_no_other_account(self, account, owner):
         other = make_account(owner=owner)
         kept = make_decision(other, make_instrument())
-        assert clean_up_decisions(account=account, before=NOW) == 0
+        assert clean_up_decisions(account=account, before=NOW, at=NOW) == 0
         assert Decision.objects.filter(pk=kept.pk).exists()

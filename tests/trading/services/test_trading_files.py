@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -18,6 +19,7 @@ from tests.trading.factories import make_change, make_decision, make_risk_event,
 from tests.trading.journals import ALERT, BREACH, CLOSED, DECISION, lines, still_open, trade
 from trading.models import Decision, DecisionChange, Fill, Order, PerformanceAlert, RiskEvent, RiskLimits, Session
 from trading.selectors.trading_files import alert_lines, daily_lines, filed_decisions, risk_lines, trade_lines
+from trading.services.decisions import change_decision
 from trading.services.trading_files import Kind, import_trading_file
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
@@ -280,6 +282,31 @@ class TestDecisions:
         [(_, held)] = filed_decisions(account)
         assert held["history"][0]["by"] == account.owner.email
         assert counts(take(held, "d.json")) == (0, 1, [])
+
+    def test_keep_the_last_digit_of_their_confidence_until_it_is_changed(self, take, account, owner, pair):
+        file = DECISION | {"asset_pair": pair[1], "confidence": 0.7333333333333333}
+        assert counts(take(file, "d.json")) == (1, 0, [])
+        made = Decision.objects.get(account=account)
+        assert made.confidence == Decimal("0.733333")
+        assert [held for _, held in filed_decisions(account)] == [file]
+        assert counts(take(file, "d.json")) == (0, 1, [])
+        change_decision(decision=made, changed={"confidence": Decimal("0.5")}, actor=owner, at=NOW)
+        [(_, held)] = filed_decisions(account)
+        assert held["confidence"] == 0.5
+
+    def test_keep_the_history_of_where_they_come_from(self, account, owner, take):
+        make_change(make_decision(account, make_instrument()))
+        [(_, held)] = filed_decisions(account)
+        other = make_account(owner=account.owner)
+        import_trading_file(account=other, actor=owner, file_name="d.json", content=lines(held), at=NOW)
+        made = Decision.objects.get(account=other)
+        change_decision(decision=made, changed={"reasoning": "Another."}, actor=owner, at=NOW)
+        [(_, again)] = filed_decisions(other)
+        assert [list(one["changes"]) for one in again["history"]] == [["confidence"], ["reasoning"]]
+        said = again | {"action": "SELL"}
+        import_trading_file(account=other, actor=owner, file_name="d.json", content=lines(said), at=NOW, update=True)
+        [(_, last)] = filed_decisions(other)
+        assert [next(iter(one["changes"])) for one in last["history"]] == ["confidence", "reasoning", "choice"]
 
     def test_of_the_accounts_own_are_known_by_their_ids(self, take, account):
         made = make_decision(account, make_instrument(), entry_type="flag", indicators=["RSI"], stop_loss="9", metadata={"x": 1})

@@ -4,12 +4,11 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from accounts.management.members import MemberCommand
 from accounts.models import Account, User
 from trading.management.file_commands import write_file
 from trading.selectors.trading_files import filed_decisions
+from trading.services.decision_archives import archived, written
 
 
 class Command(MemberCommand):
@@ -21,12 +20,14 @@ class Command(MemberCommand):
         """Say what the command takes."""
         super().add_arguments(parser)
         parser.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+        parser.add_argument("--archived", action="store_true", help="write those that were thrown away")
 
     def work(self, account: Account, user: User, options: dict[str, Any]) -> int:
         """Write the files."""
         count = 0
-        for name, held in filed_decisions(account):
-            write_file(options["output"] / name, [orjson.dumps(held, option=orjson.OPT_INDENT_2)])
+        kept = ((name, written(held)) for name, held in filed_decisions(account))
+        for name, held in archived(account) if options["archived"] else kept:
+            write_file(options["output"] / name, [held])
             count += 1
         return count
 
