@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from accounts.domain.statements import InstrumentHints
-from marketdata.domain.instruments import US_EXCHANGES
+from marketdata.domain.instruments import US_EXCHANGES, isin_is_valid
 
 MOST_CANDIDATES = 10
 CRYPTO = "CRYPTO"
@@ -43,6 +43,27 @@ class Verdict:
 UNKNOWN = Verdict()
 
 
+def isins_of(hints: InstrumentHints) -> tuple[str, ...]:
+    """Return the ISIN that a file says, or those that a CUSIP is a part of.
+
+    >>> isins_of(InstrumentHints(cusip="037833100"))
+    ('US0378331005', 'CA0378331001')
+    """
+    if hints.isin or not hints.cusip:
+        return (hints.isin,) if hints.isin else ()
+    spelled = (f"{country}{hints.cusip}{digit}" for country in ("US", "CA") for digit in "0123456789")
+    return tuple(filter(isin_is_valid, spelled))
+
+
+def symbols_of(hints: InstrumentHints) -> tuple[str, ...]:
+    """Return the symbols that an instrument may have: its own, or where a file says none, what one would be made of."""
+    if hints.contract:
+        return (hints.contract.symbol,)
+    if hints.symbol:
+        return (hints.symbol,)
+    return hints.numbers or ((hints.name_as_symbol,) if hints.name and not (hints.isin or hints.figi) else ())
+
+
 def choose(hints: InstrumentHints, known: Iterable[Candidate], *, money: str = "") -> Verdict:
     """Say which instrument a file means among those known that have one of its names; `money` is the currency of the line.
 
@@ -56,7 +77,7 @@ def choose(hints: InstrumentHints, known: Iterable[Candidate], *, money: str = "
     'AAPL:XNAS is quoted in USD, the file says CAD.'
     """
     like = [one for one in known if not _contradicts(hints, one)]
-    for same in (_same_isin(hints), _same_figi(hints), _same_listing(hints)):
+    for same in (_same_isin(hints), _same_figi(hints), _same_cusip(hints), _same_listing(hints), _same_number(hints)):
         if found := [one for one in like if same(one)]:
             return _the_one(hints, found, money)
     if hints.isin or hints.figi or hints.exchange or not hints.symbol:
@@ -104,6 +125,16 @@ def _why_by_symbol(hints: InstrumentHints, found: Sequence[Candidate]) -> str:
 
 def _same_isin(hints: InstrumentHints) -> Callable[[Candidate], bool]:
     return lambda one: bool(hints.isin) and one.isin == hints.isin
+
+
+def _same_cusip(hints: InstrumentHints) -> Callable[[Candidate], bool]:
+    possible = () if hints.isin else isins_of(hints)
+    return lambda one: one.isin in possible
+
+
+def _same_number(hints: InstrumentHints) -> Callable[[Candidate], bool]:
+    possible = () if hints.symbol else symbols_of(hints)
+    return lambda one: one.symbol in possible and one.exchange == NOWHERE
 
 
 def _same_figi(hints: InstrumentHints) -> Callable[[Candidate], bool]:

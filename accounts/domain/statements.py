@@ -4,6 +4,7 @@ A reader yields these in the order of the file: lines, refusals of lines, and fa
 when to when, what the file says was left at its end).
 """
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -12,6 +13,8 @@ from uuid import UUID
 from accounts.domain.ledger import HALF_A_CENT, EntryDraft, expected_cash, with_cash
 
 CENT_PLACES = 2
+LONGEST_SYMBOL = 24
+NO_SIGN = re.compile(r"[^A-Z0-9]+")  # of a symbol that is made of a name
 
 
 class LineRefused(ValueError):
@@ -92,6 +95,20 @@ class InstrumentHints:
         if self.symbol:
             return f"{self.symbol}:{self.exchange}" if self.exchange else self.symbol
         return self.isin or self.figi or self.cusip or self.wkn or self.name
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The numbers by which the country of an instrument knows it."""
+        return tuple(number for number in (self.cusip, self.wkn) if number)
+
+    @property
+    def name_as_symbol(self) -> str:
+        """The symbol that is made of its name, where it is all that a file says.
+
+        >>> InstrumentHints(name="My Flat (2nd)").name_as_symbol
+        'MY-FLAT-2ND'
+        """
+        return NO_SIGN.sub("-", self.name.upper()).strip("-")[:LONGEST_SYMBOL]
 
     @property
     def identity(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from accounts.domain.matching import Candidate
+from accounts.domain.matching import Candidate, isins_of, symbols_of
 from accounts.domain.statements import InstrumentHints
 from accounts.models import InstrumentAnswer, User
 from marketdata.models import Instrument
@@ -24,8 +24,8 @@ def candidates_for(many: Iterable[InstrumentHints]) -> dict[InstrumentHints, lis
     wanted = set(many)
     if not wanted:
         return {}
-    isins, figis = ({getattr(one, name) for one in wanted} - {""} for name in ("isin", "figi"))
-    symbols = {one.contract.symbol if one.contract else one.symbol for one in wanted} - {""}
+    isins, figis = {isin for one in wanted for isin in isins_of(one)}, {one.figi for one in wanted} - {""}
+    symbols = {symbol for one in wanted for symbol in symbols_of(one)}
     by_name: defaultdict[str, list[Candidate]] = defaultdict(list)
     found = Instrument.objects.filter(Q(symbol__in=symbols) | Q(isin__in=isins) | Q(figi__in=figis))
     for row in found.order_by("symbol", "exchange"):
@@ -37,7 +37,7 @@ def candidates_for(many: Iterable[InstrumentHints]) -> dict[InstrumentHints, lis
 
 def _known(hints: InstrumentHints, by_name: dict[str, list[Candidate]]) -> list[Candidate]:
     """Return the instruments that have one of the names of a hint, each once."""
-    names = (hints.isin, hints.figi, hints.contract.symbol if hints.contract else hints.symbol)
+    names = (*isins_of(hints), hints.figi, *symbols_of(hints))
     return list({one.id: one for name in names if name for one in by_name.get(name, ())}.values())
 
 

@@ -367,10 +367,13 @@ class Run:
         self.remarks.append(Remark(code, detail))
 
     def note_created(self) -> None:
-        """Say which instruments were written down."""
+        """Say which instruments are written down; a preview takes that back."""
         if created := self.names.created:
             shown_names = ", ".join(created[:20])
-            self.note("instruments_created", f"{len(created):,} instruments nobody knew were written down: {shown_names}.")
+            detail = (
+                f"{len(created):,} instruments that nobody knew are written down with the lines that name them: {shown_names}."
+            )
+            self.note("instruments_created", detail)
 
     def refuse(self, line: int, code: str, detail: str) -> None:
         """Keep why a line was not taken."""

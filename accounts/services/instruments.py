@@ -1,6 +1,5 @@
 """The instruments that a statement names: found, asked for where there is a doubt, or written down with what the file says."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,8 +19,6 @@ from marketdata.selectors.instruments import UnknownInstrument, find_each
 from marketdata.services.instruments import create_instrument, list_instrument
 
 OPTION_MARKET = "OPRA"
-LONGEST_SYMBOL = 24
-NO_SIGN = re.compile(r"[^A-Z0-9]+")  # of a symbol that is made of a name
 REMEDY = "Correct the name, or write the instrument down first (instruments/, or import_ledger --create-instruments)."
 CLASSES = frozenset(one.value for one in AssetClass) - {AssetClass.OPTION.value}
 
@@ -179,7 +176,7 @@ class InstrumentNames:
         try:
             with transaction.atomic():
                 if hints.contract:
-                    made = self._create_option(hints.contract, OPTION_MARKET, money)
+                    made = self._create_option(hints.contract, OPTION_MARKET, money, hints.multiplier)
                 else:
                     made = create_instrument(fields=self._fields(hints, money))
         except ValidationError as refusal:
@@ -204,7 +201,7 @@ class InstrumentNames:
 
     def _symbol(self, hints: InstrumentHints, exchange: str) -> str:
         """Return the first name of an instrument that may be a symbol and is free on its exchange."""
-        names = [name for name in (hints.symbol, hints.isin, hints.figi, hints.cusip, hints.wkn) if name]
+        names = [name for name in (hints.symbol, hints.isin, hints.figi, *hints.numbers) if name]
         for name in names:
             try:
                 check_symbol(name)
@@ -212,9 +209,9 @@ class InstrumentNames:
                 continue
             if not Instrument.objects.filter(symbol=name, exchange=exchange).exists():
                 return name
-        return names[0] if names else NO_SIGN.sub("-", hints.name.upper()).strip("-")[:LONGEST_SYMBOL]
+        return names[0] if names else hints.name_as_symbol
 
-    def _create_option(self, contract: Contract, exchange: str, currency: str) -> Instrument:
+    def _create_option(self, contract: Contract, exchange: str, currency: str, multiplier: Decimal | None = None) -> Instrument:
         """Write down an option, with its underlying where that is known."""
         underlying = find_each([contract.underlying])[contract.underlying]
         terms = {
@@ -223,7 +220,7 @@ class InstrumentNames:
             "name": f"{contract.underlying} {contract.expiry} {contract.right} {contract.strike:f}",
             "asset_class": AssetClass.OPTION.value,
             "currency": currency,
-            "multiplier": Decimal(UNITS),
+            "multiplier": multiplier or Decimal(UNITS),
             "underlying": underlying if isinstance(underlying, Instrument) else None,
             "expiry": contract.expiry,
             "strike": contract.strike,
