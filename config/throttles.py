@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.core.cache import caches
 from django.core.exceptions import ValidationError
@@ -27,8 +27,27 @@ return count
 PERIODS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def spend(scope: str, caller: str) -> float:
-    """Count one request of a caller; return the seconds until the next is welcome, 0 for right away.
+class Spent(NamedTuple):
+    """How much of a rate a caller has used in the window at hand, which ends at a time of the clock (seconds since 1970)."""
+
+    limit: int
+    used: int
+    ends: float
+    now: float
+
+    @property
+    def left(self) -> int:
+        """How many requests are still welcome."""
+        return max(self.limit - self.used, 0)
+
+    @property
+    def wait(self) -> float:
+        """The seconds until the next is welcome, 0 for right away."""
+        return self.ends - self.now if self.used > self.limit else 0
+
+
+def spend(scope: str, caller: str) -> Spent:
+    """Count one request of a caller.
 
     :raises RedisError: if nothing can be counted
     """
@@ -39,7 +58,7 @@ def spend(scope: str, caller: str) -> float:
     key = cache.make_and_validate_key(f"throttle:{scope}:{caller}:{int(now // seconds)}")
     with cache.talk() as client:
         count = int(client.eval(COUNT, 1, key, seconds))
-    return seconds - now % seconds if count > int(limit) else 0
+    return Spent(int(limit), count, (now // seconds + 1) * seconds, now)
 
 
 class CallerThrottle(BaseThrottle):
@@ -69,9 +88,11 @@ class CallerThrottle(BaseThrottle):
         else:
             scope, caller = "nobody", self.get_ident(request)
         try:
-            return spend(scope, caller)
+            spent = spend(scope, caller)
         except RedisError:
             return 0
+        request._request.spent = spent  # type: ignore[attr-defined]  # for doors that tell it
+        return spent.wait
 
     def wait(self) -> float:
         """Return the seconds to wait."""
@@ -93,9 +114,9 @@ class ThrottledLoginForm(UnfoldLoginForm):
 def login_wait(address: str, email: object) -> float:
     """Count one try from an address for an e-mail; return the seconds to wait before the password is looked at."""
     try:
-        waits = [spend("login", f"ip-{address}")]
+        waits = [spend("login", f"ip-{address}").wait]
         if isinstance(email, str):
-            waits.append(spend("login", f"email-{sha256(email.strip().lower().encode()).hexdigest()}"))
+            waits.append(spend("login", f"email-{sha256(email.strip().lower().encode()).hexdigest()}").wait)
     except RedisError as error:
         log.error("Logins are refused while Redis is away: %s", error)
         return 60
