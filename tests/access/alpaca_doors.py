@@ -36,6 +36,10 @@ DOORS: list[tuple[Any, ...]] = [
     ("alpaca-positions", "delete", 207, 207, 403, 401, 401, 401, 403, 207, 207, 401),
     ("alpaca-position", "get", *SEEN),
     ("alpaca-position", "delete", 200, 200, 403, 401, 401, 401, 403, 200, 200, 401),
+    *(
+        (f"alpaca-{way}", "post", 422, 422, 403, 401, 401, 401, 403, 422, 422, 401)  # it is no option
+        for way in ("exercise", "do-not-exercise")
+    ),
     ("alpaca-watchlists", "get", *SEEN),
     ("alpaca-watchlists", "post", 200, 200, 200, 401, 401, 401, 403, 200, 200, 401),
     # the lists are Alice's own: other members find none of hers
@@ -57,6 +61,8 @@ DOORS: list[tuple[Any, ...]] = [
     ("alpaca-stream", "get", *[426] * 10),  # that takes a WebSocket
     ("alpaca-snapshots", "get", *OPEN),
     ("alpaca-snapshot", "get", *OPEN),
+    *((f"alpaca-crypto-{each}", "get", *OPEN) for each in ("bars", "quotes", "trades", "snapshots")),
+    *((f"alpaca-latest-crypto-{each}", "get", *OPEN) for each in ("bars", "quotes", "trades", "orderbooks")),
 ]
 
 BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
@@ -90,6 +96,7 @@ PLACES: dict[str, Callable[[World], str]] = {
     "watchlist_id": lambda world: str(world.watchlist.pk),
     "announcement_id": lambda world: str(world.corporate_action.pk),
     "types": lambda world: "FILL",
+    "location": lambda world: "us",
 }
 
 

@@ -47,7 +47,7 @@ def caller(world: World, person: str) -> Any:
 def address(world: World, route: str, **more: str) -> str:
     names = re.findall(r"<\w+:(\w+)>", str(ROUTES[route].pattern))
     path = reverse(route, kwargs={name: PLACES[name](world) for name in names})
-    query = QUERIES[route](world) if route in QUERIES else market_query(world) if "v2/stocks" in path else {}
+    query = QUERIES[route](world) if route in QUERIES else market_query(world) if "/stocks" in path or "/crypto" in path else {}
     return f"{path}?{urlencode(query | more)}"
 
 

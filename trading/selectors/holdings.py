@@ -58,7 +58,7 @@ def held_in(account: Account) -> list[Held]:
     """Return what an account holds, by symbol; the portfolio has been brought up to date before. Three questions for all."""
     found = Position.objects.open().filter(account=account).select_related("instrument")
     positions = list(found.order_by("instrument__symbol", "instrument__exchange"))
-    live = _live([position.instrument for position in positions])
+    live = live_prices([position.instrument for position in positions])
     return [_held(position, live.get(str(position.instrument_id))) for position in positions]
 
 
@@ -92,8 +92,8 @@ def _close_before(position: Position) -> Decimal | None:
     return before if before > 0 else position.market_price
 
 
-def _live(instruments: Sequence[Instrument]) -> dict[str, tuple[datetime, Decimal]]:
-    """Return the last quote or trade of instruments, whichever is later, by id."""
+def live_prices(instruments: Sequence[Instrument]) -> dict[str, tuple[datetime, Decimal]]:
+    """Return the last quote (its middle) or trade of instruments, whichever is later, with its time, by id."""
     ids = [instrument.pk for instrument in instruments]
     if not ids:
         return {}

@@ -17,7 +17,7 @@ from accounts.models import Account, Scope
 from accounts.services.accounts import refuse_closed
 from portfolio.services.projections import catch_up
 from trading.api.alpaca.authentication import KeyAuthentication, KeyPermission, account_of, credentials_of
-from trading.api.alpaca.errors import FORBIDDEN, Refusal, as_alpaca
+from trading.api.alpaca.errors import FORBIDDEN, RATE, Refusal, as_alpaca
 from trading.models import Door
 from trading.selectors.risk import Standing, standing_of
 from trading.services.orders import Ordering
@@ -30,6 +30,21 @@ class AlpacaView(APIView):
     permission_classes = [KeyPermission]
     write_scope: Scope = Scope.TRADE
     schema = None  # its document is Alpaca's own
+
+    def get_parsers(self) -> list[Any]:
+        """Return what reads a body: as JSON, whatever kind the client says it is; so does Alpaca, and curl says it is a form."""
+        parsers = super().get_parsers()
+        for parser in parsers:
+            parser.media_type = "*/*"
+        return parsers
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Tell the caller how often they may ask, as far as that was counted."""
+        spent = getattr(getattr(request, "_request", None), "spent", None)
+        if spent is not None:
+            for name, number in zip(RATE, (spent.limit, spent.left, int(spent.ends)), strict=True):
+                response[name] = str(number)
+        return super().finalize_response(request, response, *args, **kwargs)
 
     @property
     def body(self) -> dict[str, Any]:

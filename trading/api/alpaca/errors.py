@@ -11,7 +11,8 @@ from django.http import HttpResponse
 
 PREFIX = "/alpaca/"
 PROBLEM = "application/problem+json"
-KEPT = ("Retry-After", "WWW-Authenticate", "Allow")
+RATE = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")  # the last is a time in seconds since 1970
+KEPT = ("Retry-After", "WWW-Authenticate", "Allow", *RATE)
 BAD, UNKNOWN_CALLER, FORBIDDEN, MISSING, UNPROCESSABLE = 400, 401, 403, 404, 422
 CONFLICT = 409
 INVALID_FIELD = 40010001
@@ -27,6 +28,16 @@ KNOWN: Mapping[str, tuple[int, int]] = {
     "name_taken": (UNPROCESSABLE, INVALID_FIELD),
     "parse_error": (BAD, 40010000),
     "bad_request": (BAD, 40010000),
+    # well written, and against the rules of the market
+    **dict.fromkeys(
+        (
+            *("fractional_day", "fractional_simple", "fractional_trailing", "fractional_short", "whole_units"),
+            *("auction_type", "at_once_type", "crypto_time", "option_day", "extended_limit", "extended_time", "extended_shares"),
+            *("legs_type", "legs_time", "legs_class", "legs_effect", "legs_crossed", "oco_limit"),
+            *("no_profit", "no_loss", "limit_beyond_stop", "off_tick", "not_tradable", "inactive", "trail_too_wide"),
+        ),
+        (UNPROCESSABLE, 42210000),
+    ),
 }
 MESSAGES: Mapping[int, str] = {UNKNOWN_CALLER: "request is not authorized", 429: "too many requests."}
 WORDS: Mapping[str, str] = {"client_order_id_taken": "client_order_id must be unique"}
@@ -38,6 +49,15 @@ SAID: Mapping[str, str] = {
     "short_sale": "account is not allowed to short",
     "opposite_order": "potential wash trade detected",
     "trading_paused": "new orders are rejected by user request",
+    "fractional_day": "fractional orders must be DAY orders",
+    "fractional_simple": "fractional orders must be simple orders",
+    "extended_limit": "extended hours order must be DAY limit orders",
+    "extended_time": "extended hours order must be DAY limit orders",
+    "crypto_time": "invalid crypto time_in_force",
+    "off_tick": "sub-penny increment does not fulfill minimum pricing criteria",
+    "not_tradable": "asset is not tradable",
+    "inactive": "asset is not active",
+    "quantity_or_notional": "qty or notional is required",
 }
 
 

@@ -250,7 +250,15 @@ class SnapshotsView(MarketDataView):
 
     def get(self, request: Request, symbol: str | None = None) -> HttpResponse:
         """Return the snapshots of the symbols of which anything is known."""
-        instruments = self.instruments(symbol)
+        known = self.shots(self.instruments(symbol))
+        if symbol is None:
+            return answer(200, known)
+        if symbol not in known:
+            raise NotFound(f"no snapshot found for {symbol}")
+        return answer(200, {"symbol": symbol, **known[symbol]})
+
+    def shots(self, instruments: Mapping[str, Instrument]) -> dict[str, Any]:
+        """Return what is newest of each of which anything is known."""
         days, minutes = newest_bars(instruments, Timeframe.DAY, each=2), newest_bars(instruments, Timeframe.MINUTE)
         trades, quotes = newest_trades(instruments), newest_quotes(instruments)
         found = {
@@ -263,12 +271,7 @@ class SnapshotsView(MarketDataView):
             }
             for name in instruments
         }
-        known = {name: shot for name, shot in found.items() if any(each is not None for each in shot.values())}
-        if symbol is None:
-            return answer(200, known)
-        if symbol not in known:
-            raise NotFound(f"no snapshot found for {symbol}")
-        return answer(200, {"symbol": symbol, **known[symbol]})
+        return {name: shot for name, shot in found.items() if any(each is not None for each in shot.values())}
 
 
 def rows_of(asked: Question, dataset: Dataset, after: Place, limit: int) -> Page:

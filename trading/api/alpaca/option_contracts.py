@@ -18,6 +18,7 @@ from trading.api.alpaca.words import as_uuid, choice, day, digits, listed, numbe
 PAGE, MOST = 100, 10_000
 STATUSES = {"": Q(active=True), "active": Q(active=True), "inactive": Q(active=False)}
 RIGHTS = {"": Q(), "call": Q(right="CALL"), "put": Q(right="PUT")}
+STYLES = {"": Q(), "american": Q(), "european": Q(pk__in=[])}  # all are told as American
 BOUNDS = {"": "exact", "_gte": "gte", "_lte": "lte"}
 
 
@@ -31,6 +32,9 @@ class OptionContractsView(AlpacaView):
         asked = choice(query.get("status"), "status", STATUSES) & choice(query.get("type"), "type", RIGHTS)
         if names := listed(query.get("underlying_symbols")):
             asked &= Q(underlying__in=[each.pk for each in find_all(names).values()])
+        if root := query.get("root_symbol"):
+            asked &= Q(underlying=find(root))
+        asked &= choice(query.get("style"), "style", STYLES)
         for suffix, word in BOUNDS.items():
             if on := day(query.get(f"expiration_date{suffix}"), f"expiration_date{suffix}"):
                 asked &= Q(**{f"expiry__{word}": on})

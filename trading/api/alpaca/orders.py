@@ -11,21 +11,27 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.scoping import caller
+from marketdata.domain.instruments import AssetClass
 from marketdata.models import Instrument
 from trading.api.alpaca.base import AccountView
-from trading.api.alpaca.errors import UNPROCESSABLE, BadField, NotFound, Refusal
+from trading.api.alpaca.errors import UNPROCESSABLE, BadField, NotFound, Refusal, answer
 from trading.api.alpaca.order_words import SIDES, change_of, draft_of, intent_asked, intent_of, order_row, status_of
+from trading.api.alpaca.placing import PlacingView
 from trading.api.alpaca.symbols import find, find_all
 from trading.api.alpaca.words import as_uuid, choice, flag, instant, listed, whole
 from trading.models import Order
 from trading.models.orders import IS_OPEN
 from trading.selectors.order_groups import legs_of, replaced_by, rolled_up
 from trading.services.orders import RiskBreached, cancel_all, cancel_order, place_order, replace_order
+from trading.services.refusals import NotAsThingsStand
 
 PAGE, MOST = 50, 500
 GROUP = 3  # orders placed in one instant: a page ends after all of them
 MULTI = 207
 STATUSES = {"open": IS_OPEN, "closed": ~IS_OPEN, "all": Q()}
+CURSORS = {"after_order_id": "gt", "before_order_id": "lt"}
+CRYPTO, OPTIONS = Q(instrument__asset_class=AssetClass.CRYPTO), Q(instrument__asset_class=AssetClass.OPTION)
+CLASSES = {"": Q(), "all": Q(), "crypto": CRYPTO, "us_option": OPTIONS, "us_equity": ~CRYPTO & ~OPTIONS}
 DIRECTIONS = {"desc": ("-created_at", "-pk"), "asc": ("created_at", "pk")}
 
 
@@ -59,7 +65,7 @@ class OrdersMixin(AccountView):
         return [order_row(one, legs=legs.get(one.pk), replaced_by=after.get(one.pk)) for one in orders]
 
 
-class OrdersView(OrdersMixin):
+class OrdersView(OrdersMixin, PlacingView):
     """All orders of the account."""
 
     works_when_closed = frozenset({"DELETE"})
@@ -71,7 +77,7 @@ class OrdersView(OrdersMixin):
         nested = flag(query.get("nested"), "nested")
         matching = self.matching()
         rows = self.orders().filter(matching)
-        rows = rolled_up(rows, matching) if nested else rows
+        rows = (rolled_up(rows, matching) if nested else rows).filter(self.beyond())
         direction = choice(query.get("direction"), "direction", DIRECTIONS, "desc")
         found = list(rows.order_by(*direction)[: limit + GROUP])
         page = [one for n, one in enumerate(found) if n < limit or one.created_at == found[limit - 1].created_at]
@@ -81,10 +87,11 @@ class OrdersView(OrdersMixin):
         """Place an order."""
         body = self.body
         draft, intent = draft_of(body), intent_asked(body)
+        instrument = asset_of(body)
         try:
-            rows = place_order(account=self.account, instrument=asset_of(body), draft=draft, by=self.by)
-        except RiskBreached as refusal:
-            return self.keeping(refusal)
+            rows = place_order(account=self.account, instrument=instrument, draft=draft, by=self.by)
+        except NotAsThingsStand as refusal:
+            return answer(*self.not_placed(refusal, instrument, draft))
         if intent and intent != intent_of(rows[0]):
             raise Refusal(UNPROCESSABLE, f"position_intent is {intent}, but as the position stands it is {intent_of(rows[0])}")
         return Response(self.told(rows[0]))
@@ -93,6 +100,24 @@ class OrdersView(OrdersMixin):
         """Cancel all open orders, and answer for each."""
         done = cancel_all(account=self.account, by=self.by)
         return Response([{"id": one.pk, "status": 200} for one in done], MULTI)
+
+    def beyond(self) -> Q:
+        """Return which orders come behind the one that a page ended with, or before it.
+
+        :raises BadField: if there is no such order, or times are given as well
+        """
+        query = self.request.query_params
+        said = {word: query[name] for name, word in CURSORS.items() if query.get(name)}
+        if not said:
+            return Q()
+        if len(said) > 1 or query.get("after") or query.get("until"):
+            raise BadField("only one of after_order_id, before_order_id, and after or until can be given")
+        [(word, order_id)] = said.items()
+        key = as_uuid(order_id)
+        found = self.orders().filter(pk=key).first() if key else None
+        if found is None:
+            raise BadField(f"order not found for {order_id}")
+        return Q(**{f"created_at__{word}": found.created_at}) | Q(created_at=found.created_at, **{f"pk__{word}": found.pk})
 
     def matching(self) -> Q:
         """Return which orders are asked for."""
@@ -104,6 +129,7 @@ class OrdersView(OrdersMixin):
             found &= Q(created_at__lt=until)
         if side := query.get("side"):
             found &= Q(side=choice(side, "side", SIDES))
+        found &= choice(query.get("asset_class"), "asset_class", CLASSES)
         if symbols := listed(query.get("symbols")):
             found &= Q(instrument__in=[each.pk for each in find_all(symbols).values()])
         return found

@@ -16,16 +16,16 @@ from rest_framework.response import Response
 from marketdata.domain.instruments import AssetClass
 from marketdata.domain.money import round_to
 from portfolio.domain.exact import EXACT, ZERO
-from trading.api.alpaca.base import AccountView
-from trading.api.alpaca.errors import BadField, NotFound
+from trading.api.alpaca.errors import FORBIDDEN, UNPROCESSABLE, BadField, NotFound, Refusal, answer
 from trading.api.alpaca.order_words import order_row
+from trading.api.alpaca.placing import PlacingView
 from trading.api.alpaca.symbols import class_of, exchange_of, find, symbol_of
 from trading.api.alpaca.words import digits, flag, number
 from trading.domain.drafts import OrderDraft
 from trading.domain.orders import Side, TimeInForce
-from trading.models import Order
 from trading.selectors.holdings import Held, change_of, held_in
-from trading.services.orders import RiskBreached, cancel_all, place_order
+from trading.services.orders import cancel_all, place_order
+from trading.services.refusals import NotAsThingsStand
 
 NO_POSITION = "position does not exist"
 PLACES = 10
@@ -42,7 +42,7 @@ class Book:
     closing: Mapping[UUID, Decimal]
 
 
-class PositionsMixin(AccountView):
+class PositionsMixin(PlacingView):
     """Finds the positions of the account."""
 
     def book(self) -> Book:
@@ -61,15 +61,20 @@ class PositionsMixin(AccountView):
             raise NotFound(NO_POSITION if instrument else f"symbol not found: {symbol}")
         return found
 
-    def close(self, held: Held, quantity: Decimal) -> Order:
-        """Place the order that closes some of a position."""
+    def close(self, held: Held, quantity: Decimal) -> tuple[int, dict[str, Any]]:
+        """Place the order that closes some of a position; return the status and the body that tell of it, or of its refusal."""
         around_the_clock = held.instrument.asset_class == AssetClass.CRYPTO
         draft = OrderDraft(
             side=Side.SELL if held.quantity > 0 else Side.BUY,
             quantity=quantity,
             time_in_force=TimeInForce.GTC if around_the_clock else TimeInForce.DAY,
         )
-        return place_order(account=self.account, instrument=held.instrument, draft=draft, by=self.by)[0]
+        try:
+            return PLACED, order_row(place_order(account=self.account, instrument=held.instrument, draft=draft, by=self.by)[0])
+        except NotAsThingsStand as refusal:
+            return self.not_placed(refusal, held.instrument, draft)
+        except ValidationError as refusal:
+            return self.refused(refusal)
 
 
 class PositionsView(PositionsMixin):
@@ -88,13 +93,9 @@ class PositionsView(PositionsMixin):
 
     def closed(self, held: Held) -> dict[str, Any]:
         """Close a position, and say what came of it."""
-        symbol = symbol_of(held.instrument)
-        try:
-            order = self.close(held, abs(held.quantity))
-        except ValidationError as refusal:
-            status, body = self.refused(refusal)
-            return {"symbol": symbol, "status": status, "body": body}
-        return {"symbol": symbol, "status": PLACED, "order_id": order.pk, "body": order_row(order)}
+        status, body = self.close(held, abs(held.quantity))
+        row = {"symbol": symbol_of(held.instrument), "status": status, "body": body}
+        return row | {"order_id": body["id"]} if status == PLACED else row
 
 
 class PositionView(PositionsMixin):
@@ -108,11 +109,21 @@ class PositionView(PositionsMixin):
     def delete(self, request: Request, symbol: str) -> HttpResponse:
         """Close a position, or some of it, and answer the order that does."""
         held = self.held(self.book(), symbol)
-        quantity = part_of(held, request.query_params)
-        try:
-            return Response(order_row(self.close(held, quantity)))
-        except RiskBreached as refusal:
-            return self.keeping(refusal)
+        return answer(*self.close(held, part_of(held, request.query_params)))
+
+
+class ExerciseView(PositionsMixin):
+    """The exercise of an option that is held."""
+
+    def post(self, request: Request, symbol: str) -> HttpResponse:
+        """Say that it is not done here.
+
+        :raises Refusal: always
+        """
+        held = self.held(self.book(), symbol)
+        if held.instrument.asset_class != AssetClass.OPTION:
+            raise Refusal(UNPROCESSABLE, f"{symbol_of(held.instrument)} is not an option contract")
+        raise Refusal(FORBIDDEN, "options are not exercised by this API: tell the broker, and record what came of it")
 
 
 def part_of(held: Held, query: Mapping[str, Any]) -> Decimal:
@@ -142,6 +153,7 @@ def position_row(held: Held, closing: Mapping[UUID, Decimal]) -> dict[str, Any]:
     instrument, cost = held.instrument, abs(held.cost_basis)
     gain, day_gain, value = held.gain, held.day_gain, held.value
     before = None if value is None or day_gain is None else abs(EXACT.subtract(value, day_gain))
+    left = max(EXACT.subtract(abs(held.quantity), closing.get(instrument.pk, ZERO)), ZERO)
     return {
         "asset_id": instrument.pk,
         "symbol": symbol_of(instrument),
@@ -149,7 +161,7 @@ def position_row(held: Held, closing: Mapping[UUID, Decimal]) -> dict[str, Any]:
         "asset_class": class_of(instrument),
         "asset_marginable": False,
         "qty": digits(held.quantity),
-        "qty_available": digits(EXACT.subtract(abs(held.quantity), min(closing.get(instrument.pk, ZERO), abs(held.quantity)))),
+        "qty_available": digits(left if held.quantity > 0 else EXACT.minus(left)),
         "avg_entry_price": rounded(held.average_price),
         "side": "long" if held.quantity > 0 else "short",
         "market_value": rounded(value),

@@ -122,11 +122,13 @@ class Codec:
     def read(self, frame: Mapping[str, Any]) -> dict[str, Any]:
         """Return the message of a frame, an empty one if it makes no sense."""
         said = frame.get("bytes") or (frame.get("text") or "").encode()
+        if len(said) > LONGEST:
+            return {}
         try:
             message = msgpack.unpackb(said) if self.packed and frame.get("bytes") else orjson.loads(said)
         except (ValueError, msgpack.UnpackException):
             return {}
-        return message if len(said) <= LONGEST and isinstance(message, dict) else {}
+        return message if isinstance(message, dict) else {}
 
 
 class Gone(Exception):
@@ -245,7 +247,7 @@ _strangers: set[int] = set()  # of this process
 async def socket(scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
     """Serve a WebSocket."""
     await receive()  # that it would connect
-    if scope["path"] != PATH or len(_strangers) >= MOST_STRANGERS:
+    if scope["path"].rstrip("/") != PATH or len(_strangers) >= MOST_STRANGERS:
         await send({"type": "websocket.close", "code": REFUSED})
         return
     headers = {name.lower(): value for name, value in scope["headers"]}

@@ -74,4 +74,4 @@ class TestGroups:
         exits = {"take_profit": TakeProfitRequest(limit_price=14), "stop_loss": StopLossRequest(stop_price=9)}
         asked = MarketOrderRequest(symbol=coin.symbol, qty=1, side="buy", time_in_force="gtc", order_class="bracket", **exits)
         status, number, message = refused(client.submit_order, asked)
-        assert (status, number, "SIMPLE orders alone" in message) == (422, 40010001, True)
+        assert (status, number, "SIMPLE orders alone" in message) == (422, 42210000, True)

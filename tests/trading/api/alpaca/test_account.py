@@ -4,14 +4,13 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from alpaca.trading.models import NonTradeActivity, TradeActivity
-from alpaca.trading.requests import GetPortfolioHistoryRequest, MarketOrderRequest
+from alpaca.trading.requests import MarketOrderRequest
 
 from accounts.domain.roles import Role
 from accounts.models.tenancy import acting_as
 from accounts.services.ledger import reverse_entry
 from tests.factories import day, make_instrument, make_user, post, share
 from tests.trading.factories import make_fill, make_order
-from trading.api.alpaca.history import begin
 from trading.models import Order
 
 
@@ -116,32 +115,6 @@ class TestActivities:
             ("10000", "executed"),
             ("5", "executed"),
         ]
-
-
-class TestHistory:
-    def test_tells_the_days_of_a_time(self, client, account, apple):
-        post(account, "BUY", instrument=apple, quantity="10", price="10", occurred_at=day("2020-01-02") + timedelta(hours=15))
-        asked = GetPortfolioHistoryRequest(start=day("2020-01-03"), end=day("2020-01-06"), timeframe="1D", cashflow_types="ALL")
-        told = client.get_portfolio_history(asked)
-        assert datetime.fromtimestamp(told.timestamp[0], UTC) == day("2020-01-03")
-        assert (told.base_value, told.equity[0], told.equity[-1]) == (10000, 10010, 10020)
-        assert (told.profit_loss[-1], told.profit_loss_pct[-1]) == (20, 0.002)
-        assert set(told.cashflow) == {"CSD", "CSW"}
-
-    def test_has_nothing_finer_than_days(self, client, refused):
-        asked = GetPortfolioHistoryRequest(timeframe="15Min")
-        assert refused(client.get_portfolio_history, asked)[0] == 422
-
-    def test_begins_where_the_period_says(self):
-        last = date(2024, 5, 31)
-        assert [begin(last, period) for period in ("1D", "1W", "3M", "1A", "all")] == [
-            last,
-            date(2024, 5, 25),
-            date(2024, 3, 1),
-            date(2023, 6, 1),
-            date(1900, 1, 1),
-        ]
-        assert begin(date(2024, 1, 1), "999A") == date(1900, 1, 1)
 
 
 class TestAnotherCurrency:

@@ -114,7 +114,8 @@ class TestPlaced:
     def test_sells_no_more_than_there_is(self, client, apple, account, refused):
         make_fill(make_order(account, apple))
         sell = MarketOrderRequest(symbol=apple.symbol, qty=11, side="sell", time_in_force="day")
-        assert refused(client.submit_order, sell)[2].startswith("insufficient qty available for order: ")
+        told = (403, 40310000, "insufficient qty available for order (requested: 11, available: 10)")
+        assert refused(client.submit_order, sell) == told
 
 
 class TestFound:
@@ -171,6 +172,28 @@ class TestListed:
             after = page[-1].submitted_at
         assert seen == [f"n{n}" for n in range(7)]
         assert self.names(client, until=some[2].created_at) == ["n1", "n0"]
+
+    @pytest.mark.parametrize(("direction", "cursor"), [("asc", "after_order_id"), ("desc", "before_order_id")])
+    def test_by_order_which_is_how_pages_are_turned_too(self, raw, some, direction, cursor):
+        seen, more = [], {}
+        while page := raw.get("/orders", {"limit": 3, "direction": direction, **more}):
+            seen += [one["client_order_id"] for one in page]
+            more = {cursor: page[-1]["id"]}
+        assert seen == [f"n{n}" for n in range(7)][:: 1 if direction == "asc" else -1]
+
+    def test_by_order_alone(self, raw, some, refused):
+        both = {"after_order_id": str(some[0].pk), "before_order_id": str(some[3].pk)}
+        for odd in (
+            both,
+            {"after_order_id": str(some[0].pk), "until": "2024-01-01"},
+            {"after_order_id": ODD},
+            {"after_order_id": "x"},
+        ):
+            assert refused(raw.get, "/orders", odd)[:2] == (422, 40010001)
+
+    def test_by_kind_of_asset(self, client, raw, some):
+        assert len(raw.get("/orders", {"asset_class": "us_equity"})) == 7
+        assert raw.get("/orders", {"asset_class": "crypto"}) == []
 
     def test_by_symbol(self, client, some, account):
         other = make_instrument(exchange="XETR")
