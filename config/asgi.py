@@ -7,10 +7,11 @@ from django.core.asgi import get_asgi_application
 from django.utils.module_loading import import_string
 
 from config import embedded
+from config.bodies import bounded_async
 
 embedded.provide()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-site = get_asgi_application()
+site = bounded_async(get_asgi_application())
 sockets = import_string("trading.api.alpaca.stream.socket")  # after the site has been set up
 
 

@@ -316,6 +316,13 @@ JOB_TASKS = {
     "STRATEGIES": "trading.tasks.run_strategies",
 }
 
+# --- an account as a ZIP: what is added of floors that accounts does not know ---
+ACCOUNT_ZIP = {
+    "instruments": "trading.selectors.account_zip.instruments_of",
+    "write": "trading.selectors.account_zip.write_parts",
+    "take": "trading.services.account_zip.take_parts",
+}
+
 # --- logs ---------------------------------------------------------------------------------------
 LOGGING = {
     "version": 1,

@@ -1,6 +1,6 @@
 """How the admin looks, and what its navigation leads to."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -41,6 +41,7 @@ NAVIGATION: list[dict[str, Any]] = [
             {"title": "Targets", "icon": "target", "link": reverse_lazy("admin:targets")},
             {"title": "Reports", "icon": "summarize", "link": reverse_lazy("admin:reports")},
             to_list("accounts_importbatch", "Imports", "upload_file"),
+            to_list("accounts_accountimport", "Whole accounts", "folder_zip"),
         ],
     },
     {
@@ -141,7 +142,21 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 @cache
 def _addressed(prefix: str) -> list[dict[str, Any]]:
     """Return the navigation with its addresses below a prefix of the site, which every page asks for many times over."""
-    return [group | {"items": [item | {"link": str(item["link"])} for item in group["items"]]} for group in NAVIGATION]
+    links = tuple(str(item["link"]) for group in NAVIGATION for item in group["items"])
+    left = iter(links)
+    return [group | {"items": [item | _entry(links, next(left)) for item in group["items"]]} for group in NAVIGATION]
+
+
+def _entry(links: tuple[str, ...], link: str) -> dict[str, Any]:
+    """Return where an entry leads, and what says whether that is here."""
+    return {"link": link, "active": partial(_is_here, links, link)}
+
+
+def _is_here(links: tuple[str, ...], link: str, request: HttpRequest) -> bool:
+    """Say whether an entry leads to the page at hand, and none leads nearer to it: a ticket is no list of orders."""
+    start = str(reverse_lazy("admin:index"))
+    leading = [each for each in links if request.path == each or (each != start and request.path.startswith(each))]
+    return bool(leading) and link == max(leading, key=len)
 
 
 def profile(request: HttpRequest) -> str:

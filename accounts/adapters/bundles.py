@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import IO, Any
 
 from accounts.adapters.base import StatementFile
-from accounts.domain.bundles import MANIFEST, PARTS, BundleRefused, Manifest, PartRecord, Said, manifest_of
+from accounts.domain.bundles import LONGEST_LINE, MANIFEST, MORE, PARTS, BundleRefused, Manifest, PartRecord, Said, manifest_of
 from accounts.domain.json_text import read_json, write_json
 
 MOST_ZIP = 512 * 1024**2
@@ -24,7 +24,7 @@ MOST_RATIO, FREE_OF_RATIO = 200, 16 * 1024**2  # what packs better than that is 
 MOST_MANIFEST = 64 * 1024
 MOST_DOCUMENT = 4 * 1024**2  # its objects take twenty times that
 MOST_TOTAL = 1024**3
-LONGEST_LINE = 1024**2
+LONGEST_ROW = 4_096  # of a table of prices
 CHUNK = 256 * 1024
 END, END_SIZE, LONGEST_COMMENT = b"PK\x05\x06", 22, 65_535
 END_64 = b"PK\x06\x07"
@@ -99,11 +99,13 @@ class BundleReader:
             self.zip = zipfile.ZipFile(file)
         self.sizes = self._sizes()
         self.manifest = manifest_of(self._json(MANIFEST, MOST_MANIFEST))
-        for name in PARTS:
+        for name, record in self.manifest.parts.items():
             if name not in self.sizes:
                 raise BundleRefused("missing_file", f"{name} is not in the ZIP: export the account once more.")
-            if self.sizes[name] != self.manifest.parts[name].size:
+            if self.sizes[name] != record.size:
                 raise _wrong(name)
+        if unknown := self.sizes.keys() - self.manifest.parts.keys() - {MANIFEST}:
+            raise BundleRefused("unexpected_file", f"{min(unknown)} is in the ZIP, and {MANIFEST} does not tell of it.")
 
     def verify(self) -> None:
         """Hold every file to the hash that the manifest gives it, before anything of it is believed.
@@ -119,16 +121,16 @@ class BundleReader:
             if digest.hexdigest() != record.sha256 or size != record.size:
                 raise _wrong(name)
 
-    def lines(self, name: str) -> Iterator[str]:
+    def lines(self, name: str, *, longest: int = LONGEST_LINE) -> Iterator[str]:
         """Yield the lines of a file with their ends.
 
         :raises BundleRefused: if one is longer than any can be, or no text
         """
         number = 0
         with _broken_is_refused(name), io.TextIOWrapper(self.zip.open(name), "utf-8", newline="") as text:
-            while line := text.readline(LONGEST_LINE):
+            while line := text.readline(longest):
                 number += 1
-                if len(line) == LONGEST_LINE:
+                if len(line) == longest:
                     raise BundleRefused("bad_file", f"{name}, line {number}: a line so long is none of ours.")
                 yield line
 
@@ -136,14 +138,14 @@ class BundleReader:
         """Return the JSON object that a file is."""
         return Said(self._json(name, MOST_DOCUMENT), name)
 
-    def objects(self, name: str) -> Iterator[Said]:
+    def objects(self, name: str, *, longest: int = LONGEST_LINE) -> Iterator[Said]:
         """Yield the JSON objects of a file, one a line.
 
         :raises BundleRefused: if one is none, or there are more or fewer than announced
         """
         count = 0
-        for count, line in enumerate(self.lines(name), 1):
-            yield Said(_read(line, f"{name}, line {count}"), f"{name}, line {count}")
+        for count, line in enumerate(self.lines(name, longest=longest), 1):
+            yield Said(_read(line, f"{name}, line {count}"), f"{name}, line {count}", len(line))
         self.check_rows(name, count)
 
     def rows(self, name: str, columns: tuple[str, ...]) -> Iterator[Mapping[str, str]]:
@@ -151,13 +153,15 @@ class BundleReader:
 
         :raises BundleRefused: if it has other columns, or more or fewer rows than announced
         """
-        table, count = csv.reader(self.lines(name), strict=True), 0
+        table, count = csv.reader(self.lines(name, longest=LONGEST_ROW), strict=True), 0
         try:
             if next(table, None) != [*columns]:
                 raise BundleRefused("bad_file", f"{name}: its columns are not {', '.join(columns)}.")
             for count, row in enumerate(table, 1):
                 if len(row) != len(columns):
                     raise BundleRefused("bad_file", f"{name}, row {count}: it has {len(row)} cells instead of {len(columns)}.")
+                if sum(map(len, row)) > LONGEST_ROW:
+                    raise BundleRefused("bad_file", f"{name}, row {count}: a row so long is none of ours.")
                 yield dict(zip(columns, row, strict=True))
         except csv.Error as error:
             raise BundleRefused("bad_file", f"{name}, row {count + 1}: {error}.") from error
@@ -173,7 +177,7 @@ class BundleReader:
         """Return the sizes of all files; there is none but those that belong there."""
         sizes: dict[str, int] = {}
         for info in self.zip.infolist():
-            if info.filename not in {MANIFEST, *PARTS} or info.filename in sizes:
+            if info.filename not in {MANIFEST, *PARTS, *MORE} or info.filename in sizes:
                 raise BundleRefused("unexpected_file", f"{info.filename[:60]!r} is no file of an account's ZIP, or there twice.")
             if info.flag_bits & ENCRYPTED or info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
                 raise BundleRefused("unexpected_packing", f"{info.filename} is encrypted, or packed as the export never packs.")

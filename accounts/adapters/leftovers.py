@@ -2,14 +2,20 @@
 
 import csv
 import io
+import re
 from collections.abc import Collection
 
 from accounts.adapters.base import StatementFile
 from accounts.adapters.pieces import rows_as_they_stand
 from accounts.adapters.table import DELIMITERS
 from accounts.domain.fates import Fates
+from marketdata.domain.spreadsheets import STARTERS
 
 EMPTY = f' \r\n{DELIMITERS}"'
+# what is a number, or a sign for none, is no formula; where the cells of a broken row may begin and end is guessed
+FORMULA = re.compile(rf"\s*[{STARTERS}]")
+CELL = re.compile(rf'(^|["\r\n{DELIMITERS}])([ \xa0]*[{STARTERS}][^"\r\n{DELIMITERS}]*)')
+NUMBER = re.compile(r"[ \xa0]*[-+\u2212(]*[ \xa0$€£¥]*[\d.,'\u2019 \xa0]*[-+)%]?[ \xa0]*[A-Z€$£¥]{0,3}[ \xa0]*")
 
 
 def is_table(file: StatementFile) -> bool:
@@ -27,11 +33,40 @@ def refused_lines(file: StatementFile, refused: Collection[int], fates: Fates) -
         return b""
     kept = io.StringIO()
     known = fates.of
-    for number, raw in rows_as_they_stand(file, _delimiter(file)):
+    delimiter = _delimiter(file)
+    for number, raw in rows_as_they_stand(file, delimiter):
         taken = number < len(known) and known[number]
         if (not taken or number in refused) and raw.strip(EMPTY):
-            kept.write(raw if raw.endswith(("\n", "\r")) else f"{raw}\n")
+            text = harmless(raw, delimiter)
+            kept.write(text if text.endswith(("\n", "\r")) else f"{text}\n")
     return kept.getvalue().encode()
+
+
+def harmless(raw: str, delimiter: str) -> str:
+    """Return a row in which no cell is a formula to a spreadsheet: one that would be has an apostrophe in front.
+
+    Numbers are left as they are, whatever sign they begin with, for the row is to be sent again.
+
+    >>> print(harmless("=cmd(),-1.50,@me,--,+49 1234,-2+3", ","))
+    '=cmd(),-1.50,'@me,--,+49 1234,'-2+3
+    """
+    try:
+        cells = next(csv.reader([raw], delimiter=delimiter), [])
+    except csv.Error:
+        cells = []
+    if cells and raw.count('"') % 2 == 0:
+        if not any(map(_is_formula, cells)):
+            return raw
+        text = io.StringIO()
+        told = [f"'{cell}" if _is_formula(cell) else cell for cell in cells]
+        csv.writer(text, delimiter=delimiter, lineterminator="\n").writerow(told)
+        return text.getvalue()
+    return CELL.sub(lambda found: found[0] if NUMBER.fullmatch(found[2]) else f"{found[1]}'{found[2]}", raw)
+
+
+def _is_formula(cell: str) -> bool:
+    """Say whether a spreadsheet would run a cell."""
+    return FORMULA.match(cell) is not None and NUMBER.fullmatch(cell) is None
 
 
 def _delimiter(file: StatementFile) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -76,6 +77,7 @@ class AccountAdmin(MemberAdmin):
     list_filter = (("kind", ChoicesDropdownFilter), ("execution_mode", ChoicesDropdownFilter))
     search_fields = ("name__icontains",)
     ordering = ("id",)
+    actions_list = ("bring_in",)
     actions_detail = ("take_along", "close")
     add_fieldsets = (
         (
@@ -152,6 +154,11 @@ class AccountAdmin(MemberAdmin):
         """Return the ways to the account's ledger as files."""
         ways = [(reverse(name, kwargs={"account_id": account.pk}), title) for name, title in FILES]
         return format_html_join(" ", '<a class="go" href="{}" download>{}</a>', ways)
+
+    @action(description="Bring one in", url_path="bring-in", permissions=["add"], icon="folder_zip")
+    def bring_in(self, request: HttpRequest) -> HttpResponse:
+        """Lead to where a whole account comes in as a ZIP."""
+        return redirect("admin:accounts_accountimport_add")
 
     def has_take_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let owners take an account along, a closed one as well."""

@@ -6,10 +6,11 @@ are no part of it: they follow from what is there.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from accounts.domain.json_text import write_json
 
@@ -20,7 +21,9 @@ ACCOUNT, PERSONAL = "account.json", "personal.json"
 INSTRUMENTS, ACTIONS = "instruments.jsonl", "actions.jsonl"
 BARS, RATES = "bars.csv", "rates.csv"
 ENTRIES, RECORDS = "entries.csv", "records.csv"
+TRADING, PICTURES = "trading.jsonl", "pictures.jsonl"
 PARTS = (ACCOUNT, PERSONAL, INSTRUMENTS, ACTIONS, BARS, RATES, ENTRIES, RECORDS)
+MORE = (TRADING, PICTURES)  # of a higher floor; a ZIP may lack them
 BAR_COLUMNS = (
     *("instrument", "timestamp", "open", "high", "low", "close", "volume", "vwap", "trade_count"),
     *("adjusted_through", "rolled_from"),
@@ -29,7 +32,7 @@ RATE_COLUMNS = ("base", "quote", "date", "rate")
 RECORD_COLUMNS = ("sequence", "recorded_at", "actor", "hash")
 DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-MOST_ROWS = 50_000_000
+LONGEST_LINE = 1024**2
 
 
 class BundleRefused(ValueError):
@@ -107,8 +110,8 @@ def _manifest(said: Mapping[str, Any]) -> Manifest:
     :raises ValueError: if a value is none of its kind
     """
     files, ledger = said["files"], said["ledger"]
-    if set(files) - set(PARTS):
-        raise BundleRefused("unexpected_file", f"{MANIFEST} names {min(set(files) - set(PARTS))[:60]!r}, which is no part of it.")
+    if odd := set(files) - {*PARTS, *MORE}:
+        raise BundleRefused("unexpected_file", f"{MANIFEST} names {min(odd)[:60]!r}, which is no part of it.")
     if missing := [name for name in PARTS if name not in files]:
         raise BundleRefused("missing_file", f"{', '.join(missing)} is not in the ZIP: export the account once more.")
     parts = {
@@ -151,8 +154,8 @@ def _like(pattern: re.Pattern[str], value: Any) -> str:
 class Said:
     """An object of a file, whose values are asked for by name and kind: what is of another kind is refused by name."""
 
-    def __init__(self, value: Any, where: str) -> None:
-        self.where = where
+    def __init__(self, value: Any, where: str, size: int = 0) -> None:
+        self.where, self.size = where, size
         if not isinstance(value, dict):
             raise self.refusal("", "an object")
         self.value = value
@@ -204,3 +207,28 @@ class Said:
         if not isinstance(value, list) or not all(isinstance(one, str) and len(one) <= 500 for one in value):  # noqa: PLR2004
             raise self.refusal(name, "a list of texts")
         return list(value)
+
+
+class Out(Protocol):
+    """A file of a ZIP that is being written."""
+
+    def write(self, text: str, *, rows: int = 1) -> None:
+        """Add a text."""
+
+
+class Writes(Protocol):
+    """A ZIP that is being written, as higher floors see it."""
+
+    def part(self, name: str) -> AbstractContextManager[Out]:
+        """Write one file."""
+        ...
+
+
+class Reads(Protocol):
+    """A ZIP that has come, as higher floors see it."""
+
+    manifest: Manifest
+
+    def objects(self, name: str, *, longest: int = LONGEST_LINE) -> Iterator[Said]:
+        """Yield the JSON objects of a file, one a line of at most so many characters."""
+        ...

@@ -13,7 +13,9 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import F, Min
+from django.utils.module_loading import import_string
 
 from accounts.adapters import event_csv
 from accounts.adapters.bundles import BundleWriter, Counted
@@ -79,7 +81,7 @@ def write_bundle(*, account: Account, user: User, file: IO[bytes], at: datetime,
     writer.document(ACCOUNT, _settings(account))
     writer.document(PERSONAL, _personal(user, held))
     with writer.part(INSTRUMENTS) as out:
-        _write_objects(out, map(_instrument, _with_underlyings(held, user)))
+        _write_objects(out, map(_instrument, _with_underlyings(held, account, user)))
     with writer.part(ACTIONS) as out:
         _write_objects(out, map(_action, actions(instruments=held).iterator(chunk_size=CHUNK)))
     with writer.part(ENTRIES) as out:
@@ -94,6 +96,7 @@ def write_bundle(*, account: Account, user: User, file: IO[bytes], at: datetime,
         _write_table(out, BAR_COLUMNS, _bars(account, held))
     with writer.part(RATES) as out:
         _write_table(out, RATE_COLUMNS, _rates(account, held))
+    import_string(settings.ACCOUNT_ZIP["write"])(account=account, user=user, until=until, writer=writer)
     tell(until)
     manifest = Manifest(
         made_at=_instant(at),
@@ -150,10 +153,11 @@ def _held(account: Account) -> dict[UUID, Instrument]:
     return held | {one.pk: one for one in meant.values() if isinstance(one, Instrument)}
 
 
-def _with_underlyings(held: Mapping[UUID, Instrument], user: User) -> list[Instrument]:
-    """Return instruments with those they are made of, come to or are watched with, each before what is made of it."""
+def _with_underlyings(held: Mapping[UUID, Instrument], account: Account, user: User) -> list[Instrument]:
+    """Return instruments with those they are made of, come to, are watched with or traded on, each before what is made of it."""
     others = set(CorporateAction.objects.filter(instrument__in=held, other__isnull=False).values_list("other", flat=True))
     others |= set(Watchlist.objects.visible_to(user).exclude(instruments=None).values_list("instruments", flat=True))
+    others |= import_string(settings.ACCOUNT_ZIP["instruments"])(account, user)
     found = dict(held) | Instrument.objects.in_bulk(others - held.keys())
     while missing := {one.underlying_id for one in found.values() if one.underlying_id} - found.keys():
         found |= Instrument.objects.in_bulk(missing)

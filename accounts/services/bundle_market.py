@@ -75,11 +75,13 @@ def take_instruments(reader: BundleReader, *, with_market: bool) -> Known:
     :raises BundleRefused: if one is none, or another one here has its name
     """
     known = Known()
-    said = list(islice(reader.objects(INSTRUMENTS), MOST_INSTRUMENTS + 1))
-    if len(said) > MOST_INSTRUMENTS:
+    if reader.manifest.parts[INSTRUMENTS].rows > MOST_INSTRUMENTS:
         raise BundleRefused("too_large", f"{INSTRUMENTS} has more than {MOST_INSTRUMENTS:,} instruments.")
-    here = find_each({f"{one.text('symbol')}:{one.text('exchange')}" for one in said})
-    for one in said:
+    told = islice(reader.objects(INSTRUMENTS), MOST_INSTRUMENTS)
+    here = find_each({f"{one.text('symbol', most=24)}:{one.text('exchange', most=8)}" for one in told})
+    for one in reader.objects(INSTRUMENTS):
+        if len(known.instruments) == MOST_INSTRUMENTS:
+            raise one.refusal("", f"one of at most {MOST_INSTRUMENTS:,} instruments")
         fields, key = _fields(one, known) | ({} if with_market else UNBOUND), one.text("key")
         if key != f"{fields['symbol']}:{fields['exchange']}" or key in known.instruments:
             raise BundleRefused("bad_file", f"{one.where}: key: {key[:40]!r} is not its symbol and exchange, or there twice.")

@@ -13,13 +13,15 @@ from itertools import islice
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.utils.module_loading import import_string
 
 from accounts.adapters.base import NotReadable
 from accounts.adapters.bundles import BundleReader, PartFile
 from accounts.adapters.event_csv import EventLog
-from accounts.domain.bundles import ACCOUNT, ENTRIES, BundleRefused, Manifest, Said
+from accounts.domain.bundles import ACCOUNT, ENTRIES, TRADING, BundleRefused, Manifest, Said
 from accounts.domain.ledger import EXACT, GIVES_CASH, HALF_A_CENT, TAKES_CASH, EntryDraft, expected_cash
 from accounts.domain.roles import Role
 from accounts.domain.statements import Item, StatementLine
@@ -112,6 +114,7 @@ def _bring_in(reader: BundleReader, actor: User, at: datetime, name: str, tell: 
     _post(reader, known, brought, actor, at, tell)
     take_plans(settings, brought.account, known, at)
     take_personal(reader, actor, known, at)
+    _take_trading(reader, known, brought, actor, at)
     _tell_of_members(settings, brought, actor)
     if closed_on := day_in(settings_of(settings), "closed_on"):
         brought.account.closed_on = closed_on
@@ -216,6 +219,16 @@ def _items(reader: BundleReader, known: Known) -> Iterator[Item]:
             yield replace(item, draft=replace(item.draft, data=data))
         else:
             yield item
+
+
+def _take_trading(reader: BundleReader, known: Known, brought: Brought, actor: User, at: datetime) -> None:
+    """Store what a ZIP holds of higher floors; what was there before may have gone on, so a later ZIP adds nothing to it."""
+    if brought.created:
+        take = import_string(settings.ACCOUNT_ZIP["take"])
+        take(reader=reader, account=brought.account, actor=actor, known=known, at=at, note=brought.note)
+    elif TRADING in reader.manifest.parts and reader.manifest.parts[TRADING].rows:
+        detail = "Orders, decisions and the journal were left out: they came with the first ZIP of this account."
+        brought.note("trading_left_out", detail)
 
 
 def _tell_of_members(settings: Said, brought: Brought, actor: User) -> None:

@@ -1,17 +1,20 @@
 """A real file through the admin in a real browser: dropped, its columns said, looked at, asked about, posted and undone."""
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connections
 
-from accounts.models import ImportBatch, ImportStatus, LedgerEntry
+from accounts.models import Account, AccountImport, ImportBatch, ImportStatus, LedgerEntry
 from accounts.models.tenancy import acting_as
+from accounts.selectors.bundles import write_bundle
+from accounts.services import bundle_queue
 from accounts.services.import_posting import work_on
 from tests.accounts.kept_files import NOW, bought, deposits, schwab
 from tests.admin.live import Visit, opened, served
 from tests.admin.world import to
-from tests.factories import PASSWORD, make_account, make_instrument, make_user, unique_symbol
+from tests.factories import PASSWORD, make_account, make_instrument, make_user, post, unique_symbol
 
 DESK = {"viewport": {"width": 1400, "height": 900}}
 DARK = {"viewport": {"width": 1400, "height": 900}, "color_scheme": "dark"}
@@ -161,6 +164,52 @@ def test_asks_which_instrument_is_meant(browser, site):
     assert "3 entries would be posted" in page.inner_text(".verdict")
     assert own(account, ImportBatch)[0].status == ImportStatus.PREVIEWED
     assert visit.faults == []
+    page.context.close()
+
+
+@elsewhere
+def zipped(account):
+    """Return an account as its ZIP, with an entry."""
+    file = io.BytesIO()
+    post(account, "DEPOSIT", cash="1000")
+    with acting_as(account.owner_id):
+        write_bundle(account=account, user=account.owner, file=file, at=NOW)
+    return file.getvalue()
+
+
+@elsewhere
+def take(person):
+    """Let a worker take the ZIP that somebody brought."""
+    with acting_as(person.pk):
+        made = AccountImport.objects.get(user=person)
+    bundle_queue.work_on(import_id=made.pk, clock=lambda: NOW)
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_brings_a_whole_account_in(browser, site, screen, tmp_path):
+    account, _ = person("XNAS")
+    newcomer, _ = person("XNAS")
+    file = tmp_path / "growth-account.zip"
+    file.write_bytes(zipped(account))
+    visit = Visit(browser, site, **SCREENS[screen]).enter(newcomer.owner.email, PASSWORD).go(to(Account, "changelist"))
+    page, wide = visit.page, {}
+
+    def look(name):
+        wide[name] = visit.too_wide()
+
+    page.click("text=Bring one in")
+    page.set_input_files("#id_file", str(file))
+    page.wait_for_selector("text=growth-account.zip, ")
+    look("upload")
+    page.click("button:has-text('Bring it in')")
+    page.wait_for_selector("text=Waits for a worker")
+    look("waiting")
+    take(newcomer.owner)
+    page.wait_for_selector("text=1 was posted")
+    look("taken")
+    visit.go(to(AccountImport, "changelist"))
+    look("history")
+    assert ({name: much for name, much in wide.items() if much > 0}, visit.faults) == ({}, [])
     page.context.close()
 
 

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import (
     Account,
+    AccountImport,
     ApiToken,
     Classification,
     ImportBatch,
@@ -41,6 +42,7 @@ PLANS = (TargetAllocation, Taxonomy, Classification)
 # who may add, who may change Alice's record; everybody else may not
 ADDS = {
     Account: EVERYBODY,
+    AccountImport: EVERYBODY,
     ApiToken: EVERYBODY,
     Watchlist: EVERYBODY,
     ImportBatch: {"alice", "tom", "charlie"},  # Charlie, in the account of his own
@@ -95,7 +97,10 @@ def own(world, model) -> set[str]:
         return EVERYBODY
     if model is User:
         return {"alice", "operator"}
-    alone = model in {ApiToken, ImportTemplate, InstrumentAnswer, Watchlist} or model._meta.model_name == "notification"
+    alone = (
+        model in {AccountImport, ApiToken, ImportTemplate, InstrumentAnswer, Watchlist}
+        or model._meta.model_name == "notification"
+    )
     return {"alice"} if alone else {"alice", "tom", "bob"}
 
 

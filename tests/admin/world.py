@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from accounts.models import (
     Account,
+    AccountImport,
     ApiToken,
     Classification,
     ImportBatch,
@@ -150,6 +151,7 @@ class AdminWorld(World):
         """Return one record of each kind that has a page."""
         found: dict[type[Model], Model] = {
             Account: self.account,
+            AccountImport: self.account_import,
             ApiToken: self.token,
             ImportBatch: self.batch,
             ImportTemplate: self.import_template,

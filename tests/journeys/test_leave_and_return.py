@@ -17,7 +17,7 @@ from accounts.services.bundles import bring_in
 from marketdata.models import Bar, CorporateAction, FxHistory, FxRate, PriceHistory
 from tests.factories import make_user, unique_symbol
 from tests.journeys.test_backup import ROOT, URLS, at, copy, manage
-from tests.portfolio.rich import Rich, figures, kinds_in
+from tests.portfolio.rich import Rich, figures, kinds_in, same
 
 NOW = datetime(2026, 2, 2, tzinfo=UTC)
 __all__ = ["copy"]
@@ -101,4 +101,5 @@ def decided(file: io.BytesIO) -> dict[str, object]:
         told = {name: archive.read(name) for name in archive.namelist() if name not in {"manifest.json", "records.csv"}}
     settings = json.loads(told.pop("account.json"))
     settings["jobs"] = [one for one in settings["jobs"] if one["kind"] == "SNAPSHOT"]  # tests open accounts without the others
-    return told | {"settings": {name: value for name, value in settings.items() if name != "members"}}
+    traded = [same(json.loads(line)) for line in told.pop("trading.jsonl").splitlines()]
+    return told | {"traded": traded, "settings": {name: value for name, value in settings.items() if name != "members"}}

@@ -11,7 +11,6 @@ from tempfile import mkstemp
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
@@ -21,6 +20,7 @@ from accounts.services.accounts import refuse_closed
 from trading.domain.orders import PositionEffect
 from trading.domain.pictures import picture_of, safe_name
 from trading.models import Attachment, Order, TradeNote, TradeTag
+from trading.selectors.pictures import path_of
 from trading.services.refusals import told, unless_taken
 
 MOST_TAGS, LONGEST_TAG = 20, 50
@@ -59,9 +59,9 @@ def tag_trade(*, order: Order, tags: Sequence[str], at: datetime) -> None:
 
 @transaction.atomic
 def note_trade(*, order: Order, notes: Sequence[Mapping[str, Any]], actor: User, at: datetime) -> None:
-    """Let a trade have these notes and no others: what has an id stays, with its author, and may say something else.
+    """Let a trade have these notes and no others: what has an id stays, and its author alone lets it say something else.
 
-    :raises ValidationError: if there are too many, or one is empty, too long, or of another trade
+    :raises ValidationError: if there are too many, or one is empty, too long, of another trade, or changed by somebody else
     """
     _refuse_no_trade(order)
     if len(notes) > MOST_NOTES:
@@ -77,6 +77,10 @@ def note_trade(*, order: Order, notes: Sequence[Mapping[str, Any]], actor: User,
             row.save(force_insert=True)
         elif key not in known:
             raise _wrong("notes", "does_not_exist", f"The trade has no note {key}.")
+        elif known[key].text != text and known[key].author_id != actor.pk:
+            raise _wrong(
+                "notes", "not_the_author", "Somebody else wrote that note; leave it as it is, and write one of your own."
+            )
         elif known[key].text != text:
             known[key].text, known[key].updated_at = text, at
             known[key].save(update_fields=["text", "updated_at"])
@@ -108,7 +112,7 @@ def attach_picture(*, order: Order, name: str, content: bytes, actor: User, at: 
     )
     with unless_taken(AttachedBefore("The same picture hangs on the trade already.", code="attached_before")):
         made.save(force_insert=True)
-    _keep(path_of(made), content)
+    keep_picture(path_of(made), content)
     return made
 
 
@@ -121,12 +125,7 @@ def remove_picture(*, attachment: Attachment) -> None:
     transaction.on_commit(lambda: path.unlink(missing_ok=True))
 
 
-def path_of(attachment: Attachment) -> Path:
-    """Return where a picture is kept: by ids alone, nothing that anybody wrote is in the path."""
-    return Path(settings.ATTACHMENTS) / str(attachment.account_id) / str(attachment.pk)
-
-
-def _keep(path: Path, content: bytes) -> None:
+def keep_picture(path: Path, content: bytes) -> None:
     """Write a file that is there as a whole or not at all, before the row that names it is committed."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, name = mkstemp(dir=path.parent, prefix=".")

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 
 from accounts.adapters.bundles import BundleReader
-from accounts.domain.bundles import MANIFEST, PARTS
+from accounts.domain.bundles import MANIFEST, MORE, PARTS
 from accounts.models import Account, LedgerEntry
 from accounts.models.tenancy import acting_as
 from accounts.services.bundle_queue import work_on
@@ -33,7 +33,7 @@ def content(account, alice) -> bytes:
 
 def test_its_owner_gets_all_of_it(content):
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert set(archive.namelist()) == {MANIFEST, *PARTS}
+        assert set(archive.namelist()) == {MANIFEST, *PARTS, *MORE}
     reader = BundleReader(io.BytesIO(content))
     reader.verify()
     assert reader.manifest.entries == 2

@@ -13,7 +13,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from accounts.adapters.bundles import BundleReader
-from accounts.domain.bundles import MANIFEST, PARTS, digest_of
+from accounts.domain.bundles import MANIFEST, MORE, PARTS, digest_of
 from accounts.models import Account, AccountImport, LedgerEntry
 from accounts.models.tenancy import acting_as
 from accounts.selectors.bundles import write_bundle
@@ -122,6 +122,11 @@ class TestWhatIsDamaged:
     def test_one_that_lacks_a_file(self, packed, name):
         del packed.files[name]
         assert refused(packed.zipped()) == "missing_file"
+
+    @pytest.mark.parametrize("name", MORE)
+    def test_one_whose_manifest_does_not_tell_of_a_file(self, packed, name):
+        del packed.manifest["files"][name]
+        assert refused(packed.told(**packed.manifest)) == "unexpected_file"
 
     def test_one_whose_manifest_lacks_a_file(self, packed):
         del packed.manifest["files"]["rates.csv"]

@@ -8,13 +8,13 @@ from accounts.services.accounts import AccountClosed, close_account
 from tests.factories import make_instrument
 from tests.trading.factories import AT, make_fill, make_order, make_png
 from trading.models import Attachment, TradeNote, TradeTag
+from trading.selectors.pictures import path_of
 from trading.services.journal import (
     MOST_PICTURES,
     AttachedBefore,
     NoTrade,
     attach_picture,
     note_trade,
-    path_of,
     remove_picture,
     tag_trade,
 )
@@ -82,10 +82,19 @@ class TestNotes:
     def test_keep_their_authors_while_they_keep_their_ids(self, order, owner, bob):
         note_trade(order=order, notes=[{"text": "First."}, {"text": "Second."}], actor=owner, at=AT)
         first, second = TradeNote.objects.filter(order=order).order_by("pk")
-        note_trade(order=order, notes=[{"id": first.pk, "text": "Changed."}, {"text": "New."}], actor=bob, at=AT)
+        note_trade(order=order, notes=[{"id": first.pk, "text": "First."}, {"text": "New."}], actor=bob, at=AT)
         kept = {note.text: note.author_id for note in TradeNote.objects.filter(order=order)}
-        assert kept == {"Changed.": owner.pk, "New.": bob.pk}
+        assert kept == {"First.": owner.pk, "New.": bob.pk}
         assert not TradeNote.objects.filter(pk=second.pk).exists()
+
+    def test_say_what_their_authors_wrote(self, order, owner, bob):
+        note_trade(order=order, notes=[{"text": "Mine."}], actor=owner, at=AT)
+        note = TradeNote.objects.get(order=order)
+        with pytest.raises(ValidationError) as refused:
+            note_trade(order=order, notes=[{"id": note.pk, "text": "In her name."}], actor=bob, at=AT)
+        assert codes(refused, "notes") == ["not_the_author"]
+        note_trade(order=order, notes=[{"id": note.pk, "text": "Mine, better."}], actor=owner, at=AT)
+        assert TradeNote.objects.get(order=order).text == "Mine, better."
 
     def test_of_another_trade_are_not_there(self, account, order, owner):
         other = make_order(account, make_instrument())
