@@ -25,7 +25,7 @@ from marketdata.domain.display import NOTHING, price_text, quantity_text
 from trading.domain.orders import PositionEffect
 from trading.domain.trade_records import NAMES
 from trading.models import Trade, TradeTag
-from trading.selectors.journal import Asked, Found, journal_of, trade_of
+from trading.selectors.journal import trade_of, trades_of
 from trading.selectors.journal_details import told
 from trading.services.journal import LONGEST_NOTE, note_trade, tag_trade
 
@@ -126,15 +126,11 @@ class TradeAdmin(MemberAdmin):
         return [*super().get_readonly_fields(request, obj), "labels"]
 
     def prepare(self, rows: Iterable[Any]) -> None:
-        """Derive the trades of a page, those of one account together."""
-        by_account: dict[Any, list[Trade]] = {}
-        for row in rows:
-            by_account.setdefault(row.account, []).append(row)
-        for account, some in by_account.items():
-            asked = Asked(instruments={row.instrument_id for row in some})
-            found: dict[Any, Found] = {one.order: one for one in journal_of(account, asked).trades}
-            for row in some:
-                row.found = found.get(row.pk)  # type: ignore[attr-defined]  # for the columns
+        """Derive the trades of a page, all of them together."""
+        page = list(rows)
+        found = trades_of(page)
+        for row in page:
+            row.found = found.get(row.pk)  # for the columns
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let traders add to trades while the account is open."""

@@ -116,7 +116,7 @@ class Journal:
 def journal_of(account: Account, asked: Asked = EVERYTHING) -> Journal:
     """Return the trades of an account that are asked for, the first opened first."""
     among = asked.instruments if asked.instrument is None else [asked.instrument]
-    found = _found(account, among)
+    found = _found([account.pk], among)
     tagged = None
     if asked.tag is not None:
         tagged = set(TradeTag.objects.filter(account=account, tag=asked.tag).values_list("order_id", flat=True))
@@ -124,19 +124,29 @@ def journal_of(account: Account, asked: Asked = EVERYTHING) -> Journal:
     return Journal(sorted(kept, key=_key))
 
 
+def trades_of(orders: Iterable[Order]) -> dict[UUID, Found]:
+    """Return the trades that orders opened, by order, in two questions for orders of however many accounts."""
+    rows = list(orders)
+    wanted = {order.pk for order in rows}
+    found = _found({order.account_id for order in rows}, {order.instrument_id for order in rows}) if rows else []
+    return {one.order: one for one in found if one.order in wanted}
+
+
 def trade_of(order: Order) -> Found | None:
     """Return the trade that an order opened; none if it opened none, or was not filled."""
-    found = _found(order.account, [order.instrument_id])
-    return next((one for one in found if one.order == order.pk), None)
+    return trades_of([order]).get(order.pk)
 
 
-def _found(account: Account, instruments: Collection[UUID] | None) -> list[Found]:
-    """Return all round trips of an account, or those in some instruments."""
-    rows = Fill.objects.filter(account=account)
+def _found(accounts: Collection[UUID], instruments: Collection[UUID] | None) -> list[Found]:
+    """Return all round trips of accounts, or those in some instruments."""
+    rows = Fill.objects.filter(account__in=accounts)
     if instruments is not None:
         rows = rows.filter(order__instrument__in=instruments)
-    fills = list(rows.order_by("at", "pk").values_list(*COLUMNS))
-    return derived(fills, splits_of({row[1] for row in fills}))
+    by_account: dict[UUID, list[Sequence[Any]]] = {}
+    for account, *row in rows.order_by("at", "pk").values_list("account_id", *COLUMNS):
+        by_account.setdefault(account, []).append(row)
+    known = splits_of({row[1] for fills in by_account.values() for row in fills})
+    return [one for fills in by_account.values() for one in derived(fills, known)]
 
 
 def derived(fills: Iterable[Sequence[Any]], known: Splits) -> list[Found]:
