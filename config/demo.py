@@ -44,7 +44,7 @@ class Records:
     file: str
 
 
-ALICE = Person("alice@demo.local", "Alice", "owns Growth and Retirement, and shares Growth with Bob")
+ALICE = Person("alice@demo.local", "Alice", "owns Growth, Retirement and Swing (on paper), and shares Growth with Bob")
 BOB = Person("bob@demo.local", "Bob", "owns First steps, and may look at Growth")
 OPERATOR = Person("operator@demo.local", "Olivia", "keeps users, instruments and health; owns nothing", operator=True)
 PEOPLE = (ALICE, BOB, OPERATOR)

@@ -5,7 +5,7 @@ import gzip
 import io
 import re
 from collections import defaultdict
-from datetime import date
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from importlib.util import find_spec
 from io import StringIO
@@ -15,12 +15,13 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.domain.roles import Role
-from accounts.models import LedgerEntry, Membership, Watchlist
+from accounts.models import Account, LedgerEntry, Membership, Watchlist
 from accounts.models.tenancy import acting_as
-from config import demo
+from config import demo, demo_trading
 from marketdata.models import Bar
 from tests.by_hand import ByHand, Closes
 from tests.clients import nobody
+from trading.models import BacktestRun, Fill, Order, RiskEvent, TradeTag, TradingPause
 
 CENT = Decimal("0.01")
 LAST_DAY = date(2013, 3, 1)
@@ -150,11 +151,66 @@ class TestPeople:
     def test_share_one_of_two_accounts(self, printed):
         alice, bob = demo.user_of(demo.ALICE.email), demo.user_of(demo.BOB.email)
         with acting_as(alice.pk):
-            assert Membership.objects.filter(user=alice, role=Role.OWNER).count() == 2
+            assert Membership.objects.filter(user=alice, role=Role.OWNER).count() == 3
             shared = Membership.objects.get(user=bob, account=demo.account_of(demo.SHOWN))
         assert (shared.role, shared.accepted_at is not None) == (Role.VIEWER, True)
         with acting_as(bob.pk):
             assert Watchlist.objects.get(user=bob).instruments.count() == 4
+
+
+class TestTrading:
+    """An account that trades on paper has lived through two months, once."""
+
+    @pytest.fixture
+    def swing(self, printed):
+        alice = demo.user_of(demo.ALICE.email)
+        with acting_as(alice.pk):
+            yield Account.objects.get(owner=alice, name=demo_trading.NAME)
+
+    def test_is_told_and_the_same_the_second_time(self, printed):
+        first, second = (
+            re.findall(r"^  Swing: (\d+) orders, (\d+) fills, (\d+) trades, (\d+) backtests$", text, re.M) for text in printed
+        )
+        assert first == second
+        ((orders, fills, trades, backtests),) = first
+        assert int(orders) >= 10
+        assert int(fills) >= 5
+        assert int(trades) >= 3
+        assert int(backtests) == 2
+
+    def test_leaves_every_kind_of_order(self, swing):
+        orders = Order.objects.filter(account=swing)
+        assert {"FILLED", "CANCELED", "ACCEPTED"} <= set(orders.values_list("status", flat=True))
+        assert {"ADMIN", "STRATEGY"} <= set(orders.values_list("door", flat=True))
+        assert not orders.exclude(status="ACCEPTED").filter(ended_at__isnull=True).exists()
+        assert set(orders.values_list("sending", flat=True)) == {"SETTLED"}
+
+    def test_knows_no_price_before_its_day(self, swing, closes):
+        """Each fill is at a price of its own day; each order was sized by closes of the day before, at the latest."""
+        for fill in Fill.objects.filter(account=swing).select_related("order__instrument"):
+            bar = Bar.objects.get(instrument=fill.order.instrument, timeframe="1d", timestamp__date=fill.at.date())
+            assert bar.low <= fill.price <= bar.high
+        for order in Order.objects.filter(account=swing, parent__isnull=True).select_related("instrument"):
+            days = closes[order.instrument.symbol]
+            last = max(day for day in days if datetime.combine(day, time(20), UTC) < order.created_at)
+            assert abs(order.reference_price - days[last]) <= Decimal("0.005")
+
+    def test_has_a_decision_behind_every_order_and_the_chain_ends_in_the_ledger(self, swing):
+        entries = Order.objects.filter(account=swing, parent__isnull=True)
+        assert not entries.filter(decision__isnull=True).exists()
+        assert LedgerEntry.objects.filter(account=swing, source="fill").count() == Fill.objects.filter(account=swing).count()
+
+    def test_was_paused_by_a_limit_and_resumed(self, swing):
+        pause = TradingPause.objects.get(account=swing)
+        assert (pause.event.type, pause.resumed_by, bool(pause.note)) == ("DAILY_LOSS", swing.owner, True)
+        types = set(RiskEvent.objects.filter(account=swing).values_list("type", flat=True))
+        assert {"DAILY_LOSS", "POSITION_SHARE"} <= types
+
+    def test_has_notes_tags_and_backtests_that_succeeded(self, swing):
+        assert TradeTag.objects.filter(account=swing).count() >= 2
+        runs = BacktestRun.objects.filter(account=swing)
+        assert set(runs.values_list("status", flat=True)) == {"SUCCEEDED"}
+        assert {kind for kind in runs.filter(parent__isnull=True).values_list("kind", flat=True)} == {"RUN", "SWEEP"}
 
 
 def test_the_prices_came_through_the_provider_once(printed, closes):

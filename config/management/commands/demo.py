@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from accounts.models.tenancy import acting_as
-from config import demo
+from config import demo, demo_trading
 from portfolio.selectors.figures import Figures
 from portfolio.selectors.past import figures_of
 
@@ -33,9 +33,15 @@ class Command(BaseCommand):
         with self.step("Preparing the database"):
             call_command("migrate", verbosity=0)
         with self.step("Loading prices"):
-            call_command("load_prices", provider="sample", create=True, stdout=_Nowhere())
+            self.load_prices(until=demo_trading.BEGIN)  # what comes later is stored day by day, as the account that trades lives
         with self.step("Registering people"):
             demo.load_people(at=at)
+        owner = demo.user_of(demo.SHOWN.owner)
+        with self.step("Trading on paper"):
+            swing = demo_trading.trade(owner=owner, at=at)
+            self.load_prices()
+        with acting_as(owner.pk):
+            self.stdout.write(f"  {demo_trading.told(swing)}")
         for records, batch in demo.load_records(at=at):
             for refused in batch.refused:
                 self.stderr.write(f"{records.file}, line {refused['line']}: {refused['detail']}")
@@ -49,6 +55,10 @@ class Command(BaseCommand):
             demo.derive_all(at=at)
         with acting_as(demo.user_of(demo.SHOWN.owner).pk):
             self.stdout.write("\n".join(["", *table(figures_of(demo.account_of(demo.SHOWN))), "", *logins()]))
+
+    def load_prices(self, **which: Any) -> None:
+        """Store the prices of the sample, or those of a time."""
+        call_command("load_prices", provider="sample", create=True, stdout=_Nowhere(), **which)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
