@@ -144,7 +144,8 @@ def _of_kind(row: Row, made: Happening, kind: str, fee: Decimal, tax: Decimal) -
     elif kind in OF_UNITS:
         yield replace(made, kind=OF_UNITS[kind])
     elif made.quantity and made.hints.key:
-        yield replace(made, kind=transfer(made.quantity), price=row.money("price"), cash=ZERO)
+        moved = -abs(made.quantity) if "OUT" in kind else made.quantity
+        yield replace(made, kind=transfer(moved), quantity=moved, price=row.money("price"), cash=ZERO)
     elif not cash and not fee:
         raise Passed("nothing_moved", "amount: the row moves neither money nor units.")
     else:

@@ -215,6 +215,8 @@ def _fields(said: Happening, source: str) -> dict[str, Any]:
     price = None if rule.price is Need.REFUSED else said.price
     if said.kind in TRADES and not said.takes_back:
         price = _price_of(said, quantity, multiplier, data)
+    elif price is not None and price < 0:
+        raise LineRefused("bad_number", f"price: {plain(price)} is below zero; correct it.")
     return {
         "kind": said.kind,
         "occurred_at": said.at,

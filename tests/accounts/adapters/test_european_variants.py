@@ -151,6 +151,11 @@ class TestTradeRepublic:
         )
         assert said(text, "kind", "quantity", "cash") == [("TRANSFER_IN", "2", "0"), ("TRANSFER_OUT", "-1", "0")]
 
+    def test_units_whose_price_is_below_zero_are_refused(self):
+        row = republic("TRANSFER_OUT", "b", **self.SHARE, shares="1", price="-26")
+        assert refusals(TR + row) == [(2, "bad_number")]
+        assert said(TR + row.replace("-26", "26"), "kind", "quantity") == [("TRANSFER_OUT", "-1")]
+
     def test_money_in_another_currency_keeps_its_rate(self):
         row = republic("DIVIDEND", "a", **self.SHARE, shares="2", amount="9.00", tax="-1.35").replace(
             '"EUR","","",""', '"EUR","10.00","USD","1.1111"'
