@@ -152,7 +152,8 @@ class EntryForm(ServiceForm):
         kind = EntryKind(self.cleaned_data["kind"])
         given = {name: value for name, value in self.cleaned_data.items() if kind in TAKEN_BY.get(name, EntryKind)}
         instrument, cash = given.get("instrument"), given.get("cash")
-        if cash is not None and (RULES[kind].cash is Sign.NEGATIVE or kind is EntryKind.TRANSFER_OUT):
+        paid = kind in {EntryKind.FEE, EntryKind.TAX} and not given["data"].get("refund")
+        if cash is not None and (RULES[kind].cash is Sign.NEGATIVE or kind is EntryKind.TRANSFER_OUT or paid):
             cash = -abs(cash)  # it can only go out
         draft = EntryDraft(
             kind=kind,

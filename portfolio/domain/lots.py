@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 from portfolio.domain.exact import EXACT, UNIT, ZERO, share, spread
 
+DUST = Decimal("1e-9")  # what the roundings of a cost, to ten places each, may come to
+
 
 class Method(enum.StrEnum):
     """Which lots a closing trade takes first."""
@@ -156,9 +158,27 @@ def take(
     if method is Method.LIFO:
         order.reverse()
     elif method is Method.HIFO:
-        order.sort(key=lambda index: EXACT.divide(-lots[index].cost, abs(lots[index].quantity)))
+        order = _dearest_first(lots)
     steps = [*chosen(lots, named), *((index, None) for index in order)] if named else [(index, None) for index in order]
     return _take_in(steps, lots, quantity)
+
+
+def _dearest_first(lots: Sequence[Lot]) -> list[int]:
+    """Return the places of the lots by their cost a unit, the highest first; of those that cost the same, the oldest first.
+
+    A cost is kept to ten places, so one that was split or lowered is off by a digit of the last: units are as dear as others
+    where no more than that is between them.
+    """
+    sizes = [abs(lot.quantity) for lot in lots]
+    each = [EXACT.divide(lot.cost, size) for lot, size in zip(lots, sizes, strict=True)]
+    groups: list[list[int]] = []
+    for index in sorted(range(len(lots)), key=each.__getitem__, reverse=True):
+        before = groups[-1][-1] if groups else None
+        if before is not None and each[before] - each[index] <= EXACT.divide(DUST, min(sizes[before], sizes[index])):
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return [index for group in groups for index in sorted(group)]
 
 
 def chosen(lots: Sequence[Lot], named: Sequence[Choice]) -> list[tuple[int, Decimal | None]]:

@@ -17,10 +17,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from tests.access import trading_doors
 from tests.access.world import World
 from tests.factories import PASSWORD, make_instrument, make_segment
-from tests.trading.factories import make_png
-from trading.models import Attachment, BacktestRun
-from trading.selectors.backtests import folder_of
-from trading.services.journal import path_of
 
 PEOPLE = ("owner", "trader", "viewer", "operator", "stranger", "nobody", "read", "trade", "manage", "limited")
 
@@ -187,7 +183,6 @@ DOORS: list[tuple[Any, ...]] = [
 
 kinds = cycle(["POSITION", "CURRENCY", "FEES"])  # there is one policy of a kind
 LOG = b'event_id,timestamp,event_type,data_json\n1,2020-01-02 12:00Z,DEPOSIT,"{""amount"": 5}"\n'
-BREACH = b'{"timestamp": "2020-01-06T15:00:00Z", "event_type": "x", "severity": "WARNING", "action_taken": "none"}'
 TABLE = b"Date,Amount\n2020-01-02,5\n"
 MAPPING = {"columns": {"date": "Date", "amount": "Amount"}}
 DEPOSIT = {"kind": "DEPOSIT", "occurred_at": "2020-01-02T12:00:00Z", "cash": "5"}
@@ -235,35 +230,7 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
     ("policy-list", "post"): lambda world: {"kind": next(kinds), "threshold": "0.25"},
     ("policy-detail", "patch"): lambda world: {"threshold": "0.8"},
     ("rebalance", "post"): lambda world: {},
-    ("strategy-list", "post"): lambda world: {"name": world.new_symbol()},
-    ("strategy-detail", "patch"): lambda world: {"entry_type": "breakout"},
-    ("session-list", "post"): lambda world: {"configuration": {"fast": 10}},
-    ("session-detail", "patch"): lambda world: {"name": "Other"},
-    ("signal-list", "post"): lambda world: {
-        "instrument": world.instrument.key,
-        "source": world.new_symbol(),
-        "kind": "ENTER_LONG",
-        "at": "2020-01-07T15:00:00Z",
-    },
-    ("signal-detail", "patch"): lambda world: {"status": "DISMISSED"},
-    ("decision-list", "post"): lambda world: {
-        "instrument": world.instrument.key,
-        "at": "2020-01-07T15:00:00Z",
-        "choice": "BUY",
-        "confidence": "0.8",
-    },
-    ("decision-detail", "patch"): lambda world: {"confidence": "0.9", "reason": "It fell."},
-    ("decision-clean-up", "post"): lambda world: {"before": "2020-01-07T15:00:00Z"},
-    ("order-list", "post"): lambda world: {"instrument": world.instrument.key, "side": "BUY", "quantity": "1"},
-    ("order-detail", "patch"): lambda world: {"limit_price": "8"},
-    ("risk-limits", "put"): lambda world: {"max_order_quantity": "1000"},
-    ("risk-limits", "patch"): lambda world: {"max_order_quantity": "2000"},
-    ("trading-pause", "post"): lambda world: {"reason": "Looking into it."},
-    ("trading-resume", "post"): lambda world: {"note": f"All is well: {world.pause_trading()}"},
-    ("broker-connection-list", "post"): lambda world: {"broker": "paper"},
-    ("break-resolve", "post"): lambda world: {"resolution": "The dividend was posted by hand."},
-    ("webhook-list", "post"): lambda world: {"url": f"https://example.com/{world.new_symbol()}", "topics": ["FILL"]},
-    ("webhook-detail", "patch"): lambda world: {"topics": ["FILL", "RISK"]},
+    **trading_doors.BODIES,
     ("import-list", "post"): lambda world: {"file": SimpleUploadedFile("log.csv", LOG)},
     ("account-import-list", "post"): lambda world: {"file": SimpleUploadedFile("account.zip", world.account_zip)},
     ("import-detail", "patch"): lambda world: {"time_zone": "Europe/Paris"},
@@ -296,16 +263,6 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
             f"{world.instrument.symbol}_timeseries.jsonl", b'{"timestamp": "2020-01-07T10:00:00", "price": 12}'
         )
     },
-    ("backtest-list", "post"): lambda world: {
-        "strategy_kind": "sma_cross",
-        "instruments": [world.instrument.key],
-        "start": "2020-01-01",
-        "end": "2020-02-01",
-        "cash": "1000",
-    },
-    ("journal-detail", "patch"): lambda world: {"tags": ["a+"], "notes": [{"text": "Well done."}]},
-    ("journal-attachments", "post"): lambda world: {"file": SimpleUploadedFile("chart.png", make_png(world.new_symbol()))},
-    ("trading-files", "post"): lambda world: {"file": SimpleUploadedFile("risk-management.jsonl", BREACH)},
     ("corporate-action-list", "post"): lambda world: {
         "rows": [{"instrument": world.instrument.key, "kind": "SPLIT", "ex_date": "2020-01-07", "ratio": "2"}]
     },
@@ -315,24 +272,16 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
 }
 
 
-def with_content(picture: Attachment) -> Attachment:
-    """Return a picture whose file is there."""
-    path_of(picture).parent.mkdir(parents=True, exist_ok=True)
-    path_of(picture).write_bytes(make_png())
-    return picture
-
-
-def with_file(run: BacktestRun) -> BacktestRun:
-    """Return a run that has left a file."""
-    folder_of(run.pk).mkdir(parents=True, exist_ok=True)
-    (folder_of(run.pk) / "summary.json").write_text("{}")
-    return run
-
+FORMS = {
+    ("series-file", "post"),
+    ("account-import-list", "post"),
+    ("import-guess", "post"),
+    *trading_doors.FORMS,
+}  # a file and its fields: JSON is not spoken there
 
 # what is asked, where a route wants to know
 QUERIES: dict[str, Callable[[World], dict[str, str]]] = {
-    "backtest-compare": lambda world: {"ids": str(world.desk.run.pk)},
-    "position-size": lambda world: {"instrument": world.instrument.key, "stop": "9"},
+    **trading_doors.QUERIES,
     "cost-basis": lambda world: {"method": "HIFO"},
     "bar-list": lambda world: {"instrument": world.instrument.key},
     "quote-list": lambda world: {"instrument": world.instrument.key},
@@ -372,33 +321,7 @@ OBJECTS: dict[str, Callable[[World], dict[str, Any]]] = {
     "classification-detail": lambda world: {"pk": world.classification.pk},
     "target-detail": lambda world: {"pk": world.allocation.pk},
     "policy-detail": lambda world: {"pk": world.policy.pk},
-    "strategy-detail": lambda world: {"pk": world.desk.strategy.pk},
-    "session-detail": lambda world: {"pk": world.desk.session.pk},
-    "session-end": lambda world: {"pk": world.desk.session.pk},
-    "session-standing": lambda world: {"pk": world.desk.session.pk},
-    "evaluation-detail": lambda world: {"pk": world.desk.evaluation.pk},
-    "signal-detail": lambda world: {"pk": world.desk.signal.pk},
-    "decision-detail": lambda world: {"pk": world.desk.decision.pk},
-    "decision-changes": lambda world: {"pk": world.desk.decision.pk},
-    "decision-chain": lambda world: {"pk": world.desk.decision.pk},
-    "order-detail": lambda world: {"pk": world.order.pk},
-    "order-events": lambda world: {"pk": world.order.pk},
-    "fill-detail": lambda world: {"pk": world.desk.fill.pk},
-    "risk-event-detail": lambda world: {"pk": world.desk.risk_event.pk},
-    "broker-connection-detail": lambda world: {"pk": world.connection.pk},
-    "break-detail": lambda world: {"pk": world.difference.pk},
-    "break-resolve": lambda world: {"pk": world.difference.pk},
-    "webhook-detail": lambda world: {"pk": world.webhook.pk},
-    "webhook-secret": lambda world: {"pk": world.webhook.pk},
-    "delivery-detail": lambda world: {"pk": world.heard.pk},
-    "delivery-redeliver": lambda world: {"pk": world.heard.pk},
-    "backtest-detail": lambda world: {"pk": world.desk.run.pk},
-    "backtest-cancel": lambda world: {"pk": world.desk.run.pk},
-    "journal-detail": lambda world: {"pk": world.desk.order.pk},
-    "journal-attachments": lambda world: {"pk": world.desk.order.pk},
-    "journal-attachment": lambda world: {"pk": world.desk.order.pk, "attachment_id": with_content(world.desk.picture).pk},
-    "backtest-files": lambda world: {"pk": world.desk.run.pk},
-    "backtest-file": lambda world: {"pk": with_file(world.desk.run).pk, "name": "summary.json"},
+    **trading_doors.KEYS,
     "instrument-detail": lambda world: {"key": world.instrument.key},
     "corporate-action-detail": lambda world: {"pk": world.corporate_action.pk},
     "quality-issue-detail": lambda world: {"pk": world.issue.pk},

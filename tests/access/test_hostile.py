@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from marketdata.models import Instrument
-from tests.access.doors import BODIES, DOORS
+from tests.access.doors import BODIES, DOORS, FORMS
 from tests.access.test_doors import address
 from tests.access.world import World
 from tests.clients import bearer, make_token
@@ -190,15 +190,6 @@ def replaced(body: Any, path: tuple[Any, ...], value: Any) -> Any:
         place = place[step]
     place[path[-1]] = value
     return body
-
-
-FORMS = {
-    ("series-file", "post"),
-    ("journal-attachments", "post"),
-    ("trading-files", "post"),
-    ("account-import-list", "post"),
-    ("import-guess", "post"),
-}  # a file and its fields: JSON is not spoken there
 
 
 class TestAnything:

@@ -69,6 +69,11 @@ class TestPosting:
         client.post(ADD, GOOD | {"account": account.pk, "kind": kind, "cash": cash})
         assert [entry.cash for entry in entries(account)] == [Decimal(-25)]
 
+    @pytest.mark.parametrize("kind", ["FEE", "TAX"])
+    def test_of_what_was_paid_back_goes_in(self, client, account, kind):
+        client.post(ADD, GOOD | {"account": account.pk, "kind": kind, "cash": "25", "data": '{"refund": "of May"}'})
+        assert [entry.cash for entry in entries(account)] == [Decimal(25)]
+
     def test_leaves_out_what_the_kind_does_not_take(self, client, account):
         form = {"account": account.pk, "kind": "DEPOSIT", "cash": "5", "price": "3", "quantity": "9", "ratio": "2:1", "fee": "1"}
         client.post(ADD, GOOD | form)

@@ -64,7 +64,7 @@ class TestAccounts:
         client.post(to(Account, "add"), self.FIELDS)
         (second,) = seen(alice, Account.objects.filter(name="Second"))
         assert (second.owner_id, second.base_currency) == (alice.pk, "EUR")
-        assert len(seen(alice, Job.objects.filter(account=second))) == 3
+        assert len(seen(alice, Job.objects.filter(account=second))) == 4
 
     def test_are_refused_with_fields_that_are_wrong(self, client):
         assert errors(client.post(to(Account, "add"), self.FIELDS | {"base_currency": "euro", "opened_on": "2999-01-01"})) == {

@@ -23,7 +23,7 @@ def errors(answer) -> list[tuple[str, str]]:
 class TestMe:
     def test_the_profile_is_read_and_changed(self, alice):
         client = browser(alice)
-        assert set(client.get(ME).json()) == {"id", "email", "display_name", "time_zone", "base_currency"}
+        assert set(client.get(ME).json()) == {"id", "email", "display_name", "time_zone", "base_currency", "mail_topics"}
         changed = client.patch(ME, {"display_name": "", "time_zone": "America/New_York", "base_currency": "JPY"})
         assert changed.status_code == 200
         assert client.get(ME).json() == changed.json()
@@ -201,8 +201,8 @@ class TestJobs:
     def test_an_owner_sets_the_schedule(self, alice, jobs):
         client = browser(alice)
         rows = client.get(jobs).json()["results"]
-        assert [row["kind"] for row in rows] == ["ACTIONS", "REFRESH", "SNAPSHOT"]
-        assert [row["enabled"] for row in rows] == [False, True, True]
+        assert [row["kind"] for row in rows] == ["ACTIONS", "REFRESH", "SNAPSHOT", "STRATEGIES"]
+        assert [row["enabled"] for row in rows] == [False, True, True, False]
         path = f"{jobs}{rows[2]['id']}/"
         changed = client.patch(path, {"schedule": "0 6 * * *"}).json()
         assert changed["schedule"] == "0 6 * * *"

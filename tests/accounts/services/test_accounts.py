@@ -37,6 +37,7 @@ class TestOpenAccount:
                 "SNAPSHOT",
                 "REFRESH",
                 "ACTIONS",
+                "STRATEGIES",
             }
 
     @pytest.mark.parametrize(

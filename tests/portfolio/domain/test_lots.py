@@ -78,6 +78,11 @@ class TestTake:
         lots = make_lots([(Decimal(1), Decimal(90)), (Decimal(1), Decimal(70)), (Decimal(1), Decimal(80))], sign=-1)
         assert [part.lot.sequence for part in take(lots, Decimal(2), Method.HIFO)[0]] == [2, 3]
 
+    def test_hifo_of_lots_that_cost_the_same_closes_the_oldest_whatever_was_rounded(self):
+        sixth = Decimal("1.8333333333")  # a return of capital of 1 left 11/6 a unit in each of these
+        lots = make_lots([(Decimal(1), sixth), (Decimal(1), Decimal("0.8333333333")), (Decimal(2), Decimal("3.6666666667"))])
+        assert [part.lot.sequence for part in take(lots, Decimal(2), Method.HIFO)[0]] == [1, 3]
+
 
 class TestScaled:
     @given(lots, st.decimals("0.001", "1000", places=3))
