@@ -64,7 +64,7 @@ class Costs:
         return max(money(EXACT.add(price, worse if sign > 0 else -worse)), ZERO)
 
     def affordable(self, free: Decimal, price: Decimal) -> Decimal:
-        """Return about how many units at a price that amount pays for, with commissions."""
+        """Return how many units at a price that amount pays for, with commissions: as they are reckoned, and at their minimum."""
         unit = EXACT.add(EXACT.multiply(price, EXACT.add(ONE, self.rate)), self.per_unit)
-        rest = EXACT.subtract(free, max(self.per_order, self.minimum))
-        return EXACT.divide(rest, unit) if rest > 0 and unit > 0 else ZERO
+        ways = ((EXACT.subtract(free, self.per_order), unit), (EXACT.subtract(free, self.minimum), price))
+        return min(EXACT.divide(rest, each) if rest > 0 and each > 0 else ZERO for rest, each in ways)

@@ -12,6 +12,7 @@ from trading.domain.strategies.base import BarColumns, Parameter, ParametersRefu
 from trading.domain.strategies.indicators import average, smooth_average
 
 LONGEST = 500
+EQUAL = 1e-9  # part of a price by which averages differ that are equal: sums of floats are not quite what they should be
 
 
 class MovingAverageCross:
@@ -45,5 +46,5 @@ class MovingAverageCross:
 
     def plan(self, bars: BarColumns) -> Plan:
         """Return what it would hold after each bar; where the averages are equal, what it held before."""
-        ahead = self.of(bars.close, self.fast) - self.of(bars.close, self.slow)
-        return Plan(np.where(ahead > 0, 1.0, np.where(ahead < 0, self.below, np.nan)))
+        ahead = self.of(bars.close, self.fast) / self.of(bars.close, self.slow) - 1
+        return Plan(np.where(ahead > EQUAL, 1.0, np.where(ahead < -EQUAL, self.below, np.nan)))

@@ -73,6 +73,15 @@ class TestMovingAverageCross:
         plan = made("sma_cross", {"fast": 2, "slow": 3}).plan(closes(1, 1, 1, 4, 4, 4, 1, 1))
         np.testing.assert_array_equal(plan.target, [np.nan, np.nan, np.nan, 1, 1, np.nan, 0, 0])
 
+    @pytest.mark.parametrize("with_talib", [True, False])
+    def test_waits_where_prices_stand_still_whatever_they_did_before(self, with_talib, monkeypatch):
+        if not with_talib:
+            monkeypatch.setattr(indicators, "TALIB", None)
+        for seed in range(20):
+            before = walk(60, seed).close
+            plan = made("sma_cross", {"short": True}).plan(closes(*before, *[before[-1]] * 80))
+            assert np.isnan(plan.target[60 + 30 :]).all()
+
     def test_may_be_short(self):
         plan = made("sma_cross", {"fast": 2, "slow": 3, "short": True}).plan(closes(4, 4, 4, 1))
         assert plan.target[-1] == -1
