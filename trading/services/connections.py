@@ -23,6 +23,7 @@ from trading.selectors.paper import RecordedMarket, Records
 
 Clock = Callable[[], datetime]
 BROKERS = (ALPACA, PAPER)
+MODE = "mode"
 
 
 class OrdersOpen(ValidationError):
@@ -44,12 +45,14 @@ def connect_broker(*, account: Account, broker: str, now: datetime, key: str = "
     if broker == PAPER and account.execution_mode == ExecutionMode.LIVE:
         raise ValidationError({"broker": ValidationError("A live account does not trade on paper.", code="live_on_paper")})
     refuse_leaving(account, broker)
+    refuse_other_mode(account, broker)
     BrokerConnection.objects.filter(account=account, enabled=True).exclude(broker=broker).update(enabled=False, updated_at=now)
     found = BrokerConnection.objects.select_for_update().filter(account=account, broker=broker).first()
     made = found or BrokerConnection(account=account, broker=broker, created_at=now)
     made.enabled, made.updated_at, made.last_error = True, now, ""
     if broker != PAPER:
         made.keep(key=key.strip(), secret=secret.strip())
+        made.cursor = {**made.cursor, MODE: account.execution_mode}
     made.save()
     return made
 
@@ -76,6 +79,35 @@ def refuse_leaving(account: Account, broker: str) -> None:
         raise OrdersOpen("The account has open orders at its broker; cancel them first.", code="orders_open")
 
 
+def refuse_other_mode(account: Account, broker: str) -> None:
+    """Refuse new credentials while orders are open that were placed by others, on paper or live as the account is no longer.
+
+    :raises OrdersOpen: if there are some
+    """
+    known = BrokerConnection.objects.filter(account=account, broker=broker).first()
+    mode = credentials_mode(known) if known is not None else ""
+    if mode not in ("", account.execution_mode) and Order.objects.open().filter(account=account, broker=broker).exists():
+        detail = f"The account has open orders from when it was {mode}; let it be that again, cancel them, then come back."
+        raise OrdersOpen(detail, code="orders_open")
+
+
+def credentials_mode(connection: BrokerConnection) -> str:
+    """Return whether a connection's credentials were entered for paper or live trading; nothing where that was not noted."""
+    return str(connection.cursor.get(MODE, ""))
+
+
+def credentials_of(connection: BrokerConnection) -> dict[str, str]:
+    """Return the key and secret of a connection, if they are for what the account is: a paper key is not shown to a live broker.
+
+    :raises BrokerFailed: if they are not
+    :raises SecretLost: if they cannot be read any more
+    """
+    mode, now = credentials_mode(connection), connection.account.execution_mode
+    if mode not in ("", now):
+        raise BrokerFailed(f"The key was entered when the account was {mode}, and it is {now} now; enter the key for that.")
+    return connection.credentials()
+
+
 def open_broker(account: Account, name: str, clock: Clock) -> Broker:
     """Return an account's broker, ready to be asked; within a transaction of a member.
 
@@ -86,9 +118,9 @@ def open_broker(account: Account, name: str, clock: Clock) -> Broker:
         return PaperBroker(book=Records(account), market=RecordedMarket(), clock=clock, model=model)
     if name != ALPACA:
         raise BrokerFailed(f"There is no broker named {name}.")
-    known = BrokerConnection.objects.filter(account=account, broker=name).first()
+    known = BrokerConnection.objects.select_related("account").filter(account=account, broker=name).first()
     try:
-        credentials = known.credentials() if known is not None else {}
+        credentials = credentials_of(known) if known is not None else {}
         urls = settings.BROKERS[ALPACA]
         live = account.execution_mode == ExecutionMode.LIVE
         url = urls["live_url" if live else "paper_url"]

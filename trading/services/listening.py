@@ -14,7 +14,9 @@ from accounts.models import ExecutionMode
 from accounts.models.tenancy import acting_as
 from trading.adapters.alpaca import NAME as ALPACA
 from trading.adapters.alpaca_stream import AlpacaUpdates
+from trading.adapters.base import BrokerFailed
 from trading.models import BrokerConnection
+from trading.services.connections import credentials_of
 from trading.services.syncing import Watched, watched
 
 log = logging.getLogger(__name__)
@@ -78,7 +80,12 @@ def _options(one: Watched) -> dict[str, str] | None:
     """Return what a stream of an account is opened with."""
     with acting_as(one.owner_id):
         link = BrokerConnection.objects.select_related("account").filter(account=one.account_id, broker=one.broker).first()
-        if link is None or not (credentials := link.credentials()):
+        try:
+            credentials = credentials_of(link) if link is not None else {}
+        except BrokerFailed as failure:
+            log.warning("The stream of account %s is not opened: %s", one.account_id, failure)
+            credentials = {}
+        if link is None or not credentials:
             return None
         live = link.account.execution_mode == ExecutionMode.LIVE
         url = settings.BROKERS[ALPACA]["live_url" if live else "paper_url"]
