@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from accounts.adapters.base import NotReadable, StatementFile
 from accounts.adapters.table import DELIMITERS, Record, Row, head, key, named, read_rows, records
-from accounts.domain.contracts import UNITS, contract_of
+from accounts.domain.contracts import contract_of
 from accounts.domain.figures import Style
 from accounts.domain.happenings import Happening, Lines, currency_of, flow, transfer
 from accounts.domain.ledger import ZERO, EntryKind
@@ -271,7 +271,7 @@ def _hints(row: Row) -> InstrumentHints:
     """Return what a transaction says about its instrument."""
     ticker, name = row.text("ticker"), as_it_was(row.text("security"))
     if contract := contract_of(ticker):
-        return InstrumentHints(exchange="OPRA", name=name, asset_class="OPTION", multiplier=UNITS, contract=contract)
+        return InstrumentHints(exchange="OPRA", name=name, asset_class="OPTION", contract=contract)
     hints = listed(ticker) if ticker else InstrumentHints()
     return replace(hints, isin=row.text("isin").upper() or hints.isin, wkn=row.text("wkn").upper(), name=name)
 

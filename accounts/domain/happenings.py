@@ -106,6 +106,7 @@ class Lines:
             account=said.account or self.account,
             rate=said.rate,
             takes_back=said.takes_back,
+            price_follows=said.cash is not None and (said.price is None or said.converted),
             day_only=said.day_only,
             raw=printable(raw),
         )

@@ -10,9 +10,10 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from accounts.domain.ledger import HALF_A_CENT, EntryDraft, expected_cash, with_cash
+from accounts.domain.ledger import EXACT, HALF_A_CENT, ZERO, EntryDraft, expected_cash, with_cash
+from marketdata.domain.money import round_to
 
-CENT_PLACES = 2
+CENT_PLACES, PRICE_PLACES = 2, 10
 LONGEST_SYMBOL = 24
 NO_SIGN = re.compile(r"[^A-Z0-9]+")  # of a symbol that is made of a name
 
@@ -136,7 +137,8 @@ class StatementLine:
 
     One line of a file may be several happenings (a currency exchange has two legs): they carry the same number and group.
     `account` is the account as the file calls it, `raw` the line as it stands there. `takes_back` says that the line undoes an
-    earlier one that the file does not hold: its figures are that one's with every sign turned round.
+    earlier one that the file does not hold: its figures are that one's with every sign turned round. `price_follows` says that
+    the file states the money of a trade and no price in its currency.
     """
 
     number: int
@@ -151,6 +153,7 @@ class StatementLine:
     account: str = ""
     rate: Rate | None = None
     takes_back: bool = False
+    price_follows: bool = False
     day_only: bool = False
     raw: str = field(default="", repr=False)
 
@@ -215,6 +218,9 @@ def completed(line: StatementLine, *, instrument_id: UUID | None, currency: str,
     :raises EntryRefused: if the cash does not follow from the other figures and has to be stated
     """
     draft = replace(line.draft, instrument_id=instrument_id, currency=line.draft.currency or currency, multiplier=multiplier)
+    if line.price_follows and multiplier != line.draft.multiplier:
+        worth = EXACT.divide(EXACT.multiply(line.draft.price or ZERO, line.draft.multiplier), multiplier)
+        draft = replace(draft, price=round_to(worth, PRICE_PLACES))
     return _explained(draft) if line.states_cash else with_cash(draft)
 
 

@@ -131,6 +131,25 @@ class TestPortfolioPerformance:
         with acting_as(world.owner.pk):
             ours = list(LedgerEntry.objects.filter(account=world.account))
         assert sum(entry.cash for entry in entries) == sum(entry.cash for entry in ours)
+        assert "=1+1" in {entry.notes for entry in entries}  # as it was, not as a file has it
+
+    @pytest.mark.parametrize("multiplier", [100, 10, 1])
+    def test_options_come_back_at_their_price(self, world, multiplier):
+        under = unique_symbol()[-6:]
+        option = make_instrument(
+            symbol=f"{under}240621C00020000",
+            exchange="OPRA",
+            asset_class="OPTION",
+            multiplier=D(multiplier),
+            currency="USD",
+            expiry=at("2024-06-21").date(),
+            strike=D(20),
+            right="CALL",
+        )
+        world.post("BUY", "2024-03-01", option, quantity="2", price="1.5", fee="1", multiplier=D(multiplier))
+        found = [entry for entry in world.read_back(world.exported(performance_csv), "portfolio_performance")]
+        (bought,) = [entry for entry in found if entry.instrument == option]
+        assert (bought.quantity, bought.price, bought.fee, bought.cash) == (2, D("1.5"), 1, -3 * multiplier - 1)
 
     def test_no_cell_is_a_formula(self, world):
         content = world.exported(performance_csv)
