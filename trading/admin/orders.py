@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
 from accounts.domain.roles import Role
 from marketdata.admin.base import Dialog, badge, figure, find, leave, link, link_to, page_of, time_html, when
+from marketdata.domain.display import NOTHING
 from trading.admin.ticket import ticket_page
 from trading.domain.drafts import Replacement
 from trading.domain.orders import TimeInForce
@@ -42,6 +43,16 @@ PRICES = (
     figure("stop_price", "Stop", style="price"),
     figure("trail_price", "Trail", style="price"),
 )
+
+
+def as_written(name: str, label: str) -> Any:
+    """Return a field with a word that everybody writes in capitals."""
+
+    @display(description=label)
+    def cell(_page: Any, order: Order) -> str:
+        return str(getattr(order, name))
+
+    return cell
 
 
 class Cancellation(Dialog):
@@ -136,33 +147,48 @@ class OrderAdmin(MemberAdmin):
             {
                 "fields": (
                     ("account", INSTRUMENT),
-                    ("side", "effect", "type", "time_in_force"),
+                    ("side", "effect", "type", "stands"),
                     (QUANTITY, figure("notional", "Amount", style="money"), "extended_hours"),
                     PRICES,
                 )
             },
         ),
-        ("How it stands", {"fields": (("status", "sending"), (FILLED, AVERAGE), ("pending_cancel", "pending_replace"))}),
+        ("How it stands", {"fields": (("status", "sending"), (FILLED, AVERAGE), "asked")}),
         ("What happened", {"fields": ("history", "executions")}),
         (
             "Behind it",
             {
                 "fields": (
                     (link("session", "Session"), link("decision", "Decision")),
-                    ("order_class", "role", link("parent", "Hangs on"), link("replaces", "Replaces")),
+                    ("kind", "role", link("parent", "Hangs on"), link("replaces", "Replaces")),
                     ("client_order_id", "broker", "broker_order_id", "door"),
                 )
             },
         ),
     )
-    readonly_fields = ("history", "executions")
+    readonly_fields = ("history", "executions", "asked", "stands", "kind")
+    stands, kind = as_written("time_in_force", "Time in force"), as_written("order_class", "Class")
+
+    @display(description="Asked of the broker")
+    def asked(self, order: Order) -> str:
+        """Return what the broker was asked and has not answered."""
+        return "to cancel it" if order.pending_cancel else "to replace it" if order.pending_replace else NOTHING
 
     @display(description="Steps")
     def history(self, order: Order) -> SafeString | str:
         """Return each step of its life."""
         rows = OrderEvent.objects.filter(account=order.account_id, order=order).select_related("actor").order_by("sequence")
-        lines = [(time_html(row.at), row.kind, row.status, row.door, row.actor or "", row.detail) for row in rows]
-        return format_html_join("", "<p>{} {} → {} ({} {}) {}</p>", lines) if lines else "-"
+        lines = [
+            (
+                time_html(row.at),
+                row.get_kind_display(),
+                row.get_status_display().lower(),
+                ", ".join(filter(None, [row.get_door_display(), str(row.actor or "")])),
+                row.detail,
+            )
+            for row in rows
+        ]
+        return format_html_join("", "<p>{} <strong>{}</strong>, {} ({}) {}</p>", lines) if lines else "-"
 
     @display(description="Fills")
     def executions(self, order: Order) -> SafeString | str:
@@ -227,7 +253,8 @@ class FillAdmin(MemberAdmin):
     list_display = (
         when("at", "Filled"),
         link("account", "Account"),
-        link("order", "Order"),
+        link("order", "Order", text="order__side"),
+        link("order__instrument", "Instrument"),
         figure("quantity", "Quantity", style="quantity"),
         figure("price", "Price", style="price"),
         figure("fee", "Fee", style="money"),
@@ -235,7 +262,7 @@ class FillAdmin(MemberAdmin):
     )
     list_filter = (BY_ACCOUNT,)
     ordering = ("-id",)
-    list_select_related = ("account", "order", "entry")
+    list_select_related = ("account", "order__instrument", "entry")
     fieldsets = (
         (
             None,

@@ -79,7 +79,7 @@ class Decision(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.choice} {self.instrument_id} at {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.choice} at {self.at:%Y-%m-%d %H:%M}"
 
 
 class DecisionChange(models.Model):
