@@ -1,7 +1,7 @@
 """Bodies larger than any may be are refused before they are read: a form is taken apart before anybody asks who sends it."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +11,7 @@ DETAIL = f"The body has more than {MOST // 1024**2} MB: send less at a time."
 
 Environ = dict[str, Any]
 Start = Callable[..., Any]
-Message = dict[str, Any]
+Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Site = Callable[[Environ, Start], Iterable[bytes]]

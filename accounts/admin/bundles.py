@@ -95,6 +95,7 @@ class AccountImportAdmin(GatedAdmin):
         """Ask for a ZIP, and lead to the page that says how far it is."""
         data, files = (request.POST, request.FILES) if request.method == "POST" else (None, None)
         form = self.get_form(request)(data, files)
+        assert isinstance(form, ZipForm)  # noqa: S101
         if request.method == "POST" and form.is_valid():
             return redirect(page_of(form.done))
         return self.shown(request, "upload", {"title": "Bring an account in", "form": form, "most": MAX_BYTES})

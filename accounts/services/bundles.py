@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 from accounts.adapters.base import NotReadable
 from accounts.adapters.bundles import BundleReader, PartFile
 from accounts.adapters.event_csv import EventLog
-from accounts.domain.bundles import ACCOUNT, ENTRIES, TRADING, BundleRefused, Manifest, Said
+from accounts.domain.bundles import ACCOUNT, ACTIONS, BARS, ENTRIES, RATES, TRADING, BundleRefused, Manifest, Said
 from accounts.domain.ledger import EXACT, GIVES_CASH, HALF_A_CENT, TAKES_CASH, EntryDraft, expected_cash
 from accounts.domain.roles import Role
 from accounts.domain.statements import Item, StatementLine
@@ -167,6 +167,8 @@ def _take_market(
     reader: BundleReader, known: Known, brought: Brought, at: datetime, told: Callable[[], None], *, with_market: bool
 ) -> None:
     """Store prices, rates and actions, or say that they were left out."""
+    if not any(reader.manifest.parts[name].rows for name in (ACTIONS, BARS, RATES)):
+        return
     if not with_market:
         detail = "The prices, rates and corporate actions of the ZIP were left out: they are everybody's, and staff writes them."
         brought.note("prices_left_out", f"{detail} The figures rest on those that are here.")

@@ -63,7 +63,7 @@ def test_a_zip_is_brought_followed_and_becomes_an_account(client, newcomer, cont
     assert account.name == "Mine"
     assert to(Account, "change", account.pk) in shown
     assert "1 entry: 1 was posted, 0 were here before." in shown
-    assert "prices" in shown  # that they were left out
+    assert "prices" not in shown  # it has none
     assert "tiny.zip" in client.get(to(AccountImport, "changelist")).content.decode()
 
 

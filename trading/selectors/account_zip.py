@@ -73,7 +73,7 @@ def instruments_of(account: Account, user: User) -> set[UUID]:
         for field in columns_of(table):
             if isinstance(field, ForeignKey) and field.related_model is Instrument:
                 found |= set(rows_of(table, account, user).order_by().values_list(field.attname, flat=True).distinct())
-    return found - {None}  # type: ignore[arg-type]
+    return found - {None}
 
 
 def write_parts(*, account: Account, user: User, until: int, writer: Writes) -> None:

@@ -231,7 +231,7 @@ class Taking:
     def _name_entries(self, fills: list[Fill]) -> None:
         """Give fills the entries that stand where theirs stood."""
         entries = LedgerEntry.objects.filter(account=self.account, sequence__in=[fill.entry_id for fill in fills])
-        by_sequence = dict(entries.values_list("sequence", "pk"))
+        by_sequence: dict[Any, UUID] = dict(entries.values_list("sequence", "pk"))
         for fill in fills:
             if fill.entry_id not in by_sequence:
                 raise BundleRefused("bad_file", f"{TRADING}: a fill names the entry {fill.entry_id}, which is not there.")
