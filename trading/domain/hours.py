@@ -18,7 +18,7 @@ BEFORE = timedelta(hours=5, minutes=30)  # extended hours begin so long before t
 AFTER = timedelta(hours=4)
 OPENING_ENDS = timedelta(minutes=2)  # so long before an auction no more orders are taken for it
 CLOSING_ENDS = timedelta(minutes=10)
-AT_ONCE_ENDS = timedelta(minutes=1)  # what is to be filled at once is over after that, wherever it waited
+AT_ONCE_ENDS = timedelta(minutes=2)  # what is to be filled at once is over after that, wherever it waited
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,16 @@ def check_hours(draft: OrderDraft, sessions: Sequence[Hours], at: datetime) -> N
 
 
 def span_of(draft: OrderDraft, sessions: Sequence[Hours], at: datetime) -> Span:
-    """Return when an order given at a time trades; `sessions` begin with the one before it, none where they are not known."""
+    """Return when an order given at a time trades, and until when it may leave for its broker.
+
+    `sessions` begin with the one before that time; there are none where they are not known.
+    """
     time, extended = draft.time_in_force, draft.extended_hours
     if time in AT_ONCE:
         return Span(None, at + AT_ONCE_ENDS)
     if time is TimeInForce.OPG:
         session = next((each for each in sessions if each.open_at >= at), None)
-        return Span(session.open_at, session.close_at) if session else Span()
+        return Span(session.open_at, session.open_at) if session else Span()
     session = next((each for each in sessions if each.end(extended=extended) > at), None)
     if session is None:
         return Span()

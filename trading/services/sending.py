@@ -28,8 +28,8 @@ from accounts.models.tenancy import acting_as
 from portfolio.domain.exact import EXACT, ZERO
 from portfolio.selectors.market import SYSTEM
 from trading.adapters.base import Broker, BrokerAway, BrokerFailed, BrokerOrder, BrokerRefused, OutcomeUnknown, Ticket
+from trading.domain.hours import span_of
 from trading.domain.legs import EXITS
-from trading.domain.lifetimes import leaves_until
 from trading.domain.orders import OPEN, Event, EventKind, PositionEffect, Sending
 from trading.models import Door, Order, OrderEvent
 from trading.models.words import one_of
@@ -208,7 +208,7 @@ def _has_ended(order: Order, now: datetime) -> bool:
     """Let an order end that waited until its day was over, and say whether it was so; the exits of a position go on."""
     if order.role in EXITS:
         return False
-    until = leaves_until(order.draft, order.created_at, hours_around(order.instrument.exchange, order.created_at))
+    until = span_of(order.draft, hours_around(order.instrument.exchange, order.created_at), order.created_at).ends
     if until is None or now < until:
         return False
     detail = "The day that it was for was over before it could leave; place it again if it is still wanted."

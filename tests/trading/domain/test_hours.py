@@ -87,9 +87,9 @@ def test_a_refusal_says_when_it_can_be_had():
         ("DAY", True, "03T22:00", "05T08:00", "06T00:00"),
         ("GTC", False, "02T15:00", None, None),
         ("GTC", False, "06T15:00", "08T13:30", None),
-        ("OPG", False, "02T21:00", "03T13:30", "03T17:00"),
+        ("OPG", False, "02T21:00", "03T13:30", "03T13:30"),
         ("CLS", False, "03T15:00", "03T17:00", "03T17:00"),
-        ("IOC", False, "02T15:00", None, "02T15:01"),
+        ("IOC", False, "02T15:00", None, "02T15:02"),
     ],
 )
 def test_when_an_order_trades_and_is_over(time, extended, when, begins, ends):
