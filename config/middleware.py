@@ -120,8 +120,9 @@ class ActingUser:
     def process_view(
         self, request: HttpRequest, view: Callable[..., HttpResponse], args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> HttpResponse | None:
-        """Answer a look at the API without a savepoint of its own: if it is refused, there is nothing else to keep."""
-        if request.method in SAFE_METHODS and is_api(request) and getattr(request, "acts", False):
+        """Answer the API without a savepoint of its own: if it is refused, there is nothing to keep but an Idempotency-Key."""
+        nothing_to_keep = request.method in SAFE_METHODS or "Idempotency-Key" not in request.headers
+        if nothing_to_keep and is_api(request) and getattr(request, "acts", False):
             return view(request, *args, **kwargs)
         return None
 

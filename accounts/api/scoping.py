@@ -12,7 +12,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.domain.roles import Role
 from accounts.models import Account, ApiToken, Scope, User
-from accounts.selectors.accounts import accounts_of
+from accounts.selectors.accounts import account_of
 from accounts.services.accounts import refuse_closed
 
 
@@ -47,7 +47,7 @@ class AccountScopedViewSet(GenericViewSet):
         token = token_of(self.request)
         if token is not None and token.accounts is not None and account_id not in token.accounts:
             raise Http404
-        account = accounts_of(caller(self.request)).filter(pk=account_id).first()
+        account = account_of(caller(self.request), account_id)
         if account is None:
             raise Http404
         return account

@@ -2,16 +2,50 @@
 
 from uuid import UUID
 
+from django.db import connection, models
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from accounts.domain.roles import Role
-from accounts.models import Account, Membership, User
+from accounts.models import Account, LedgerHead, Membership, User
+
+
+class _Columns:
+    """The columns of a model as a question names them, and the fields they fill."""
+
+    def __init__(self, model: type[models.Model], alias: str) -> None:
+        fields = model._meta.concrete_fields
+        self.names = [field.attname for field in fields]
+        self.asked = ", ".join(f'{alias}."{field.column}"' for field in fields)
+
+
+ACCOUNT, HEAD = _Columns(Account, "a"), _Columns(LedgerHead, "h")
+ONE = f"""
+    SELECT {ACCOUNT.asked}, m.role, {HEAD.asked} FROM accounts_account a
+    JOIN accounts_membership m ON m.account_id = a.id AND m.user_id = %s AND m.accepted_at IS NOT NULL
+    LEFT JOIN accounts_ledgerhead h ON h.account_id = a.id
+    WHERE a.id = %s AND m.role >= {int(Role.VIEWER)}
+"""  # noqa: S608  # names of columns
 
 
 def accounts_of(user: User) -> QuerySet[Account]:
     """Return the accounts a user may see, each with the user's `role` and its ledger's head."""
     mine = Membership.objects.filter(account=OuterRef("pk"), user=user, accepted_at__isnull=False)
     return Account.objects.visible_to(user).annotate(role=Subquery(mine.values("role")[:1])).select_related("head")
+
+
+def account_of(user: User, account_id: UUID) -> Account | None:
+    """Return one of the accounts of `accounts_of`, None for a stranger: the question of every request, asked without much ado."""
+    with connection.cursor() as cursor:
+        cursor.execute(ONE, [user.pk, account_id])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    account = Account.from_db(connection.alias, ACCOUNT.names, row[: len(ACCOUNT.names)])
+    account.role = row[len(ACCOUNT.names)]  # type: ignore[attr-defined]
+    rest = row[len(ACCOUNT.names) + 1 :]
+    head = LedgerHead.from_db(connection.alias, HEAD.names, rest) if rest[0] is not None else None
+    Account._meta.get_field("head").set_cached_value(account, head)  # type: ignore[union-attr]
+    return account
 
 
 def visible_account_ids(user: User, ids: list[UUID]) -> set[UUID]:

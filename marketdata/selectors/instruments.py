@@ -6,6 +6,7 @@ An instrument that was renamed is found by its old symbol, too, unless another o
 from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
+from django.db import connection
 
 from marketdata.domain.instruments import BadSymbol, split_key
 from marketdata.models.instruments import Instrument
@@ -28,6 +29,12 @@ class AmbiguousInstrument(ValidationError):
     """The symbol is traded on several exchanges and the text does not say which one is meant."""
 
     status = 400
+
+
+FIELDS = Instrument._meta.concrete_fields
+NAMES = [field.attname for field in FIELDS]
+COLUMNS = ", ".join(f'"{field.column}"' for field in FIELDS)
+OF_SYMBOLS = f"SELECT {COLUMNS} FROM marketdata_instrument WHERE symbol = ANY(%s) ORDER BY exchange"  # noqa: S608  # columns
 
 
 def find_instrument(text: str) -> Instrument:
@@ -63,7 +70,7 @@ def find_each(texts: Iterable[str]) -> dict[str, Instrument | ValidationError]:
     wanted = {text: _split(text) for text in texts}
     symbols = {meant[0] for meant in wanted.values() if not isinstance(meant, ValidationError)}
     candidates: dict[str, list[Instrument]] = {}
-    for instrument in Instrument.objects.filter(symbol__in=symbols).order_by("exchange") if symbols else ():
+    for instrument in _of_symbols(symbols) if symbols else ():
         candidates.setdefault(instrument.symbol, []).append(instrument)
         candidates[instrument.key] = [instrument]
     gone = {meant for text, meant in wanted.items() if not isinstance(meant, ValidationError) and text not in candidates}
@@ -94,3 +101,10 @@ def _the_one(text: str, candidates: list[Instrument]) -> Instrument | Validation
         keys = ", ".join(instrument.key for instrument in candidates)
         return AmbiguousInstrument(f"{text} means several instruments; write one of {keys}.", code="ambiguous_instrument")
     return candidates[0]
+
+
+def _of_symbols(symbols: Iterable[str]) -> list[Instrument]:
+    """Return the instruments of some symbols; every order asks for one, so the question is always the same text."""
+    with connection.cursor() as cursor:
+        cursor.execute(OF_SYMBOLS, [list(symbols)])
+        return [Instrument.from_db(connection.alias, NAMES, row) for row in cursor.fetchall()]

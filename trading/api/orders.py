@@ -292,7 +292,8 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScop
             rows = place_order(**asked)
         except RiskBreached as refusal:
             return self.keeping(refusal)
-        return Response(self._told(rows[0]), status.HTTP_201_CREATED)
+        told = serializer.to_representation  # its fields are made already
+        return Response({**told(rows[0]), "legs": [told(leg) for leg in rows[1:]]}, status.HTTP_201_CREATED)
 
     @extend_schema(request=ReplacementSerializer, responses=OrderGroupSerializer)
     def partial_update(self, request: Request, account_id: str, pk: str) -> HttpResponse:
@@ -331,8 +332,8 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScop
     def _told(self, order: Order) -> Any:
         """Return an order with the orders that hang on it."""
         legs = Order.objects.filter(account=order.account_id, parent=order.pk).select_related("instrument").order_by("pk")
-        told = self.get_serializer(order).data
-        return {**told, "legs": self.get_serializer(legs, many=True).data}
+        told = self.get_serializer().to_representation
+        return {**told(order), "legs": [told(leg) for leg in legs]}
 
 
 def drafted(said: dict[str, Any]) -> OrderDraft:

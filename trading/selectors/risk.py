@@ -35,6 +35,7 @@ PAPER = "paper"  # the broker of accounts that have connected none
 LIMITS = ("max_position_share", "max_daily_loss_share", "max_drawdown_share", "max_consecutive_losses", "max_order_quantity",
           "max_order_value", "max_open_orders", "allow_short", "close_while_paused")  # fmt: skip
 QUESTION = "SELECT trading_standing(%s, %s, %s)"
+HOLDING = "SELECT trading_standing_held(%s, %s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +87,18 @@ class _Course:
 
 
 def standing_of(
-    account: Account, *, at: datetime, instrument: Instrument | None = None, without: Collection[UUID] = ()
+    account: Account,
+    *,
+    at: datetime,
+    instrument: Instrument | None = None,
+    without: Collection[UUID] = (),
+    lock: int | None = None,
 ) -> Standing:
-    """Return how an account stands; `without` are open orders that are not to count, for others will take their place."""
-    told = _asked(account, instrument)
+    """Return how an account stands; `without` are open orders that are not to count, for others will take their place.
+
+    `lock` is the purpose for which the account is locked first, until the transaction ends.
+    """
+    told = _asked(account, instrument, lock)
     state, held = told["state"], told["held"]
     gone = set(map(str, without))
     rows = [row for row in told["orders"] if row["id"] not in gone]
@@ -139,10 +148,11 @@ def halt() -> TradingHalt | None:
     return TradingHalt.objects.filter(ended_at__isnull=True).first()
 
 
-def _asked(account: Account, instrument: Instrument | None) -> dict[str, Any]:
+def _asked(account: Account, instrument: Instrument | None, lock: int | None) -> dict[str, Any]:
     """Return what the database says of an account; every number is exact."""
+    asked = [account.pk, instrument.pk if instrument else None, list(MINOR_UNITS)]
     with connection.cursor() as cursor:
-        cursor.execute(QUESTION, [account.pk, instrument.pk if instrument else None, list(MINOR_UNITS)])
+        cursor.execute(*(QUESTION, asked) if lock is None else (HOLDING, [lock, *asked]))
         answer = cursor.fetchone()[0]
     if answer is None:
         raise PermissionError("The account is not one of the acting user's.")

@@ -162,10 +162,9 @@ def wake_sender(account_id: UUID) -> None:
 def _place(account: Account, instrument: Instrument, draft: OrderDraft, by: Ordering) -> tuple[Assessment, list[Order]]:
     """Hold an order against its rules and limits, and write it down if it breaks none; one after another in an account.
 
-    All is written in one trip at the end: there is nothing that a savepoint would undo.
+    It is one trip to look, under the account's lock, and one to write: there is nothing that a savepoint would undo.
     """
-    hold_trading(account)
-    found = _assessed(account, instrument, draft, by)
+    found = _assessed(account, instrument, draft, by, holding=True)
     if found.breaches:
         return found, []
     rows = write_orders(
@@ -203,14 +202,14 @@ def _replace(order: Order, change: Replacement, by: Ordering) -> tuple[Assessmen
     return found, made
 
 
-def _assessed(account: Account, instrument: Instrument, draft: OrderDraft, by: Ordering) -> Assessment:
-    """Return what risk says of an order, after what can be said without it."""
+def _assessed(account: Account, instrument: Instrument, draft: OrderDraft, by: Ordering, *, holding: bool = False) -> Assessment:
+    """Return what risk says of an order, after what can be said without it; `holding` the account's trading from then on."""
     refuse_closed(account)
     refuse_ended(by.session)
     if by.decision is not None and by.decision.instrument_id != instrument.pk:
         detail = "The decision is about another instrument."
         raise DecisionOfAnother({"decision": ValidationError(detail, code="decision_of_another")})
-    found = assess(account=account, instrument=instrument, draft=draft, at=by.at)
+    found = assess(account=account, instrument=instrument, draft=draft, at=by.at, holding=holding)
     _check_hours(draft, instrument, by.at)
     if account.execution_mode == ExecutionMode.LIVE and found.standing.broker == PAPER:
         raise NoBroker("The account is live and has no broker; connect one, or let it trade on paper.", code="no_broker")

@@ -52,16 +52,22 @@ class Assessment:
 
 
 def assess(
-    *, account: Account, instrument: Instrument, draft: OrderDraft, at: datetime, without: Collection[UUID] = ()
+    *,
+    account: Account,
+    instrument: Instrument,
+    draft: OrderDraft,
+    at: datetime,
+    without: Collection[UUID] = (),
+    holding: bool = False,
 ) -> Assessment:
     """Hold an order against the rules of its kind and the limits of its account; broken limits are in the answer.
 
-    `without` are open orders whose place it is to take.
+    `without` are open orders whose place it is to take. `holding`: nobody else trades in the account until the transaction ends.
 
     :raises ValidationError: by field, if it breaks a rule of its kind
     :raises NotAsThingsStand: if it would cross from a long to a short position, or what it closes is spoken for
     """
-    standing = standing_now(account=account, at=at, instrument=instrument, without=without)
+    standing = standing_now(account=account, at=at, instrument=instrument, without=without, holding=holding)
     market = standing.price.to(draft.side) if standing.price else None
     with told():
         size = _size(draft, market, instrument.multiplier)
@@ -125,6 +131,8 @@ def record_breaches(
 
 def watch(*, account: Account, at: datetime) -> list[RiskEvent]:
     """Look whether an account has run into a limit without anybody ordering: then it is paused. Who looks second sees it so."""
+    if account.closed_on is not None:
+        return []
     hold_trading(account)
     standing = standing_now(account=account, at=at)
     if standing.exposure.paused:
