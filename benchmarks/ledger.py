@@ -8,7 +8,7 @@ look-up of the id, no foreign keys, no row-level security. Both use the same pro
 import multiprocessing
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
@@ -44,11 +44,10 @@ def run(harness: Harness) -> None:
     """Measure single posts, batches and verification."""
     world = make_world()
     seconds = QUICK_SECONDS if harness.quick else SECONDS
-    with Crew(max(CONNECTIONS), world) as crew:
+    tasks = {name: partial(task, world) for name, task in TASKS.items()}
+    with Crew(max(CONNECTIONS), tasks) as crew:
         for number in CONNECTIONS:
-            measured = harness.interleave(
-                {name: partial(crew.rate, name, number, seconds) for name in ("raw insert", "single post", "batch of 100")}
-            )
+            measured = harness.interleave({name: partial(crew.rate, name, number, seconds) for name in tasks})
             at = f"{number} connection{'s' * (number > 1)}"
             raw = measured["raw insert"]
             # one connection alone is shown and held to nothing: most of its time is the wait for the disk
@@ -98,16 +97,16 @@ def make_world() -> World:
 
 
 class Crew:
-    """Processes with a connection each, told what to do and for how long."""
+    """Processes with a connection each, told what to do and for how long; a task says how much it has written."""
 
-    def __init__(self, size: int, world: World) -> None:
+    def __init__(self, size: int, tasks: Mapping[str, Callable[[], int]]) -> None:
         connections.close_all()  # a connection does not survive being shared by processes
         self.lines: list[Connection] = []
         self.processes: list[Any] = []
         context = multiprocessing.get_context("fork")
         for _ in range(size):
             mine, theirs = context.Pipe()
-            process = context.Process(target=work, args=(theirs, world), daemon=True)
+            process = context.Process(target=work, args=(theirs, tasks), daemon=True)
             process.start()
             self.lines.append(mine)
             self.processes.append(process)
@@ -130,9 +129,8 @@ class Crew:
         return sum(written / taken for written, taken in (line.recv() for line in self.lines[:number]))
 
 
-def work(line: Connection, world: World) -> None:
+def work(line: Connection, tasks: Mapping[str, Callable[[], int]]) -> None:
     """Do what comes down the line until nothing more does."""
-    tasks: dict[str, Callable[[World], int]] = {"raw insert": insert_raw, "single post": post_one, "batch of 100": post_many}
     random.seed()
     connection.ensure_connection()
     while order := line.recv():
@@ -140,7 +138,7 @@ def work(line: Connection, world: World) -> None:
         do, written = tasks[task], 0
         time.sleep(max(0.0, start - time.monotonic()))
         while (now := time.monotonic()) < end:
-            written += do(world)
+            written += do()
         line.send((written, now - start))
 
 
@@ -200,6 +198,9 @@ def insert_raw(world: World) -> int:
     with connection.cursor() as cursor:
         cursor.execute(RAW_INSERT, [made[column] for column in COLUMNS])
     return 1
+
+
+TASKS: dict[str, Callable[[World], int]] = {"raw insert": insert_raw, "single post": post_one, "batch of 100": post_many}
 
 
 def entries() -> int:

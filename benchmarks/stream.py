@@ -107,9 +107,7 @@ def vendor() -> Iterator[tuple[int, Any]]:
 def feed(port: int) -> Iterator[None]:
     """Run `manage.py stream_quotes` on the vendor and this benchmark's database."""
     name = connections["default"].settings_dict["NAME"]
-    addresses = {
-        key: _in_database(os.environ[key], name) for key in os.environ if key.startswith("DATABASE_") and os.environ[key]
-    }
+    addresses = {key: in_database(os.environ[key], name) for key in os.environ if key.startswith("DATABASE_") and os.environ[key]}
     environment = os.environ | addresses | {
         "ALPACA_STREAM_URL": f"ws://127.0.0.1:{port}/v2/test",
         "ALPACA_KEY_ID": "key",
@@ -128,7 +126,8 @@ def feed(port: int) -> Iterator[None]:
         process.wait(timeout=30)
 
 
-def _in_database(address: str, name: str) -> str:
+def in_database(address: str, name: str) -> str:
+    """Return the address of another database of the same server."""
     return urlunsplit(urlsplit(address)._replace(path=f"/{name}"))
 
 

@@ -14,23 +14,38 @@ from config.celery import app
 
 __all__ = ["app"]
 
-
-def die_at_times(step: str) -> None:
-    """Die, as often as was asked for, and note the step before."""
-    if _chance.random() < float(os.environ["CHAOS_CRASH"]) and not Path(os.environ["CHAOS_OVER"]).exists():
-        with Path(os.environ["CHAOS_LOG"]).open("a") as log:
-            log.write(f"{step}\n")
-        os.kill(os.getpid(), signal.SIGKILL)
-
+FIRST = 0.3  # how likely one dies at a step at which nobody has died yet: so that it comes to all of them
 
 _chance = random.Random()
+_doing = {"task": ""}
+
+
+def die_at_times(step: str) -> None:
+    """Die, as often as was asked for, and note the step before, with what was to be done."""
+    if step in {"claimed", "looked"}:
+        _doing["task"] = ""
+    step, log = f"{_doing['task']}{step}", Path(os.environ["CHAOS_LOG"])
+    seen = log.read_text().split() if log.exists() else []
+    likely = float(os.environ["CHAOS_CRASH"]) if step in seen else FIRST
+    if _chance.random() < likely and not Path(os.environ["CHAOS_OVER"]).exists():
+        with log.open("a") as deaths:
+            deaths.write(f"{step}\n")
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @worker_process_init.connect
 def arm(**_signal: Any) -> None:
-    """Let the tasks of this process tell their steps."""
+    """Let the tasks of this process tell their steps, and what each is about."""
     from trading.services import sending, syncing  # noqa: PLC0415  # the apps are ready by now
 
+    begin = sending._begin
+
+    def noted(*asked: Any) -> Any:
+        job = begin(*asked)
+        _doing["task"] = f"{job.task.name.lower()}:" if job is not None else ""
+        return job
+
     _chance.seed(f"{os.environ['CHAOS_SEED']}:{os.getpid()}:{time.time_ns()}")
+    sending._begin = noted
     sending.send_orders = partial(sending.send_orders, on_step=die_at_times)
     syncing.look_at = partial(sending.look_at, on_step=die_at_times)  # type: ignore[attr-defined]
