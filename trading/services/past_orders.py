@@ -14,8 +14,9 @@ from trading.domain.fills import Fill as Filled
 from trading.domain.orders import Event, EventKind, OrderStatus, PositionEffect, Side
 from trading.domain.posting import entry_of
 from trading.models import Door, Fill, Order, OrderEvent
+from trading.models.writing import store
 from trading.services.fills import ConflictingFill
-from trading.services.order_rows import Cause, happen
+from trading.services.order_rows import Cause, ClientOrderIdTaken, happen
 from trading.services.ringing import ring
 
 BROKER = "import"
@@ -27,6 +28,7 @@ def post_past(
 ) -> None:
     """Store orders that nobody sends any more, and post their fills: entries, fills and events commit together.
 
+    :raises ClientOrderIdTaken: if the account has used one of their ids before
     :raises ConflictingFill: if the ledger knows one of them with other figures
     :raises NotAsThingsStand: if an order would be filled beyond its quantity
     """
@@ -40,9 +42,8 @@ def post_past(
             cause = Cause(door=Door.IMPORT, at=one.at, now=now, data=figures)
             events += happen(order, [Event(EventKind.FILLED, fill=one)], cause)
     rows = _post(account, [(order, one) for order in orders for one in fills[order.pk]], actor, now)
-    Order.objects.bulk_create(orders)
-    OrderEvent.objects.bulk_create(events)
-    Fill.objects.bulk_create(rows)
+    if not store(new=orders, events=events, fills=rows):
+        raise ClientOrderIdTaken("Another order has one of these ids; an id is used once.", code="client_order_id_taken")
     ring([account.pk])
 
 
