@@ -118,6 +118,8 @@ class TestWhateverIsSent:
         [
             *(("alpaca-activities", name) for name in ("after", "until", "date", "page_size", "page_token", "direction")),
             *(("alpaca-history", name) for name in ("start", "end", "date_end", "period", "timeframe", "cashflow_types")),
+            *(("alpaca-history", name) for name in ("date_start", "intraday_reporting", "pnl_reset", "extended_hours")),
+            *(("alpaca-orders", name) for name in ("after_order_id", "before_order_id", "asset_class")),
             *(("alpaca-option-contracts", name) for name in ("expiration_date", "strike_price_gte", "limit", "page_token")),
             *(("alpaca-announcements", name) for name in ("since", "until", "ca_types", "date_type", "symbol")),
             *(("alpaca-calendar", name) for name in ("start", "end")),
@@ -127,6 +129,19 @@ class TestWhateverIsSent:
     def test_to_look_is_refused_or_understood(self, world, owner, route, field):
         for odd in [*ODD_TIMES, *map(str, ODD)]:
             assert owner.get(address(world, route, **{field: odd})).status_code in {200, 422}, odd
+
+    @pytest.mark.parametrize("field", ["start", "end", "date_end", "period", "intraday_reporting", "pnl_reset"])
+    def test_to_look_within_days_is_refused_or_understood(self, world, owner, field):
+        for odd in [*ODD_TIMES, *map(str, ODD)]:
+            for more in ({"timeframe": "1H"}, {"timeframe": "1H", "intraday_reporting": "continuous"}):
+                path = address(world, "alpaca-history", **more | {field: odd})
+                assert owner.get(path).status_code in {200, 422}, (odd, more)
+
+    @pytest.mark.parametrize("field", ["symbols", "start", "end", "limit", "sort", "page_token", "timeframe"])
+    def test_to_ask_for_crypto_is_refused_or_understood(self, world, owner, field):
+        for odd in [*ODD_TIMES, *map(str, ODD)]:
+            for kind in ("bars", "quotes"):
+                assert owner.get(address(world, f"alpaca-crypto-{kind}", **{field: odd})).status_code in {200, 400}, odd
 
     def test_in_a_path_leads_nowhere(self, owner):
         for odd in ("%00", "x", "..%2f", "%F0%9F%98%80", "a" * 300):

@@ -49,6 +49,25 @@ class Known(NamedTuple):
     price: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What was known of the price of one instrument, in the order of time."""
+
+    times: Sequence[datetime]
+    prices: Sequence[Decimal]
+
+    @classmethod
+    def of(cls, known: Iterable[Known]) -> Series:
+        """Return what is known, put in order; of one instant the last counts."""
+        ordered = sorted(known, key=lambda one: one.at)
+        return cls([one.at for one in ordered], [one.price for one in ordered])
+
+    def at(self, moment: datetime) -> Decimal | None:
+        """Return the last price known at a moment, or none."""
+        place = bisect_right(self.times, moment)
+        return self.prices[place - 1] if place else None
+
+
 class Worth(NamedTuple):
     """What an account was worth at a moment, and what had come in from outside since the day (UTC) began; in its currency."""
 
@@ -59,19 +78,18 @@ class Worth(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """What was known of prices, by instrument in the order of time, and the listings and rates that go with them."""
+    """What was known of prices, by instrument, and the listings and rates that go with them."""
 
-    known: Mapping[str, Sequence[Known]]
+    known: Mapping[str, Series]
     quoted: Quoted
 
     def worth(self, instrument: str, units: Decimal, at: datetime) -> Decimal:
         """Return what units were worth at a moment; nothing, where no price was known."""
-        series = self.known.get(instrument, ())
-        place = bisect_right(series, at, key=lambda one: one.at)
-        if not place or not units:
+        price = self.known[instrument].at(at) if units and instrument in self.known else None
+        if price is None:
             return ZERO
         listing = self.quoted.listings[instrument]
-        value = EXACT.multiply(EXACT.multiply(units, series[place - 1].price), listing.multiplier)
+        value = EXACT.multiply(EXACT.multiply(units, price), listing.multiplier)
         return self.in_base(listing.currency, value, at)
 
     def in_base(self, currency: str, amount: Decimal, at: datetime) -> Decimal:

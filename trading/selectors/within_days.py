@@ -18,7 +18,7 @@ from portfolio.domain.pricing import NOTHING
 from portfolio.domain.valuation import Quoted, keyframes
 from portfolio.selectors.figures import KeptFigures
 from portfolio.selectors.projections import entries_after
-from trading.domain.worth import Holdings, Known, Prices, Worth, day_of, worths
+from trading.domain.worth import Holdings, Known, Prices, Series, Worth, day_of, worths
 from trading.selectors.holdings import live_prices
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -52,7 +52,7 @@ def _end(page: Day) -> Holdings:
     return Holdings(dict(page.units), money)
 
 
-def _known(held: set[str], quoted: Quoted, days: tuple[date, date], step: timedelta) -> dict[str, list[Known]]:
+def _known(held: set[str], quoted: Quoted, days: tuple[date, date], step: timedelta) -> dict[str, Series]:
     """Return what was known of the prices of instruments, and when: closes of bars, of days, and what the market says now."""
     first, last = days
     instruments = list(Instrument.objects.filter(pk__in=held))
@@ -73,8 +73,7 @@ def _known(held: set[str], quoted: Quoted, days: tuple[date, date], step: timede
             found[key].append(Known(closing[one.exchange].get(day, datetime.combine(day + DAY, time(), UTC)), value))
         if key in live:
             found[key].append(Known(live[key][0], _in_major(live[key][1], key, quoted)))
-        found[key].sort(key=lambda known: known.at)  # of one instant the close of the day is last
-    return found
+    return {key: Series.of(known) for key, known in found.items()}
 
 
 def _spans(instruments: Sequence[Instrument], start: datetime, end: datetime, step: timedelta) -> list[Span]:

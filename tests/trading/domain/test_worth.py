@@ -6,7 +6,7 @@ from decimal import Decimal
 from portfolio.domain.entries import Entry, Listing
 from portfolio.domain.pricing import Points
 from portfolio.domain.valuation import Quoted
-from trading.domain.worth import Holdings, Known, Prices, day_of, worths
+from trading.domain.worth import Holdings, Known, Prices, Series, day_of, worths
 
 DAY = datetime(2024, 5, 6, tzinfo=UTC)
 D = Decimal
@@ -25,7 +25,7 @@ def entry(kind: str, clock: str, *, quantity: str = "0", cash: str = "0", curren
 
 def told(clocks: list[str], ends: Holdings, entries: list[Entry], *, known=(), listing=None, rates=None):
     quoted = Quoted("USD", {"share": listing or Listing("USD")}, {}, rates or {})
-    prices = Prices({"share": [Known(at(clock), D(price)) for clock, price in known]}, quoted)
+    prices = Prices({"share": Series.of(Known(at(clock), D(price)) for clock, price in known)}, quoted)
     found = worths([at(clock) for clock in clocks], {DAY.toordinal(): ends}, entries, prices)
     return [(one.value, one.flowed) for one in found]
 

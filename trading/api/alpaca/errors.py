@@ -34,12 +34,14 @@ KNOWN: Mapping[str, tuple[int, int]] = {
             *("fractional_day", "fractional_simple", "fractional_trailing", "fractional_short", "whole_units"),
             *("auction_type", "at_once_type", "crypto_time", "option_day", "extended_limit", "extended_time", "extended_shares"),
             *("legs_type", "legs_time", "legs_class", "legs_effect", "legs_crossed", "oco_limit"),
+            *("market_closed", "auction_over", "auction_closed"),
             *("no_profit", "no_loss", "limit_beyond_stop", "off_tick", "not_tradable", "inactive", "trail_too_wide"),
         ),
         (UNPROCESSABLE, 42210000),
     ),
 }
 MESSAGES: Mapping[int, str] = {UNKNOWN_CALLER: "request is not authorized", 429: "too many requests."}
+NAMES: Mapping[str, str] = {"quantity": "qty", "instrument": "symbol"}  # of fields
 WORDS: Mapping[str, str] = {"client_order_id_taken": "client_order_id must be unique"}
 # what clients look for in a message; our own words come after it
 SAID: Mapping[str, str] = {
@@ -146,6 +148,7 @@ def _message(problem: Mapping[str, Any], errors: list[Mapping[str, Any]], names:
     """Return what is wrong, field by field where several are."""
     detail = str(problem["detail"])
     if len(errors) > 1:
-        detail = " ".join(f"{each['field']}: {each['detail']}" if each["field"] else str(each["detail"]) for each in errors)
+        named = ((NAMES.get(str(each["field"]), each["field"]), each["detail"]) for each in errors)
+        detail = " ".join(f"{name}: {told}" if name else str(told) for name, told in named)
     said = next((SAID[each] for each in names if each in SAID), "")
     return f"{said}: {detail}" if said else detail

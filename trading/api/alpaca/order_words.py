@@ -105,12 +105,12 @@ def draft_of(body: Mapping[str, Any]) -> OrderDraft:
     take_profit = _take_profit(profit)
     if kind is OrderClass.OCO and take_profit is not None and limit == take_profit.limit_price:
         limit = None  # the same price said twice
-    for name in ("side", "time_in_force"):
+    for name in ("side", "type", "time_in_force"):
         if not body.get(name) and not (name == "side" and body.get("position_intent")):
             raise BadField(f"{name} is required")
     return OrderDraft(
         side=_side(body),
-        type=choice(_text(body, "type"), "type", TYPES, "market"),
+        type=choice(_text(body, "type"), "type", TYPES),
         time_in_force=choice(_text(body, "time_in_force"), "time_in_force", TIMES),
         order_class=kind,
         quantity=number(body.get("qty"), "qty"),

@@ -75,6 +75,20 @@ def test_many_rows_cost_no_more_queries(path):
     assert many[1] == few[1] <= MOST, (few, many)
 
 
+def test_pages_by_order_have_each_group_once():
+    account, instrument = make_account(owner=make_user("alice")), make_instrument()
+    for _ in range(3):
+        bracket(account, instrument)
+    client = nobody(HTTP_APCA_API_KEY_ID=str(account.pk), HTTP_APCA_API_SECRET_KEY=make_token(account.owner).secret)
+    for direction, cursor in (("asc", "after_order_id"), ("desc", "before_order_id")):
+        for nested, count in (("true", 3), ("false", 9)):
+            seen, more = [], ""
+            while page := client.get(f"/alpaca/v2/orders?limit=1&direction={direction}&nested={nested}{more}").json():
+                seen += [one["id"] for one in page]
+                more = f"&{cursor}={page[-1]['id']}"
+            assert len(seen) == len(set(seen)) == count
+
+
 def test_orders_of_one_instant_end_on_one_page():
     account, instrument = make_account(owner=make_user("alice")), make_instrument()
     bracket(account, instrument)
