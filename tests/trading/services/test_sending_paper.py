@@ -11,7 +11,9 @@ from tests.trading.factories import make_order
 from tests.trading.services.test_sending import NOW, Clock, asked_to_cancel, kinds, look, posted, seen, sent
 from trading.domain.drafts import Replacement
 from trading.domain.orders import Event, EventKind
-from trading.models import Door
+from trading.models import Door, Fill
+from trading.services.answers import take_down
+from trading.services.connections import open_broker
 from trading.services.order_rows import Cause, record_events
 from trading.services.orders import Ordering, replace_order
 
@@ -108,3 +110,46 @@ def test_a_stop_is_set_off_and_takes_the_market_after_it(account):
     clock.later(timedelta(seconds=60))
     assert [look(account, clock, "paper") for _ in range(2)] == [2, 0]
     assert (seen(order).status, seen(order).filled_value) == ("FILLED", 200 * 105 + 100 * 101)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"type": "LIMIT", "limit_price": "103"},
+        {"type": "STOP", "stop_price": "104"},
+        {"type": "STOP_LIMIT", "stop_price": "104", "limit_price": "104.2"},
+        {"type": "TRAILING_STOP", "trail_price": "2"},
+        {"time_in_force": "IOC"},
+        {"time_in_force": "FOK", "quantity": Decimal(90)},
+    ],
+    ids=lambda asked: "-".join(map(str, asked.values())) or "MARKET",
+)
+def test_who_looks_late_sees_what_was_seen_on_the_way(account, asked):
+    """Orders for 250 units, a hundred of which are quoted at a time: looked at after each quote, and once after the day."""
+    midnight = datetime.combine(quiet_day("quotes"), datetime.min.time(), UTC)
+    stock, noon = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), midnight + timedelta(hours=12)
+    rows = [(30, "101", "102"), (60, "104", "105"), (90, "102", "103"), (120, "103", "104"), (150, "99", "100")]
+    make_quotes(stock, [(noon + timedelta(seconds=number), bid, ask) for number, bid, ask in rows])
+    often, late = (make_order(account, stock, **{"quantity": Decimal(250)} | asked) for _ in range(2))
+    clock, fills = Clock(noon), {}
+    sent(account, clock)
+    for number in (45, 75, 105, 135, 165):
+        clock.now = noon + timedelta(seconds=number)
+        look_at_one(often, clock)
+    clock.now = midnight + timedelta(days=1, seconds=10)
+    for order in (often, late):
+        look_at_one(order, clock)
+        with acting_as(account.owner_id):
+            fills[order] = list(Fill.objects.filter(order=order).order_by("at").values_list("at", "quantity", "price"))
+    assert fills[often] == fills[late]
+    assert seen(often).status == seen(late).status
+    assert seen(often).status == "FILLED" or (seen(often).ended_at - seen(late).ended_at) < timedelta(seconds=1)
+
+
+def look_at_one(order, clock):
+    """Ask the paper broker how one order stands, and take it down."""
+    with acting_as(order.account.owner_id):
+        broker = open_broker(order.account, "paper", clock)
+        answer = broker.find(order.client_order_id)
+        take_down(account=order.account, order_id=order.pk, answer=answer, now=clock())
