@@ -27,11 +27,12 @@ BEGIN
        WHERE p.account_id = _account AND p.date > coalesce((_resumed AT TIME ZONE 'UTC')::date, '-infinity'))) END,
     'trades', CASE WHEN _limits IS NULL OR _limits ->> 'max_consecutive_losses' IS NOT NULL THEN
       (SELECT jsonb_agg(gain ORDER BY last DESC) FROM (
-         -- what one order closed is one trade, in however many parts it was filled
+         -- what one order closed is one trade, in however many parts it was filled; of parts as many are looked at as may matter
          SELECT sum(newest.gain) AS gain, max(newest.number) AS last FROM (
            SELECT gain, number, closing, instrument_id FROM portfolio_closure
            WHERE account_id = _account AND quantity <> 0 AND closed_at > coalesce(_resumed, '-infinity')
-           ORDER BY number DESC LIMIT 200) AS newest
+           ORDER BY number DESC
+           LIMIT least(200, 12 * (1 + coalesce((_limits ->> 'max_consecutive_losses')::int, 5)))) AS newest
          LEFT JOIN accounts_ledgerentry e ON e.account_id = _account AND e.sequence = newest.closing AND e.source = 'fill'
          LEFT JOIN trading_fill f ON f.account_id = _account AND f.entry_id = e.id
          GROUP BY coalesce(f.order_id::text, newest.closing::text), newest.instrument_id) AS trades) END,
