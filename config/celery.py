@@ -94,7 +94,7 @@ app.conf.update(
         "send mails": {"task": "accounts.tasks.send_mails", "schedule": 30.0, "options": {"expires": 30}},
         "deliver webhooks": {"task": "trading.tasks.deliver_webhooks", "schedule": 5.0, "options": {"expires": 5}},
         "forget deliveries": {"task": "trading.tasks.forget_deliveries", "schedule": 86400.0},
-        "reconcile with brokers": {"task": "trading.tasks.reconcile_with_brokers", "schedule": crontab(hour=5, minute=0)},
+        "reconcile with brokers": {"task": "trading.tasks.reconcile_with_brokers", "schedule": crontab(minute=5)},
         "forget old answers": {"task": "accounts.tasks.forget_old_answers", "schedule": 86400.0},
     },
 )

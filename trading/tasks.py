@@ -85,6 +85,8 @@ def reconcile_accounts(*, accounts: list[list[str]], **_later: object) -> None:
             reconciliation.reconcile_watched(syncing.Watched(UUID(account_id), UUID(owner_id), broker), clock=timezone.now)
         except BrokerFailed as failure:
             log.warning("The broker %s of account %s could not be compared with: %s", broker, account_id, failure)
+        except Exception:  # one account does not hold the others up; it is compared again in an hour
+            log.exception("Account %s could not be compared with its broker %s", account_id, broker)
 
 
 @shared_task(ignore_result=True)
