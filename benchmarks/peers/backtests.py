@@ -2,7 +2,7 @@
 
 Neither is a dependency of the project. They are taken from var/peers, where this puts them:
 
-    .venv/bin/python -m uv pip install --target var/peers backtrader==1.9.78.123 backtesting==0.6.5
+    .venv/bin/python -m uv pip install --target var/peers backtrader==1.9.78.123 backtesting==0.6.6
 
 One that is not there is named and left out.
 """
