@@ -44,7 +44,7 @@ def account_of(user: User, account_id: UUID) -> Account | None:
     account.role = row[len(ACCOUNT.names)]  # type: ignore[attr-defined]
     rest = row[len(ACCOUNT.names) + 1 :]
     head = LedgerHead.from_db(connection.alias, HEAD.names, rest) if rest[0] is not None else None
-    Account._meta.get_field("head").set_cached_value(account, head)  # type: ignore[union-attr]
+    Account._meta.get_field("head").set_cached_value(account, head)
     return account
 
 

@@ -22,7 +22,7 @@ from config.wsgi import application
 
 # what follows needs the apps
 # isort: split
-from config.urls import urlpatterns
+from trading.api.urls import urlpatterns
 from trading.models import Order, OrderEvent
 
 __all__ = ["application"]
@@ -59,4 +59,4 @@ def insert(request: HttpRequest, account_id: UUID) -> HttpResponse:
     return HttpResponse(json.dumps(told, cls=DjangoJSONEncoder), content_type="application/json", status=201)
 
 
-urlpatterns.insert(0, path("api/v1/bench/accounts/<uuid:account_id>/orders/", insert))
+urlpatterns.insert(0, path("bench/accounts/<uuid:account_id>/orders/", insert))  # found after as long a search as ours

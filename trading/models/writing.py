@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
+from typing import Any
 
 import orjson
 from django.db import connection, models
@@ -36,11 +37,14 @@ def _written(rows: Sequence[models.Model]) -> str | None:
     """Return rows as `trading_store` reads them: the columns by name, numbers as texts."""
     if not rows:
         return None
-    names, values = _COLUMNS[type(rows[0])]
+    names, values = _COLUMNS[type(rows[0])]  # type: ignore[index]  # it is of one of the three
     return orjson.dumps([dict(zip(names, values(row), strict=True)) for row in rows], default=str).decode()
 
 
-_FIELDS = {model: model._meta.concrete_fields for model in (Order, OrderEvent, Fill)}
-_COLUMNS = {
-    model: ([each.column for each in fields], attrgetter(*(each.attname for each in fields))) for model, fields in _FIELDS.items()
-}
+def _columns(model: type[models.Model]) -> tuple[list[str], Callable[[models.Model], tuple[Any, ...]]]:
+    """Return the columns of a model, and what reads them off a row."""
+    fields = model._meta.concrete_fields
+    return [str(each.column) for each in fields], attrgetter(*(each.attname for each in fields))
+
+
+_COLUMNS = {model: _columns(model) for model in (Order, OrderEvent, Fill)}
