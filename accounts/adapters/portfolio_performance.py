@@ -196,7 +196,7 @@ class _Reading:
     def _at(self, row: Row) -> tuple[datetime, bool, bool]:
         """Return when it happened, whether only its day is known, and whether its zone is; the column of the time wins."""
         said = row.needed_text("date")
-        on, clock = re.split(r"[T ]", said, maxsplit=1) if re.search(r"\d[T ]\d", said) else (said, "")
+        on, clock = re.split(r"T|,? ", said, maxsplit=1) if re.search(r"\d(T|,? )\d", said) else (said, "")
         clock = row.text("time") or clock
         that_day = day(on, "Date", ISO)
         if not clock or re.fullmatch(r"0?0:00(:00(\.0+)?)?", clock):

@@ -193,8 +193,8 @@ class _Reading:
     def _paid(self, made: Happening, cash: Decimal | None, quantity: Decimal) -> Happening:
         """Return what was paid for a bond at its end, or for a share, with or without the units."""
         if quantity and cash:
-            bond = {"asset_class": "BOND", "multiplier": CENT} if made.hints.cusip else {}
-            return replace(made, kind=EntryKind.SELL, hints=replace(made.hints, **bond), quantity=quantity, cash=cash)
+            hints = replace(made.hints, asset_class="BOND", multiplier=CENT) if made.hints.cusip else made.hints
+            return replace(made, kind=EntryKind.SELL, hints=hints, quantity=quantity, cash=cash)
         if quantity:
             return replace(made, kind=EntryKind.MERGER, quantity=-abs(quantity), cash=ZERO)
         return replace(made, kind=EntryKind.RETURN_OF_CAPITAL, cash=cash)

@@ -17,7 +17,7 @@ from accounts.domain.statements import InstrumentHints, Item, StatementLine
 SHOWN = 1_000
 ONE = Decimal(1)
 COLUMNS = (
-    *("number", "hints", "day_only", "states_cash", "raw", "kind", "at", "currency", "notes", "id"),
+    *("number", "hints", "day_only", "states_cash", "follows", "raw", "kind", "at", "currency", "notes", "id"),
     *("quantity_text", "price_text", "cash_text", "fee_text", "tax_text", "rounding", "gross_text", "refund"),
 )
 
@@ -47,7 +47,9 @@ class Block:
     def lines(self, rows: pl.DataFrame) -> Iterator[StatementLine]:
         """Yield some of the rows as lines of a statement."""
         told = as_texts(rows).with_columns(pl.col("at").cast(pl.Datetime("us"))).select(COLUMNS)
-        for number, place, day_only, states_cash, raw, *figures in zip(*(told[name].to_list() for name in COLUMNS), strict=True):
+        for number, place, day_only, states_cash, follows, raw, *figures in zip(
+            *(told[name].to_list() for name in COLUMNS), strict=True
+        ):
             hints = self.hints[place]
             yield StatementLine(
                 number=number,
@@ -56,6 +58,7 @@ class Block:
                 states_cash=states_cash,
                 names_zone=day_only,
                 hints=hints,
+                price_follows=follows is not None,
                 day_only=day_only,
                 raw=printable(raw.strip()[:SHOWN]),
             )

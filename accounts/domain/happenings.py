@@ -35,6 +35,7 @@ EITHER_WAY = frozenset({Sign.ANY, Sign.NOT_ZERO})
 MOST_NOTES = 2_000
 MOST_ID = 150
 MOST_IN_RATIO = 10**9
+UNIT_PLACES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ class Lines:
             account=said.account or self.account,
             rate=said.rate,
             takes_back=said.takes_back,
-            price_follows=said.cash is not None and (said.price is None or said.converted),
+            price_follows=said.kind in TRADES and said.cash is not None and (said.price is None or said.converted),
             day_only=said.day_only,
             raw=printable(raw),
         )
@@ -262,7 +263,7 @@ def _price_of(said: Happening, quantity: Decimal, multiplier: Decimal, data: dic
     if not exactly:
         data["rounding"] = "The price follows from the amount."
     if said.price is not None and said.hints.currency:
-        data["stated_price"] = f"{plain(said.price)} {said.hints.currency}"
+        data["stated_price"] = f"{plain(said.price)} {major_unit(said.hints.currency)[0]}"
     return follows
 
 
@@ -277,7 +278,9 @@ def price_that_follows(worth: Decimal, units: Decimal) -> tuple[Decimal, bool]:
 
 
 def _check_price(said: Happening, quantity: Decimal, multiplier: Decimal, data: dict[str, Any]) -> None:
-    """Refuse a price that contradicts the cash by more than its last digit explains, and write down that it does.
+    """Refuse a price that contradicts the cash by more than the last digits explain, and write down that it does.
+
+    Units that are no whole number may be rounded, too: funds have three decimals.
 
     :raises LineRefused: if it does
     """
@@ -286,6 +289,9 @@ def _check_price(said: Happening, quantity: Decimal, multiplier: Decimal, data: 
     off = abs(EXACT.multiply(EXACT.multiply(quantity, price), multiplier) + cash + said.fee + said.tax + accrued)
     exponent = price.normalize().as_tuple().exponent
     last_digit = abs(quantity) * multiplier * Decimal(1).scaleb(min(int(exponent), -2)) / 2
+    places = int(quantity.normalize().as_tuple().exponent)
+    if places < 0:
+        last_digit += abs(price * multiplier) * Decimal(1).scaleb(min(places, -UNIT_PLACES)) / 2
     if off > last_digit * Decimal("1.01") + Decimal("0.01"):
         raise LineRefused(
             "contradicting_amount",

@@ -37,6 +37,13 @@ class TestTrading212:
         assert (bought.price, sold.price) == (Decimal(63), Decimal("89.286"))
         assert sold.data["rate"] == "1.40"
 
+    def test_prices_in_pence_are_told_in_pounds_where_money_is_in_euros(self):
+        text = (
+            T212 + "Market sell,2025-03-07 10:01:00,GB00B10RZP78,ULVR,Unilever,1.5,4750.00,GBX,84.1,,,84.60,EUR,,,,EOF1234569,,\n"
+        )
+        (draft,) = drafts(text)
+        assert (draft.cash, draft.price, draft.data["stated_price"]) == (Decimal("84.60"), Decimal("56.4"), "47.5 GBP")
+
     def test_of_money_alone_have_no_columns_of_shares(self):
         text = MONEY + "Interest on cash,2024-05-01 02:10:00,Interest on cash,30c841b3-068d-44f0-9809-e75638e211cd,0.12,EUR\n"
         assert format_of(text) == "trading212"

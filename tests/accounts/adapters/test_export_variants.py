@@ -8,7 +8,7 @@ import pytest
 
 from accounts.domain.statements import CashBalance, Holding, Rate
 from tests.accounts.adapters.test_exports import COINBASE, ENGLISH, GERMAN, HEADER, bought, fill, ofx
-from tests.accounts.statement_files import drafts, format_of, items, lines, said
+from tests.accounts.statement_files import drafts, format_of, items, lines, refusals, said
 
 SPOT = (
     "Timestamp,Transaction Type,Asset,Quantity Transacted,Spot Price Currency,Spot Price at Transaction,Subtotal,"
@@ -221,8 +221,21 @@ class TestOfx:
         assert [(item.quantity, item.value) for item in items(text) if isinstance(item, Holding)] == [(2, 40)]
         assert [item.cash for item in items(text) if isinstance(item, CashBalance)] == [59]
 
+    def test_units_of_funds_are_rounded(self):
+        inner = bought("1", "2.361", "-1001").replace("<UNITPRICE>20", "<UNITPRICE>423.5")
+        (draft,) = drafts(ofx(inner))
+        assert (draft.quantity, draft.price, draft.cash) == (Decimal("2.361"), Decimal("423.5"), -1001)
+        assert draft.data["rounding"]
+        assert refusals(ofx(inner.replace("2.361", "2"))) == [(6, "contradicting_amount")]
+
 
 class TestPortfolioPerformance:
+    def test_times_of_a_table_stand_behind_a_comma(self):
+        heading = "Datum;Typ;Wertpapier;Stück;Kurs;Betrag;Gebühren;Steuern;Gesamtpreis;Konto;Gegenkonto;Notiz;Quelle\n"
+        (draft,) = drafts(heading + "02.01.2024, 15:30;Verkauf;SAP SE;5;130,00;650,00;5,00;10,00;635,00;Depot;Konto;;\n")
+        assert (draft.kind, draft.cash, draft.tax, draft.price) == ("SELL", 635, 10, 130)
+        assert draft.occurred_at == datetime(2024, 1, 2, 15, 30, tzinfo=UTC)
+
     def test_accounts_and_deliveries_with_costs(self):
         text = GERMAN + (
             "2024-01-02;;DE0007164600;SAP.DE;;SAP SE;120,00;EUR;11,00;10,00;;;;1,2;Einlieferung;\n"
