@@ -12,7 +12,7 @@ from marketdata.domain.instruments import CRYPTO_MARKET, US_EXCHANGES, AssetClas
 from marketdata.models import Instrument
 from trading.api.alpaca.base import AlpacaView
 from trading.api.alpaca.errors import NotFound
-from trading.api.alpaca.symbols import EXCHANGES, class_of, exchange_of, find, symbol_of
+from trading.api.alpaca.symbols import EXCHANGES, OPTION_MARKETS, class_of, exchange_of, find, symbol_of
 from trading.api.alpaca.words import choice, digits, listed
 
 STATUSES = {"": Q(), "all": Q(), "active": Q(active=True), "inactive": Q(active=False)}
@@ -20,7 +20,7 @@ SHARES = (AssetClass.EQUITY, AssetClass.ETF)
 CLASSES = {
     "": Q(asset_class__in=SHARES, exchange__in=US_EXCHANGES),
     "us_equity": Q(asset_class__in=SHARES, exchange__in=US_EXCHANGES),
-    "us_option": Q(asset_class=AssetClass.OPTION, exchange__in=US_EXCHANGES),
+    "us_option": Q(asset_class=AssetClass.OPTION, exchange__in=(*US_EXCHANGES, *OPTION_MARKETS)),
     "crypto": Q(asset_class=AssetClass.CRYPTO, exchange=CRYPTO_MARKET),
     "all": ~Q(asset_class=AssetClass.INDEX),
 }

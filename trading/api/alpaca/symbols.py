@@ -26,6 +26,7 @@ EXCHANGES: Mapping[str, str] = {
 CLASSES: Mapping[str, str] = {AssetClass.CRYPTO: "crypto", AssetClass.OPTION: "us_option"}
 SHARE = "us_equity"
 KNOWN_CLASSES = frozenset({AssetClass.EQUITY, AssetClass.ETF, AssetClass.OPTION, AssetClass.CRYPTO})
+OPTION_MARKETS = ("OPRA", "XCBO")  # in the US, beside the exchanges
 QUOTED_IN = ("USDT", "USDC", "USD", "EUR", "GBP", "BTC", "ETH")
 
 
@@ -36,9 +37,13 @@ def symbol_of(instrument: Instrument | Listing) -> str:
     ('AAPL', 'SAP:XETR')
     >>> symbol_of(Listing("BTCUSD", "CRYPTO", asset_class=AssetClass.CRYPTO))
     'BTC/USD'
+    >>> symbol_of(Listing("AAPL240119C00100000", "OPRA", asset_class=AssetClass.OPTION))
+    'AAPL240119C00100000'
     """
     if instrument.asset_class == AssetClass.CRYPTO and instrument.exchange == CRYPTO_MARKET:
         return with_slash(instrument.symbol)
+    if instrument.asset_class == AssetClass.OPTION and instrument.exchange in OPTION_MARKETS:
+        return instrument.symbol
     known = instrument.asset_class in KNOWN_CLASSES and instrument.exchange in US_EXCHANGES
     return instrument.symbol if known else instrument.key
 
@@ -110,7 +115,7 @@ def _fits(row: Instrument, text: str) -> bool:
 
 def _is_plain(row: Instrument) -> bool:
     """Say whether a bare symbol means a row rather than another."""
-    return row.exchange in US_EXCHANGES or row.exchange == CRYPTO_MARKET
+    return row.exchange in US_EXCHANGES or row.exchange in OPTION_MARKETS or row.exchange == CRYPTO_MARKET
 
 
 def _rank(row: Instrument) -> tuple[Any, ...]:

@@ -72,6 +72,17 @@ class TestOptions:
         assert client.get_option_contract(some[2].key).type == "put"
         assert refused(client.get_option_contract, apple.symbol)[:2] == (404, 40410000)
 
+    def test_are_called_and_found_by_their_symbol_alone(self, client, apple, refused):
+        symbol = f"{apple.symbol}300118C10"
+        terms = {"expiry": date(2030, 1, 18), "strike": "10", "right": "CALL", "multiplier": 100}
+        option = make_instrument(symbol=symbol, exchange="OPRA", asset_class="OPTION", underlying=apple, **terms)
+        assert client.get_asset(symbol).id == option.pk
+        assert client.get_asset(option.pk).symbol == client.get_option_contract(symbol).symbol == symbol
+        assert symbol in {one.symbol for one in client.get_all_assets(GetAssetsRequest(asset_class="us_option"))}
+        of = {"underlying_symbols": [apple.symbol]}
+        for more, count in (({"root_symbol": apple.symbol}, 1), ({"root_symbol": "NONE"}, 0), ({"style": "european"}, 0)):
+            assert len(client.get_option_contracts(GetOptionContractsRequest(**of, **more)).option_contracts) == count
+
 
 class TestAnnouncements:
     @pytest.mark.filterwarnings("ignore:.*deprecated")

@@ -43,6 +43,7 @@ class TestPositions:
         post(account, "SHORT", instrument=apple, quantity="-5", price="10")
         [told] = client.get_all_positions()
         assert (told.qty, told.side, told.market_value, told.unrealized_pl) == ("-5", "short", "-60", "-10")
+        assert told.qty_available == "-5"
 
     def test_leave_out_what_open_orders_close(self, client, held):
         client.submit_order(LimitOrderRequest(symbol=held.symbol, qty=4, side="sell", time_in_force="day", limit_price=14))

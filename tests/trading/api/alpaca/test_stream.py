@@ -21,7 +21,7 @@ from accounts.services.tokens import revoke_token
 from tests.clients import make_token, nobody
 from tests.factories import make_account, make_instrument
 from tests.trading.api.servers import serving
-from trading.api.alpaca.stream import event_of
+from trading.api.alpaca.stream import LONGEST, Codec, event_of
 from trading.domain import orders as domain
 from trading.domain.drafts import OrderDraft
 from trading.domain.fills import Fill
@@ -265,3 +265,9 @@ class TestWebServer:
 )
 def test_what_alpaca_calls_what_happens(kind, status, sending, name):
     assert event_of(OrderEvent(kind=kind, status=status), Order(sending=sending)) == name
+
+
+def test_what_is_too_long_is_not_even_read():
+    deep = "[" * LONGEST
+    assert Codec().read({"text": f'{{"action": {deep}'}) == Codec(packed=True).read({"bytes": b"\x91" * (LONGEST + 1)}) == {}
+    assert Codec().read({"bytes": b'{"action": "listen"}'}) == {"action": "listen"}
