@@ -9,12 +9,14 @@ import io
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from tempfile import TemporaryFile
 from typing import IO
 from uuid import UUID
 
+import psycopg
 from django.core.exceptions import ValidationError
-from django.db import transaction
-from django.db.models import F, Q
+from django.db import connection, transaction
+from django.db.models import BinaryField, F, Func, Q, Value
 
 from accounts.adapters.bundles import BundleReader
 from accounts.domain.bundles import BundleRefused
@@ -30,6 +32,8 @@ LEASE = timedelta(minutes=5)
 MOST_ATTEMPTS = 3
 MAX_NAME = 255
 CHUNK = 1024**2
+PIECE = 4 * 1024**2  # of a ZIP that is read back
+PART = 4 * PIECE  # of one that is kept: each one costs writing those before it anew
 Clock = Callable[[], datetime]
 
 
@@ -44,8 +48,11 @@ def queue_bundle(*, user: User, file_name: str, content: bytes, at: datetime, na
     :raises ValidationError: if it can't be that of an account
     """
     made = _record(user, file_name, io.BytesIO(content), at, name)
-    made.content = content
     made.save(force_insert=True)
+    with psycopg.Cursor(connection.connection) as cursor:  # bound as it is: written into a statement it were there many times
+        for start in range(0, len(content), PART):
+            piece = content[start : start + PART]
+            cursor.execute("UPDATE accounts_accountimport SET content = content || %b WHERE id = %s", [piece, made.pk])
     return made
 
 
@@ -153,16 +160,24 @@ def _work(claimed: AccountImport, clock: Clock) -> None:
 
     with acting_as(claimed.user_id):
         user = User.objects.get(pk=claimed.user_id)
-        content = AccountImport.objects.values_list("content", flat=True).get(pk=claimed.pk)
-        reader = _reader(io.BytesIO(bytes(content)))
+        reader = _reader(_spooled(claimed))
         brought = bring_in(reader=reader, actor=user, at=clock(), name=claimed.name, with_market=user.is_staff, progress=tell)
-        row = AccountImport.objects.select_for_update(of=("self",)).filter(**mine).first()
+        row = AccountImport.objects.select_for_update(of=("self",)).filter(**mine).defer("content").first()
         if row is None:
             raise Overtaken
         _fill(row, brought, clock())
         row.save()
         told = f"{brought.posted:,} of {brought.entries:,} entries were posted, {brought.known:,} were known."
         notify(user=user, title=f"{row.file_name} is the account {brought.account.name}", body=told, at=clock())
+
+
+def _spooled(kept: AccountImport) -> IO[bytes]:
+    """Return a ZIP that was kept as a file, of which no more than a piece was in memory."""
+    file = TemporaryFile()  # noqa: SIM115  it goes with the reader
+    for start in range(0, kept.size, PIECE):
+        piece = Func(F("content"), Value(start + 1), Value(PIECE), function="substring", output_field=BinaryField())
+        file.write(AccountImport.objects.annotate(piece=piece).values_list("piece", flat=True).get(pk=kept.pk))
+    return file
 
 
 def _fill(row: AccountImport, brought: Brought, at: datetime) -> None:

@@ -287,6 +287,11 @@ class TestInAWorker:
         assert (done.status, done.posted, done.progress, bytes(done.content)) == ("POSTED", 2, 2, b"")
         assert done.account.name == "Mine"
 
+    def test_it_is_kept_and_read_back_in_pieces(self, content, monkeypatch):
+        for name, size in (("PIECE", 100), ("PART", 777)):
+            monkeypatch.setattr(f"accounts.services.bundle_queue.{name}", size)
+        assert self.bring(content).status == "POSTED"
+
     def test_the_next_one_goes_on_where_one_was_lost(self, content):
         newcomer = make_user("newcomer")
         with acting_as(newcomer.pk):
