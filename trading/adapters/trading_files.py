@@ -126,14 +126,14 @@ def unpacked(file: IO[bytes]) -> Iterator[IO[bytes]]:
 class _Bounded(io.BufferedReader):
     """A file of which no more than so many bytes are read."""
 
-    def __init__(self, file: IO[bytes], most: int, code: str, detail: str) -> None:
+    def __init__(self, file: IO[bytes] | gzip.GzipFile, most: int, code: str, detail: str) -> None:
         super().__init__(_Counted(file, most, code, detail), 64 * 1024)
 
 
 class _Counted(io.RawIOBase):
     """Counts what is read of a file, and refuses it once that is too much."""
 
-    def __init__(self, file: IO[bytes], most: int, code: str, detail: str) -> None:
+    def __init__(self, file: IO[bytes] | gzip.GzipFile, most: int, code: str, detail: str) -> None:
         self._file, self._left, self._refusal = file, most, UnreadableFile(code, detail)
 
     def readable(self) -> bool:
