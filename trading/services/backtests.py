@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.db.models import F, Q
 
@@ -34,6 +35,7 @@ SYSTEM = "system"
 LEASE = timedelta(minutes=6)  # longer than a task may take
 ATTEMPTS = 3
 DIED = "The worker died while it ran; it was tried three times."
+TOO_LONG = "It took longer than one run may; ask for fewer instruments, a shorter time, or fewer values to choose from."
 
 
 class BacktestEnded(NotAsThingsStand):
@@ -145,6 +147,8 @@ def perform_backtest(*, run_id: UUID, clock: Callable[[], datetime]) -> Backtest
         status = BacktestStatus.CANCELED
     except (backtest_runs.CannotRun, Refused) as refusal:
         status, error = BacktestStatus.FAILED, str(refusal)
+    except SoftTimeLimitExceeded:
+        status, error = BacktestStatus.FAILED, TOO_LONG
     done = run.total if status == BacktestStatus.SUCCEEDED else F("done")
     rows.filter(pk=run.pk, status=BacktestStatus.RUNNING, attempts=run.attempts).update(
         status=status, error=error, metrics=metrics, parameters=parameters, done=done, finished_at=clock()

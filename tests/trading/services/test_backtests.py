@@ -8,6 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connections, transaction
@@ -122,6 +123,16 @@ class TestRun:
         BacktestRun.objects.using("system").filter(pk=run.pk).update(attempts=3)
         assert perform_backtest(run_id=run.pk, clock=clock) == "FAILED"
         assert "three times" in again(run).error
+
+    def test_that_takes_too_long_says_so_and_is_not_tried_again(self, ask, monkeypatch):
+        def endless(run, *, look):
+            raise SoftTimeLimitExceeded
+
+        monkeypatch.setattr(backtest_runs, "execute", endless)
+        run = ask()
+        assert perform(run) == ["FAILED"]
+        assert "fewer instruments" in again(run).error
+        assert run.pk not in waiting_runs(at=NOW + 10 * LEASE)
 
     def test_without_bars_says_so(self, ask):
         run = ask(instruments=[make_instrument()])
