@@ -143,4 +143,4 @@ def _listed(symbol: str, *, crypto: bool) -> InstrumentHints:
     found = PAIR.fullmatch(symbol.upper())
     if found and (crypto or found["base"] in COINS):
         return coin(found["base"], found["quoted"])
-    return listed(symbol)
+    return listed(symbol, crypto=crypto and symbol.isalnum())

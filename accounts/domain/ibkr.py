@@ -15,7 +15,7 @@ from accounts.domain.contracts import contract_of
 from accounts.domain.figures import figure, money
 from accounts.domain.happenings import Happening, currency_of, first_of, flow
 from accounts.domain.ledger import EntryKind
-from accounts.domain.listings import VENUES, identified
+from accounts.domain.listings import VENUES, coin, identified
 from accounts.domain.moments import DAY_FIRST, ISO, US, day, midnight, stamp
 from accounts.domain.statements import Contract, InstrumentHints, LineRefused, Rate
 from marketdata.domain.money import UnknownCurrency, major_unit
@@ -30,6 +30,7 @@ BEFORE_TIME = re.compile(r"[;, ]|(?<=\d)T")
 # a day that may be written in two orders, alone in its cell or before a time
 SLASHED = re.compile(r"(?:^|[\"',;\t|])(?P<one>\d{1,2})/(?P<two>\d{1,2})/(?:\d{4}|\d{2})(?=$|[\"',;\t| T\r\n])", re.ASCII | re.M)
 MONTHS = 12
+COIN = re.compile(r"(?P<base>[A-Z0-9]{2,10})(?:[.-]|$)", re.ASCII)  # BTC.USD-PAXOS
 GENUINE_ID = re.compile(r"\d{1,30}", re.ASCII)
 
 
@@ -132,6 +133,8 @@ class Record:
     def hints(self) -> InstrumentHints:
         """Return what the record says about its instrument."""
         category = self.text("assetCategory", "assetClass").upper()
+        if category == "CRYPTO" and (found := COIN.match(self.text("symbol").upper())):
+            return coin(found["base"], self.text("currency", "currencyPrimary").upper())
         sub = self.text("subCategory").upper()
         listed = self.text("listingExchange")
         symbol = re.sub(r"\s+", " ", self.text("symbol").upper())

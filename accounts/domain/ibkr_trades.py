@@ -21,7 +21,8 @@ ENDS = {"EP": EntryKind.OPTION_EXPIRATION, "EX": EntryKind.OPTION_EXERCISE, "A":
 
 def trade(record: Record) -> Iterator[Happening]:
     """Yield what a record of a trade says: a purchase, a sale, an exchange of currencies, or that one is canceled."""
-    if record.text("assetCategory", "assetClass").upper() == "CASH" or PAIR.fullmatch(record.text("symbol")):
+    category = record.text("assetCategory", "assetClass").upper()
+    if category == "CASH" or (category != "CRYPTO" and PAIR.fullmatch(record.text("symbol"))):
         yield from _exchange(record)
         return
     hints = record.hints()

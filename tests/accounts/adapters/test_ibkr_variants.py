@@ -216,6 +216,14 @@ class TestCash:
         assert (line.draft.kind, line.hints.asset_class, line.hints.isin) == ("INTEREST", "BOND", "US912828U246")
 
 
+class TestCoins:
+    @pytest.mark.parametrize("symbol", ["BTC.USD-PAXOS", "BTC.USD", "BTC"])
+    def test_are_pairs_and_no_exchange_of_currencies(self, symbol):
+        costs = {"netCash": "-601.75", "ibCommission": "-1.75", "tradeMoney": "600", "tradePrice": "60000", "quantity": "0.01"}
+        (line,) = lines(flex(trade(assetCategory="CRYPTO", symbol=symbol, isin="", listingExchange="PAXOS", **costs)))
+        assert (line.instrument, line.draft.kind, line.draft.cash) == ("BTC/USD:CRYPTO", "BUY", Decimal("-601.75"))
+
+
 class TestBonds:
     def test_are_quoted_in_percent_with_accrued_interest(self):
         (draft,) = drafts(
