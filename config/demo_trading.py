@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from accounts.domain.ledger import EntryDraft, EntryKind
 from accounts.models import Account, AccountKind, User
@@ -237,8 +237,8 @@ def _bars_by_day() -> Mapping[date, list[dict[str, Any]]]:
     for listing in provider.listings():
         common = {"instrument": find_instrument(listing.key), "timeframe": Timeframe.DAY.value}
         for page in provider.bars(listing, Timeframe.DAY, BEGIN, end):
-            for row in page.rows:
-                found[date.fromisoformat(str(row["timestamp"]))].append({**row, **common})
+            for row in cast("Iterable[Mapping[str, Any]]", page.rows):
+                found[date.fromisoformat(row["timestamp"])].append({**row, **common})
     return found
 
 

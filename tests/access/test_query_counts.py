@@ -61,6 +61,7 @@ from tests.trading.factories import (
 )
 
 MOST = 15
+DEARER = {"journal-list": 18}  # trades that are open ask for their last prices: closes, quotes and ticks, stored and live
 LISTS = sorted(route for route, method, *_ in DOORS if route.endswith(("-list", "-latest")) and method == "get")
 
 
@@ -227,7 +228,7 @@ def test_many_rows_cost_no_more_queries(route):
     count(client, path, query)
     many = count(client, path, query)
     assert many[0] >= few[0]
-    assert many[1] == few[1] <= MOST, (few, many)
+    assert many[1] == few[1] <= DEARER.get(route, MOST), (few, many)
 
 
 FIGURES = [

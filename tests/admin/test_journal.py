@@ -68,3 +68,14 @@ def test_of_a_decision_leads_to_the_trade_and_tells_its_outcome(owner, browser):
     assert "+20.00" in shown
     alone = make_decision(account, desk.order.instrument)
     assert "Nothing came of it yet" in browser.get(to(Decision, "change", alone.pk)).content.decode()
+
+
+def test_the_page_of_a_trade_says_in_words_how_it_came_out(owner, browser):
+    account, instrument = make_account(owner=owner), make_instrument()
+    order = make_order(account, instrument)
+    make_fill(order, "10", "10")
+    make_fill(make_order(account, instrument, side="SELL", effect="CLOSE"), "10", "9")
+    shown = browser.get(to(Trade, "change", order.pk)).content.decode()
+    assert "Loss" in shown
+    assert "(&#x27;" not in shown
+    assert '<th scope="row">net_profit_loss</th>' in shown

@@ -82,7 +82,7 @@ def _outcomes(chain: Chain) -> Iterator[Step]:
             if trade.found.trip.exits
             else "nothing is closed yet"
         )
-        note += f", {quantity_text(trade.r_multiple)} R" if trade.r_multiple is not None else ""
+        note += f", {money_text(trade.r_multiple)} R" if trade.r_multiple is not None else ""
         page = page_of(Trade(pk=trade.id))
         yield Step("Outcome", title, note, page, time_html(trade.record.exit_timestamp), TONES.get(title, ""))
     if decision.verdict:

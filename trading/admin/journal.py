@@ -34,7 +34,7 @@ OUTCOME = badge("found__trip__outcome__value", "Outcome", OUTCOMES)
 CURRENCY = "instrument__currency"
 NET = figure("found__trip__net", "Net", signed=True, colored=True, currency=CURRENCY)
 UNREALIZED = figure("told__unrealized", "Unrealized", signed=True, colored=True, currency=CURRENCY)
-R = figure("told__r_multiple", "R", style="quantity", signed=True, colored=True)
+R = figure("told__r_multiple", "R", signed=True, colored=True)  # in hundredths, as money is
 EXCURSION = (
     figure("told__excursion__adverse", "Against it", signed=True, currency=CURRENCY),
     figure("told__excursion__favorable", "For it", signed=True, currency=CURRENCY),
@@ -92,12 +92,12 @@ class TradeAdmin(MemberAdmin):
     ordering = ("-id",)
     list_select_related = ("account", "instrument")
     fieldsets = (
-        (None, {"fields": (("account", "opening"), (OUTCOME, NET, UNREALIZED, R), EXCURSION)}),
+        (None, {"fields": (("account", "opening"), ("result", NET, UNREALIZED, R), EXCURSION)}),
         ("Added", {"fields": ("tags", "notes", "note", "pictures")}),
         ("Record", {"fields": ("record",)}),
         ("Behind it", {"fields": ((link("session", "Session"), link("decision", "Decision")), "exits")}),
     )
-    readonly_fields = ("account", "opening", "notes", "pictures", "record", "exits")
+    readonly_fields = ("account", "opening", "result", "notes", "pictures", "record", "exits")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Return the orders that opened something, with their tags."""
@@ -142,6 +142,12 @@ class TradeAdmin(MemberAdmin):
         address = reverse("admin:trading_order_change", args=[trade.pk])
         return format_html('<a class="go" href="{}">{} {}</a>', address, trade.side, trade.client_order_id)
 
+    @display(description="Outcome")
+    def result(self, trade: Trade) -> str:
+        """Return how it came out."""
+        outcome: str = detail_of(trade).record.outcome
+        return outcome.capitalize()
+
     @display(description="Tags")
     def tagged(self, trade: Trade) -> str:
         """Return its tags, as the list has read them."""
@@ -172,7 +178,8 @@ class TradeAdmin(MemberAdmin):
         """Return the trade record."""
         record = detail_of(trade).record
         lines = ((name, _text(getattr(record, name))) for name in NAMES)
-        return format_html("<table>{}</table>", format_html_join("", "<tr><th>{}</th><td>{}</td></tr>", lines))
+        rows = format_html_join("", '<tr><th scope="row">{}</th><td>{}</td></tr>', lines)
+        return format_html('<table class="record"><tbody>{}</tbody></table>', rows)
 
     @display(description="Closed by")
     def exits(self, trade: Trade) -> SafeString | str:
@@ -199,4 +206,6 @@ def _text(value: Any) -> Any:
     """Return a field of a record as the page shows it."""
     if value is None or value == "":
         return NOTHING
-    return ", ".join(value) if isinstance(value, tuple) else value if isinstance(value, str | int) else str(value)
+    if isinstance(value, tuple):
+        return ", ".join(value) or NOTHING
+    return value if isinstance(value, str | int) else str(value)

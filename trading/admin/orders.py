@@ -17,7 +17,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from accounts.admin.base import BY_ACCOUNT, MemberAdmin, user_of
 from accounts.domain.roles import Role
-from marketdata.admin.base import Dialog, badge, figure, find, leave, link, link_to, page_of, time_html, when
+from marketdata.admin.base import Dialog, badge, figure, find, flag, leave, link, link_to, page_of, time_html, when
 from marketdata.domain.display import NOTHING
 from trading.admin.ticket import ticket_page
 from trading.domain.drafts import Replacement
@@ -148,7 +148,7 @@ class OrderAdmin(MemberAdmin):
                 "fields": (
                     ("account", INSTRUMENT),
                     ("side", "effect", "type", "stands"),
-                    (QUANTITY, figure("notional", "Amount", style="money"), "extended_hours"),
+                    (QUANTITY, figure("notional", "Amount", style="money"), flag("extended_hours", "Extended hours")),
                     PRICES,
                 )
             },

@@ -139,10 +139,11 @@ class TestWhatHappens:
 class TestMany:
     """Addresses that let us wait cost nobody else his time, and themselves no more than one attempt at once."""
 
-    FIRST = datetime(2001, 1, 1, tzinfo=UTC)  # before whatever else is due
+    FIRST = datetime(2001, 1, 1, tzinfo=UTC)
+    NOW = FIRST + timedelta(minutes=1)  # when nothing of other tests is due
 
     def due(self, webhook, count):
-        """Return what a webhook is to be told first of all."""
+        """Return what a webhook is to be told before all others."""
         return [make_delivery(webhook, next_try_at=self.FIRST + timedelta(seconds=n)) for n in range(count)]
 
     def test_who_does_not_answer_holds_up_nobody(self, account, webhook):
@@ -158,11 +159,11 @@ class TestMany:
                 raise NotHeard("No answer.")
             return 200
 
-        deliver_due(clock=lambda: NOW, send=send)
+        deliver_due(clock=lambda: self.NOW, send=send)
         assert waited == [True]
-        assert [again(row).delivered_at for row in quick] == [NOW] * 3
+        assert [again(row).delivered_at for row in quick] == [self.NOW] * 3
         assert [(again(row).attempts, again(row).last_error) for row in silent] == [(1, "No answer."), (0, ""), (0, "")]
-        assert {again(row).next_try_at for row in silent} == {NOW + WAITS[0]}
+        assert {again(row).next_try_at for row in silent} == {self.NOW + WAITS[0]}
         assert again(webhook).failures == 1
 
     def test_one_address_is_told_things_in_turn_and_no_more_than_a_few_at_once(self, webhook):
@@ -175,8 +176,10 @@ class TestMany:
                 going[0] -= 1
             return 200
 
-        deliver_due(clock=lambda: NOW, send=send)
+        deliver_due(clock=lambda: self.NOW, send=send)
         assert (most, sum(again(row).delivered_at is not None for row in rows)) == ([1], delivering.OF_EACH)
+        deliver_due(clock=lambda: self.NOW, send=send)
+        assert all(again(row).delivered_at for row in rows)
 
     def test_one_process_tells_at_a_time(self, webhook):
         self.due(webhook, 1)
@@ -189,7 +192,7 @@ class TestMany:
 
         def tells():
             try:
-                return deliver_due(clock=lambda: NOW, send=send)
+                return deliver_due(clock=lambda: self.NOW, send=send)
             finally:
                 connections.close_all()
 
@@ -197,7 +200,7 @@ class TestMany:
             first = threads.submit(tells)
             assert begun.wait(20)
             try:
-                second = deliver_due(clock=lambda: NOW, send=lambda *_, **__: pytest.fail("two at once"))
+                second = deliver_due(clock=lambda: self.NOW, send=lambda *_, **__: pytest.fail("two at once"))
             finally:
                 over.set()
             assert (second, first.result() > 0) == (0, True)
