@@ -1,7 +1,5 @@
 """Backtests are claimed once, leave files of their own, fan out, stop when they are told to, and touch nothing else."""
 
-import subprocess
-import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -9,18 +7,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
-from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, connections, transaction
+from django.db import connections
 
-from accounts.models import Account, LedgerEntry
 from accounts.models.tenancy import acting_as
 from marketdata.domain.bars import Timeframe
 from marketdata.models import CorporateAction
 from tests.factories import make_bars, make_instrument
-from tests.trading.factories import make_order, make_strategy, stored
-from trading.domain.strategies.sma_cross import MovingAverageCross
-from trading.models import Order, RiskLimits, TradingPause
+from tests.trading.factories import make_strategy
 from trading.models.backtests import BacktestRun
 from trading.selectors.backtests import curve_of, files_of, folder_of, markets_of, summary_of
 from trading.services import backtest_runs
@@ -347,75 +341,3 @@ class TestDelete:
         run = ask()
         with acting_as(account.owner_id), pytest.raises(BacktestGoesOn):
             delete_backtest(run=run)
-
-
-class TestIsolation:
-    def test_a_run_writes_nothing_but_its_row_and_its_folder(self, ask):
-        run = ask(parameters={"fast": 5, "slow": 20})
-        before = written()
-        perform(run)
-        after = written()
-        assert {table for table in after if after[table] != before[table]} <= {"trading_backtestrun"}
-
-    def test_a_strategy_that_tries_reaches_no_order_no_ledger_and_no_setting(self, ask, account, instrument, monkeypatch):
-        rows = {
-            Order: {"instrument": instrument, "client_order_id": "rogue", "side": "BUY", "quantity": 1, "broker": "paper"},
-            LedgerEntry: {"kind": "DEPOSIT", "cash": 1_000_000, "currency": "USD", "sequence": 1, "occurred_at": NOW},
-            RiskLimits: {"updated_at": NOW, "allow_short": True},
-            TradingPause: {"reason": "x", "started_at": NOW},
-            BacktestRun: {"strategy_kind": "sma_cross", "instruments": [], "start": FIRST, "end": NOW.date(), "cash": 1},
-        }
-        changes = {
-            Order: {"status": "FILLED"},
-            Account: {"name": "Taken"},
-            RiskLimits: {"allow_short": True},
-        }
-        kept, tried = MovingAverageCross.plan, []
-
-        def rogue(self, bars):
-            for alias in ("default", "system"):
-                made = [model(account_id=account.pk, **fields) for model, fields in rows.items()]
-                tried.extend(_kept_off(alias, one.save, using=alias, force_insert=True) for one in made)
-                tried.extend(_kept_off(alias, model._base_manager.using(alias).update, **said) for model, said in changes.items())
-            return kept(self, bars)
-
-        make_order(account, instrument)
-        stored(RiskLimits, account, updated_at=NOW)
-        monkeypatch.setattr(MovingAverageCross, "plan", rogue)
-        run, before = ask(), written()
-        assert perform(run) == ["SUCCEEDED"]
-        assert tried == [True] * 16
-        after = written()
-        assert {table for table in after if after[table] != before[table]} <= {"trading_backtestrun"}
-
-    def test_the_engine_is_loaded_without_anything_it_could_reach(self):
-        code = (
-            "import sys; import trading.domain.backtest_requests, trading.domain.backtest_metrics;"
-            "bad = [n for n in sys.modules if n.split('.')[0] in {'django', 'celery', 'psycopg', 'redis', 'requests', 'alpaca'}"
-            " or '.services' in n or '.models' in n or '.adapters' in n];"
-            "print(bad); sys.exit(bool([n for n in bad if n.split('.')[0] in"
-            " {'trading', 'accounts', 'portfolio', 'marketdata', 'django', 'celery', 'psycopg', 'alpaca'}]))"
-        )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _kept_off(alias, work, **said):
-    """Say whether the database refused some work, or let it find nothing to change."""
-    try:
-        with transaction.atomic(using=alias):
-            return work(**said) == 0
-    except DatabaseError:
-        return True
-
-
-def written():
-    """Return what tells whether a table of ours was written: how many rows there are, and the newest version of one."""
-    found = {}
-    with connections["owner"].cursor() as cursor:
-        for model in apps.get_models():
-            if model._meta.app_label in {"trading", "accounts", "portfolio"} and model._meta.managed:
-                table = model._meta.db_table
-                cursor.execute(f'SELECT count(*), max(xmin::text::bigint) FROM "{table}"')
-                found[table] = cursor.fetchone()
-    return found
