@@ -50,10 +50,13 @@ def take_down(*, account: Account, order_id: UUID, answer: BrokerOrder, now: dat
 
 
 def take_down_all(*, account: Account, answers: Mapping[UUID, BrokerOrder], now: datetime) -> list[Fill]:
-    """Write down how one broker says that orders stand, all in one transaction; return the fills that are new."""
+    """Write down how one broker says that orders stand, all in one transaction; return the fills that are new.
+
+    Orders that somebody else is at are left for the next look: one of them does not hold the others up.
+    """
     try:
         with transaction.atomic():
-            return _taken(account, _with_legs(answers), now)
+            return _taken(account, _with_legs(answers), now, waiting=False)
     except ValidationError:  # one of them cannot be as it says; the others can
         return [
             fill
@@ -79,12 +82,17 @@ def _with_legs(answers: Mapping[UUID, BrokerOrder]) -> dict[UUID, BrokerOrder]:
     return found
 
 
-def _taken(account: Account, answers: Mapping[UUID, BrokerOrder], now: datetime, *, with_fills: bool = True) -> list[Fill]:
+def _taken(
+    account: Account, answers: Mapping[UUID, BrokerOrder], now: datetime, *, with_fills: bool = True, waiting: bool = True
+) -> list[Fill]:
     """Put answers down and store them.
 
     :raises ValidationError: if a fill cannot have been
     """
-    orders, sheet, fills = lock_orders(answers), Sheet(), []
+    orders, sheet, fills = lock_orders(answers, skip_locked=not waiting), Sheet(), []
+    answers = {key: answer for key, answer in answers.items() if waiting or key in orders}
+    if not answers:
+        return []
     for order_id, answer in answers.items():
         _begin(sheet, orders[order_id], answer, now)
     if with_fills:

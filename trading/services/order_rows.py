@@ -96,9 +96,12 @@ def record_events(*, order: Order, events: Sequence[Event], cause: Cause, **colu
     return order
 
 
-def lock_orders(ids: Iterable[UUID]) -> dict[UUID, Order]:
-    """Return orders as they are now, locked until the transaction ends, always in the same order."""
-    rows = Order.objects.select_for_update(of=("self",)).select_related("account", "instrument")
+def lock_orders(ids: Iterable[UUID], *, skip_locked: bool = False) -> dict[UUID, Order]:
+    """Return orders as they are now, locked until the transaction ends, always in the same order.
+
+    `skip_locked` leaves out those that somebody else is at, instead of waiting.
+    """
+    rows = Order.objects.select_for_update(of=("self",), skip_locked=skip_locked).select_related("account", "instrument")
     return {order.pk: order for order in rows.filter(pk__in=list(ids)).order_by("pk")}
 
 

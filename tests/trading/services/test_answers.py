@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from threading import Thread
 
 import pytest
 from django.db import connection
@@ -16,6 +17,7 @@ from trading.domain.fills import Fill as Filled
 from trading.domain.orders import OrderStatus
 from trading.models import Break, Fill, Order, OrderEvent
 from trading.services.answers import take_down_all
+from trading.services.order_rows import lock_orders
 
 AT = datetime(2024, 5, 6, 14, 31, tzinfo=UTC)
 NOW = datetime(2024, 5, 6, 14, 32, tzinfo=UTC)
@@ -102,3 +104,16 @@ class TestMany:
 
         few = statements(2)
         assert statements(12) <= few
+
+    def test_one_that_somebody_is_at_waits_for_the_next_look(self, account, instrument):
+        one, other = (make_order(account, instrument, broker="alpaca") for _ in range(2))
+        answers = [(one, answer(one, 10)), (other, answer(other, 10))]
+        with acting_as(account.owner_id):
+            lock_orders([one.pk])
+            looker = Thread(target=lambda: (taken(account, answers), connection.close()))
+            looker.start()
+            looker.join(timeout=60)
+            assert not looker.is_alive()
+        assert [seen(account)[0][each.pk].status for each in (one, other)] == ["NEW", "FILLED"]
+        assert len(taken(account, answers)) == 1
+        assert [seen(account)[0][each.pk].status for each in (one, other)] == ["FILLED", "FILLED"]
