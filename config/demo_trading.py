@@ -13,18 +13,18 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 from accounts.domain.ledger import EntryDraft, EntryKind
 from accounts.models import Account, AccountKind, User
 from accounts.models.tenancy import acting_as
 from accounts.services.accounts import open_account
 from accounts.services.ledger import post_entry
-from marketdata.adapters import provider_named
 from marketdata.domain import calendars
 from marketdata.domain.bars import Timeframe
 from marketdata.selectors.instruments import find_instrument
 from marketdata.services.ingest import store_bars
+from marketdata.services.providers import listed_bars
 from portfolio.services.projections import catch_up
 from trading.domain.decisions import DecisionDraft
 from trading.domain.drafts import OrderDraft, StopLoss, TakeProfit
@@ -232,13 +232,10 @@ def _opened(owner: User, at: datetime) -> tuple[Account, Session]:
 def _bars_by_day() -> Mapping[date, list[dict[str, Any]]]:
     """Return what the sample says of each day."""
     found: dict[date, list[dict[str, Any]]] = defaultdict(list)
-    provider = provider_named(SOURCE)
     end = datetime.combine(END, time(), UTC)
-    for listing in provider.listings():
+    for listing, row in listed_bars(provider=SOURCE, timeframe=Timeframe.DAY, start=BEGIN, end=end):
         common = {"instrument": find_instrument(listing.key), "timeframe": Timeframe.DAY.value}
-        for page in provider.bars(listing, Timeframe.DAY, BEGIN, end):
-            for row in cast("Iterable[Mapping[str, Any]]", page.rows):
-                found[date.fromisoformat(row["timestamp"])].append({**row, **common})
+        found[date.fromisoformat(row["timestamp"])].append({**row, **common})
     return found
 
 

@@ -13,10 +13,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Max, QuerySet
 
+from marketdata.adapters import provider_named
 from marketdata.adapters import providers as configured_providers
 from marketdata.adapters.base import Page, PriceProvider, ProviderFailed, ProviderStalled
 from marketdata.adapters.patience import in_time
@@ -147,6 +149,17 @@ def refresh(
             del asked[name]
     report.left = waiting
     return report
+
+
+def listed_bars(*, provider: str, timeframe: Timeframe, start: datetime, end: datetime) -> Iterator[tuple[Listing, Any]]:
+    """Yield what a provider that lists its instruments has of each of them in [start, end), row by row; nothing is stored.
+
+    :raises LookupError: if no provider of that name is configured
+    """
+    found = provider_named(provider)
+    for listing in found.listings():
+        for page in found.bars(listing, timeframe, start, end):
+            yield from ((listing, row) for row in page.rows)
 
 
 def load_series(*, series: Series, start: datetime = BEGINNING, correct: bool = False) -> Iterator[tuple[Page, IngestReport]]:
