@@ -191,13 +191,14 @@ def test_brings_a_whole_account_in(browser, site, screen, tmp_path):
     newcomer, _ = person("XNAS")
     file = tmp_path / "growth-account.zip"
     file.write_bytes(zipped(account))
-    visit = Visit(browser, site, **SCREENS[screen]).enter(newcomer.owner.email, PASSWORD).go(to(Account, "changelist"))
+    visit = (
+        Visit(browser, site, **SCREENS[screen]).enter(newcomer.owner.email, PASSWORD).go(f"{to(Account, 'changelist')}bring-in/")
+    )
     page, wide = visit.page, {}
 
     def look(name):
         wide[name] = visit.too_wide()
 
-    page.click("text=Bring one in")
     page.set_input_files("#id_file", str(file))
     page.wait_for_selector("text=growth-account.zip, ")
     look("upload")
