@@ -29,7 +29,7 @@ class TestLanguages:
     @pytest.mark.parametrize(
         ("about", "currency", "amount", "expected"),
         [
-            ("Kauf 12 zu je 15.76 EUR (IE00BKM4GZ66)", "EUR", "-189.12", ("BUY", "12", "15.76")),
+            ("Kauf 8 zu je 21.45 EUR (IE00B4L5Y983)", "EUR", "-171.60", ("BUY", "8", "21.45")),
             ("Verkauf 1'200 zu je 3.5 CHF (IE00BKM4GZ66)", "CHF", "4'200.00", ("SELL", "-1200", "3.5")),
             ("Kauf 5 SHELL PLC@33,90 EUR (GB00BP6MXD84)", "EUR", "-169,50", ("BUY", "5", "33.9")),
             ("Acquisto 3 SHELL@33,9 EUR (GB00BP6MXD84)", "EUR", "-101,70", ("BUY", "3", "33.9")),
