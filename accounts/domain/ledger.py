@@ -182,13 +182,18 @@ def expected_cash(draft: EntryDraft) -> Decimal | None:
     """Return the cash that follows from the other figures of a draft, or None where it does not follow."""
     costs = draft.fee + draft.tax
     if draft.kind in TAKES_CASH | GIVES_CASH and draft.price is not None:
-        worth = EXACT.multiply(EXACT.multiply(draft.quantity, draft.price), draft.multiplier)
-        return EXACT.quantize(EXACT.subtract(-worth, costs), CENT_OF_CENTS)
+        return cash_of_trade(draft.quantity, draft.price, draft.multiplier, costs)
     if draft.kind in {EntryKind.DIVIDEND, EntryKind.INTEREST} and "gross" in draft.data:
         return gross_of(draft) - draft.tax
     if draft.kind in {EntryKind.FEE, EntryKind.TAX} and costs:
         return -costs
     return None
+
+
+def cash_of_trade(quantity: Decimal, price: Decimal, multiplier: Decimal, costs: Decimal) -> Decimal:
+    """Return the cash of a trade: what is bought (a quantity above zero) is paid, what is sold is received, costs are paid."""
+    worth = EXACT.multiply(EXACT.multiply(quantity, price), multiplier)
+    return EXACT.quantize(EXACT.subtract(-worth, costs), CENT_OF_CENTS)
 
 
 def gross_of(draft: EntryDraft) -> Decimal:

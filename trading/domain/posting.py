@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
-from accounts.domain.ledger import EntryDraft, with_cash
+from accounts.domain.ledger import EntryDraft, cash_of_trade
 from portfolio.domain.exact import EXACT, ZERO, plain
 from trading.domain.fills import Fill
 from trading.domain.orders import PositionEffect, Side, entry_kind
@@ -28,20 +28,20 @@ def entry_of(
 
     The ledger knows no fee below zero: a rebate is in the cash, and the entry says so.
     """
-    draft = with_cash(
-        EntryDraft(
-            kind=entry_kind(side, effect),
-            occurred_at=fill.at,
-            currency=currency,
-            instrument_id=instrument_id,
-            quantity=fill.quantity * side.sign,
-            price=fill.price,
-            fee=max(fill.fee, ZERO),
-            multiplier=multiplier,
-            data={"order": str(order_id)},
-            source=SOURCE,
-            external_id=fill.execution_id,
-        )
+    quantity, fee = fill.quantity * side.sign, max(fill.fee, ZERO)
+    draft = EntryDraft(
+        kind=entry_kind(side, effect),
+        occurred_at=fill.at,
+        currency=currency,
+        instrument_id=instrument_id,
+        quantity=quantity,
+        price=fill.price,
+        cash=cash_of_trade(quantity, fill.price, multiplier, fee),
+        fee=fee,
+        multiplier=multiplier,
+        data={"order": str(order_id)},
+        source=SOURCE,
+        external_id=fill.execution_id,
     )
     if fill.fee >= 0:
         return draft

@@ -17,7 +17,7 @@ from accounts.models import Account, Topic
 from trading.adapters.base import BrokerOrder
 from trading.domain.orders import Event, EventKind, OrderStatus, Sending
 from trading.models import BreakKind, Door, Fill, Order
-from trading.services.breaks import open_break
+from trading.services.breaks import Difference, open_break
 from trading.services.fills import Execution, enter_fills
 from trading.services.groups import settle_group
 from trading.services.order_rows import Cause, Sheet, happen, lock_orders
@@ -89,7 +89,7 @@ def _taken(
 
     :raises ValidationError: if a fill cannot have been
     """
-    orders, sheet, fills = lock_orders(answers, skip_locked=not waiting), Sheet(), []
+    orders, sheet, fills = lock_orders(answers, account=account, skip_locked=not waiting), Sheet(), []
     answers = {key: answer for key, answer in answers.items() if waiting or key in orders}
     if not answers:
         return []
@@ -145,15 +145,13 @@ def _end(sheet: Sheet, order: Order, answer: BrokerOrder, now: datetime) -> None
 
 def _keep_difference(account: Account, order: Order, answer: BrokerOrder, refusal: ValidationError, now: datetime) -> None:
     """Open a break for fills that cannot have been."""
-    open_break(
-        account=account,
-        broker=order.broker,
+    difference = Difference(
         kind=BreakKind.FILL,
         subject=order.client_order_id,
-        now=now,
         detail="; ".join(refusal.messages),
         ours=order.filled_quantity,
         theirs=answer.filled_quantity,
         instrument=order.instrument,
         order=order,
     )
+    open_break(account=account, broker=order.broker, difference=difference, now=now)

@@ -8,18 +8,25 @@ from datetime import datetime
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
+from uuid_utils.compat import uuid7
 
+from accounts.domain.ledger import EntryDraft
 from accounts.models import Account, Level, Topic, User
 from accounts.services.ledger import post_entries
 from trading.domain import fills as domain
 from trading.domain.orders import Event, EventKind, PositionEffect, Side
 from trading.domain.posting import entry_of
 from trading.models import Door, Fill, Order
-from trading.services.order_rows import Cause, Sheet, happen, lock_orders
+from trading.services.order_rows import Cause, Sheet, happen_each, lock_orders
 from trading.services.telling import tell_members
 
 MOST_TOLD = 20
+FIELDS = [field.attname for field in Fill._meta.concrete_fields]
+KNOWN = """
+    SELECT execution_id, order_id, quantity, price, fee FROM trading_fill
+    WHERE account_id = %s AND broker = %s AND execution_id = ANY (%s)
+"""
 
 
 class ConflictingFill(ValidationError):
@@ -52,7 +59,8 @@ def post_fills(
     :raises ConflictingFill: if an execution is known with other figures, or of another order
     :raises NotAsThingsStand: if an order would be filled beyond its quantity, or was rejected
     """
-    orders = lock_orders({one.order_id for one in executions})  # before the known ones are read: two at once see each other
+    # before the known ones are read: two at once see each other
+    orders = lock_orders({one.order_id for one in executions}, account=account)
     sheet = Sheet()
     rows = enter_fills(sheet, orders, account=account, executions=executions, broker=broker, actor=actor, now=now, door=door)
     sheet.store()
@@ -74,24 +82,50 @@ def enter_fills(
     fresh = _fresh(account, executions, broker)
     if not fresh:
         return []
+    steps: dict[UUID, list[tuple[Event, Cause]]] = {}
     for one in fresh:
-        figures = {"execution_id": one.fill.execution_id, "quantity": f"{one.fill.quantity:f}", "price": f"{one.fill.price:f}"}
-        cause = Cause(door=door, at=one.fill.at, now=now, data=figures)
-        event = Event(EventKind.FILLED, fill=one.fill, complete=one.complete)
-        sheet.put(orders[one.order_id], happen(orders[one.order_id], [event], cause))
+        steps.setdefault(one.order_id, []).append(step_of(one.fill, door, now, complete=one.complete))
+    for order_id, some in steps.items():
+        sheet.put(orders[order_id], happen_each(orders[order_id], some))
     rows = _post(account, fresh, orders, broker, actor, now)
     sheet.fills += rows
     if door is not Door.IMPORT:  # what files bring in is long over
-        _tell(account, rows, now)
+        _tell(account, rows, orders, now)
     return rows
 
 
-def _tell(account: Account, rows: Sequence[Fill], now: datetime) -> None:
+def step_of(fill: domain.Fill, door: Door, now: datetime, *, complete: bool = False) -> tuple[Event, Cause]:
+    """Return what a fill does to its order, and why."""
+    figures = {"execution_id": fill.execution_id, "quantity": f"{fill.quantity:f}", "price": f"{fill.price:f}"}
+    return Event(EventKind.FILLED, fill=fill, complete=complete), Cause(door=door, at=fill.at, now=now, data=figures)
+
+
+def draft_of(fill: domain.Fill, order: Order) -> EntryDraft:
+    """Return the ledger entry of a fill of an order."""
+    return entry_of(
+        fill,
+        side=Side(order.side),
+        effect=PositionEffect(order.effect),
+        order_id=order.pk,
+        instrument_id=order.instrument_id,
+        currency=order.instrument.currency,
+        multiplier=order.instrument.multiplier,
+    )
+
+
+def row_of(fill: domain.Fill, order: Order, broker: str, entry_id: UUID, now: datetime) -> Fill:
+    """Return the row of a fill, by its columns: a name for each would take longer than all else."""
+    figures = (fill.execution_id, fill.quantity, fill.price, fill.fee, fill.at)
+    values = (uuid7(), order.account_id, order.pk, broker, *figures, now, entry_id)
+    return Fill.from_db(connection.alias, FIELDS, values)
+
+
+def _tell(account: Account, rows: Sequence[Fill], orders: Mapping[UUID, Order], now: datetime) -> None:
     """Write to those who wish mail about fills."""
     told = [
-        f"{row.order.side} {row.quantity.normalize():f} {row.order.instrument.key} at {row.price.normalize():f} "
-        f"{row.order.instrument.currency}, fee {row.fee.normalize():f}: order {row.order.client_order_id} is {row.order.status}"
-        for row in rows[:MOST_TOLD]
+        f"{order.side} {row.quantity.normalize():f} {order.instrument.key} at {row.price.normalize():f} "
+        f"{order.instrument.currency}, fee {row.fee.normalize():f}: order {order.client_order_id} is {order.status}"
+        for row, order in ((row, orders[row.order_id]) for row in rows[:MOST_TOLD])
     ]
     more = [f"and {len(rows) - MOST_TOLD} more"] if len(rows) > MOST_TOLD else []
     title = "an order was filled" if len({row.order_id for row in rows}) == 1 else "orders were filled"
@@ -100,10 +134,11 @@ def _tell(account: Account, rows: Sequence[Fill], now: datetime) -> None:
 
 def _fresh(account: Account, executions: Sequence[Execution], broker: str) -> list[Execution]:
     """Return the executions that are not known yet, each once."""
-    ids = [one.fill.execution_id for one in executions]
-    stored = Fill.objects.filter(account=account, broker=broker, execution_id__in=ids) if ids else Fill.objects.none()
-    figures_of = stored.values_list("execution_id", "order_id", "quantity", "price", "fee")
-    known: dict[str, tuple[object, ...]] = {name: tuple(figures) for name, *figures in figures_of}
+    if not executions:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(KNOWN, [account.pk, broker, [one.fill.execution_id for one in executions]])
+        known: dict[str, tuple[object, ...]] = {name: tuple(figures) for name, *figures in cursor.fetchall()}
     fresh: list[Execution] = []
     for one in executions:
         figures = (one.order_id, one.fill.quantity, one.fill.price, one.fill.fee)
@@ -120,35 +155,10 @@ def _post(
     account: Account, executions: Sequence[Execution], orders: Mapping[UUID, Order], broker: str, actor: User, now: datetime
 ) -> list[Fill]:
     """Post the ledger entries of executions, and return the fills that name them."""
-    drafts = [
-        entry_of(
-            one.fill,
-            side=Side(orders[one.order_id].side),
-            effect=PositionEffect(orders[one.order_id].effect),
-            order_id=one.order_id,
-            instrument_id=orders[one.order_id].instrument_id,
-            currency=orders[one.order_id].instrument.currency,
-            multiplier=orders[one.order_id].instrument.multiplier,
-        )
-        for one in executions
-    ]
+    drafts = [draft_of(one.fill, orders[one.order_id]) for one in executions]
     posted = post_entries(account=account, drafts=drafts, actor=actor)
     ids = [entry.entry_id for entry in posted if entry.entry_id is not None and entry.outcome in {"created", "known"}]
     if len(ids) < len(drafts):
         detail = "The ledger has an entry of one of these executions with other figures; compare with the broker's records."
         raise ConflictingFill(detail, code="conflicting_fill")
-    return [
-        Fill(
-            account=account,
-            order=orders[one.order_id],
-            broker=broker,
-            execution_id=one.fill.execution_id,
-            quantity=one.fill.quantity,
-            price=one.fill.price,
-            fee=one.fill.fee,
-            at=one.fill.at,
-            recorded_at=now,
-            entry_id=entry_id,
-        )
-        for one, entry_id in zip(executions, ids, strict=True)
-    ]
+    return [row_of(one.fill, orders[one.order_id], broker, entry_id, now) for one, entry_id in zip(executions, ids, strict=True)]

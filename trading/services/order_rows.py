@@ -22,7 +22,7 @@ from trading.domain.drafts import OrderDraft
 from trading.domain.legs import PlannedLeg, plan
 from trading.domain.orders import Event, EventKind, OrderState, OrderStatus, Sending, apply, tells_nothing_new
 from trading.models import Decision, Door, Fill, Order, OrderEvent, Session
-from trading.models.writing import store
+from trading.models.writing import EventRow, store
 from trading.services.refusals import told
 from trading.services.ringing import ring
 
@@ -71,7 +71,7 @@ def write_orders(*, account: Account, instrument: Instrument, draft: OrderDraft,
         rows.append(_row(account, instrument, leg, origin, now, parent=rows[0] if rows else None))
     detail = f"The account has an order {rows[0].client_order_id} already; an id is used once."
     cause = Cause(door=origin.door, at=now, now=now, actor=origin.actor)
-    if not store(new=rows, events=[_event(row, EventKind.CREATED, cause) for row in rows]):
+    if not store(new=rows, events=[created(row, cause) for row in rows]):
         raise ClientOrderIdTaken({"client_order_id": ValidationError(detail, code="client_order_id_taken")})
     ring([account.pk])
     return rows
@@ -96,41 +96,61 @@ def record_events(*, order: Order, events: Sequence[Event], cause: Cause, **colu
     return order
 
 
-def lock_orders(ids: Iterable[UUID], *, skip_locked: bool = False) -> dict[UUID, Order]:
+def lock_orders(ids: Iterable[UUID], *, account: Account | None = None, skip_locked: bool = False) -> dict[UUID, Order]:
     """Return orders as they are now, locked until the transaction ends, always in the same order.
 
-    `skip_locked` leaves out those that somebody else is at, instead of waiting.
+    `account` is where all of them are, if it is at hand; `skip_locked` leaves out those that somebody else is at, instead of
+    waiting.
     """
-    rows = Order.objects.select_for_update(of=("self",), skip_locked=skip_locked).select_related("account", "instrument")
-    return {order.pk: order for order in rows.filter(pk__in=list(ids)).order_by("pk")}
+    with_them = ("account", "instrument") if account is None else ("instrument",)
+    rows = Order.objects.select_for_update(of=("self",), skip_locked=skip_locked).select_related(*with_them)
+    if account is None:
+        return {order.pk: order for order in rows.filter(pk__in=list(ids)).order_by("pk")}
+    orders = {order.pk: order for order in rows.filter(account=account, pk__in=list(ids)).order_by("pk")}
+    for order in orders.values():
+        order.account = account
+    return orders
 
 
-def happen(order: Order, events: Iterable[Event], cause: Cause) -> list[OrderEvent]:
+def happen(order: Order, events: Iterable[Event], cause: Cause) -> list[EventRow]:
     """Let events happen to a locked order and return their rows; `save_orders` stores both.
 
     :raises NotAsThingsStand: if an event cannot follow on how the order stands
     """
-    made: list[OrderEvent] = []
-    for event in events:
-        if tells_nothing_new(order.state, event):
-            continue
-        with told():
-            order.state = apply(order.state, event)
-        order.events += 1
-        order.updated_at = cause.now
-        if not order.is_open and order.ended_at is None:
-            order.ended_at = cause.at
+    return happen_each(order, [(event, cause) for event in events])
+
+
+def happen_each(order: Order, steps: Iterable[tuple[Event, Cause]]) -> list[EventRow]:
+    """Let events happen to a locked order, each for a cause of its own, as `happen` does."""
+    made: list[EventRow] = []
+    state = order.state
+    with told():
+        for event, cause in steps:
+            if tells_nothing_new(state, event):
+                continue
+            state = apply(state, event)
+            if not state.is_open and order.ended_at is None:
+                order.ended_at = cause.at
+            order.updated_at = cause.now
+            made.append(_event(order, order.events + len(made) + 1, event.kind, state.status, cause, first=not made))
+    if made:
+        order.state = state
+        order.events += len(made)
         if not order.is_open and order.sending in SENDABLE:
             order.sending = Sending.SETTLED  # it ended before it was sent
-        made.append(_event(order, event.kind, cause, first=not made))
     return made
 
 
-def save_orders(orders: Sequence[Order], events: Sequence[OrderEvent], columns: Mapping[str, Any] | None = None) -> None:
+def created(order: Order, cause: Cause) -> EventRow:
+    """Return the first event of an order."""
+    return _event(order, 1, EventKind.CREATED, OrderStatus.NEW, cause, first=True)
+
+
+def save_orders(orders: Sequence[Order], events: Sequence[EventRow], columns: Mapping[str, Any] | None = None) -> None:
     """Store locked orders with what has just happened to them."""
     sheet = Sheet()
     for order in orders:
-        sheet.put(order, [event for event in events if event.order_id == order.pk], columns or {})
+        sheet.put(order, [event for event in events if event["order_id"] == order.pk], columns or {})
     sheet.store()
 
 
@@ -139,10 +159,10 @@ class Sheet:
     """What happens to locked orders in one transaction, put down first and stored at once."""
 
     moved: dict[UUID, Order] = field(default_factory=dict)
-    events: list[OrderEvent] = field(default_factory=list)
+    events: list[EventRow] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
 
-    def put(self, order: Order, events: Sequence[OrderEvent], columns: Mapping[str, Any] | None = None) -> None:
+    def put(self, order: Order, events: Sequence[EventRow], columns: Mapping[str, Any] | None = None) -> None:
         """Put down what has happened to an order, and how it goes on to its broker."""
         for name, value in (columns or {}).items():
             setattr(order, name, value)
@@ -154,7 +174,7 @@ class Sheet:
         """Store everything, and have those who follow the orders look at them."""
         if self.moved:
             store(moved=list(self.moved.values()), events=self.events, fills=self.fills)
-            ring(event.account_id for event in self.events)
+            ring(event["account_id"] for event in self.events)
 
 
 def _row(
@@ -201,19 +221,20 @@ def _row(
     )
 
 
-def _event(order: Order, kind: EventKind, cause: Cause, *, first: bool = True) -> OrderEvent:
+def _event(order: Order, sequence: int, kind: EventKind, status: OrderStatus, cause: Cause, *, first: bool) -> EventRow:
     """Return the row of what has just happened to an order."""
-    return OrderEvent(
-        account_id=order.account_id,
-        order=order,
-        sequence=order.events,
-        kind=kind,
-        status=OrderStatus(order.status),
-        at=cause.at,
-        recorded_at=cause.now,
-        door=cause.door,
-        actor=cause.actor,
-        detail=cause.detail,
-        data=dict(cause.data),
-        external_id=cause.external_id if first else "",
-    )
+    return {
+        "id": uuid7(),
+        "account_id": order.account_id,
+        "order_id": order.pk,
+        "sequence": sequence,
+        "kind": kind,
+        "status": status,
+        "at": cause.at,
+        "recorded_at": cause.now,
+        "door": cause.door,
+        "actor_id": None if cause.actor is None else cause.actor.pk,
+        "detail": cause.detail,
+        "data": dict(cause.data),
+        "external_id": cause.external_id if first else "",
+    }

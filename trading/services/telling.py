@@ -39,8 +39,11 @@ def _write(account_id: UUID, title: str, body: str, level: Level, role: Role, to
     )
     if topic is Topic.FILL:
         rows = rows.filter(user__mail_topics__contains=[topic])
+    members = list(rows.select_related("user").order_by("pk"))
+    if not members:  # nobody wishes to be told of fills, most of the time
+        return
     with transaction.atomic(using=SYSTEM):
-        for member in rows.select_related("user").order_by("pk"):
+        for member in members:
             notify(
                 user=member.user,  # type: ignore[arg-type]  # who has accepted is somebody
                 title=title,
