@@ -58,6 +58,7 @@ PATIENCE = 60  # seconds until nothing may be stuck any more
 LASTS = 10  # seconds that the storm goes on after the last order
 PAUSE = 0.2  # seconds between two orders
 QUANTITY = Decimal(10)
+MONEY = Decimal(1_000_000)  # with us and at the broker: nothing differs but by what trades
 FAR, NEAR = Decimal(10), Decimal(200)  # limits that the market never reaches, and that it is always within
 EVERY = 20  # orders between two kills of one process of the worker
 
@@ -112,7 +113,7 @@ class Storm:
         now = datetime.now(UTC)
         owner = User.objects.create_user("chaos@example.com", "no password that anybody knows")
         account = Account(owner=owner, name="Chaos", base_currency="USD", opened_on=date(2024, 1, 1), created_at=now)
-        paid = EntryDraft(kind=EntryKind.DEPOSIT, occurred_at=now, currency="USD", cash=Decimal(10_000_000))
+        paid = EntryDraft(kind=EntryKind.DEPOSIT, occurred_at=now, currency="USD", cash=MONEY)
         with acting_as(owner.pk):
             Membership.objects.create(
                 account_id=account.pk, user=owner, email=owner.email, role=Role.OWNER, invited_at=now, accepted_at=now

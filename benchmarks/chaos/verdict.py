@@ -30,7 +30,7 @@ class Records:
     entries: Sequence[LedgerEntry]
     events: Sequence[OrderEvent]
     held: Decimal
-    breaks: int
+    breaks: Sequence[Break]
 
 
 def records_of(account: Account, now: datetime) -> Records:
@@ -43,7 +43,7 @@ def records_of(account: Account, now: datetime) -> Records:
             list(LedgerEntry.objects.filter(account=account, source="fill")),
             list(OrderEvent.objects.filter(account=account).order_by("order", "sequence")),
             sum(Position.objects.filter(account=account).values_list("quantity", flat=True), ZERO),
-            Break.objects.filter(account=account).count(),
+            list(Break.objects.filter(account=account).order_by("found_at")),
         )
 
 
@@ -91,13 +91,24 @@ def wrong(ours: Records, there: Mapping[str, Any]) -> list[str]:
         ("position derived", ours.held, quantity),
         ("position in the ledger", sum((entry.quantity for entry in ours.entries), ZERO), quantity),
         ("cash in the ledger", sum((entry.cash for entry in ours.entries), ZERO), cash),
-        ("breaks", ours.breaks, 0),
         ("fills we made up", len({fill.execution_id for fill in ours.fills} - {fill["id"] for fill in there["fills"]}), 0),
         ("faults of the ledger's chain", len(ledger_faults()), 0),
     ):
         if mine != theirs:
             told.append(f"{what}: {mine} with us, {theirs} at the broker")
-    return told
+    return told + [_told(one) for one in ours.breaks]
+
+
+def _told(one: Break) -> str:
+    """Return a difference that was found in the middle of all: what it was about, and what became of it."""
+    figures = f"{_plain(one.ours)} with us, {_plain(one.theirs)} at the broker" if one.ours != one.theirs else ""
+    became = f"gone at {one.resolved_at:%T}: {one.resolution}" if one.resolved_at is not None else "open"
+    return f"break {one.kind} {one.subject} at {one.found_at:%T} ({'; '.join(filter(None, (figures, one.detail)))}), {became}"
+
+
+def _plain(figure: Decimal | None) -> str:
+    """Return a figure as people write it."""
+    return "none" if figure is None else f"{figure.normalize():f}"
 
 
 def _by_order(ours: Records, there: Mapping[str, Any]) -> Iterator[str]:

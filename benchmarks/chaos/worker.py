@@ -14,8 +14,10 @@ from config.celery import app
 
 __all__ = ["app"]
 
+COMPARED = 5.0  # seconds between two comparisons with the broker, in the middle of all: none may find a difference
 FIRST = 0.3  # how likely one dies at a step at which nobody has died yet: so that it comes to all of them
 
+app.conf.beat_schedule["reconcile with brokers"] |= {"schedule": COMPARED}
 _chance = random.Random()
 _doing = {"task": ""}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -9,47 +12,57 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from accounts.models import Account, Level, Topic, User
+from accounts.models import Account, LedgerEntry, Level, Topic, User
 from marketdata.models import Instrument
 from trading.models import Break, BreakKind, Order
 from trading.services.telling import tell_members
+
+LONGEST = 200  # characters of a subject
+MOST_TOLD = 5
+Subject = tuple[str, str]  # a kind, and what it is about
 
 
 class AlreadyResolved(ValidationError):
     """Somebody has resolved the difference before."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What a broker's records and ours say differently of a subject: an instrument, a currency, an order, an activity."""
+
+    kind: BreakKind
+    subject: str
+    detail: str = ""
+    ours: Decimal | None = None
+    theirs: Decimal | None = None
+    instrument: Instrument | None = None
+    order: Order | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Subject:
+        """What it is about."""
+        return self.kind, self.subject
+
+
 @transaction.atomic
-def open_break(  # noqa: PLR0913
-    *,
-    account: Account,
-    broker: str,
-    kind: BreakKind,
-    subject: str,
-    now: datetime,
-    detail: str = "",
-    ours: Decimal | None = None,
-    theirs: Decimal | None = None,
-    instrument: Instrument | None = None,
-    order: Order | None = None,
-    data: dict[str, Any] | None = None,
-) -> Break:
+def open_break(*, account: Account, broker: str, difference: Difference, now: datetime) -> Break:
     """Note a difference; one that is open already is brought up to date. Members are told of a new one."""
-    told = {"detail": detail, "ours": ours, "theirs": theirs, "last_found_at": now, "data": data or {}}
+    one, kind = difference, BreakKind(difference.kind)
+    told = {"detail": one.detail, "ours": one.ours, "theirs": one.theirs, "last_found_at": now, "data": dict(one.data)}
     made, new = Break.objects.get_or_create(
         account=account,
         broker=broker,
         kind=kind,
-        subject=subject[:200],
+        subject=one.subject,
         resolved_at=None,
-        defaults={**told, "found_at": now, "instrument": instrument, "order": order},
+        defaults={**told, "found_at": now, "instrument": one.instrument, "order": one.order},
     )
     if new:
-        body = detail or f"{subject}: we have {ours}, {broker} has {theirs}."
         tell_members(
             account=account,
             title=f"{kind.label} differs from {broker}'s records",
-            body=body,
+            body=one.detail or f"{one.subject}: we have {one.ours}, {broker} has {one.theirs}.",
             at=now,
             level=Level.WARNING,
             topic=Topic.ALERT,
@@ -75,7 +88,27 @@ def resolve_break(*, difference: Break, actor: User | None, resolution: str, now
     return difference
 
 
-def resolve_gone(*, account: Account, broker: str, kind: BreakKind, still: set[str], now: datetime) -> int:
-    """Take those differences of a kind for resolved that are not there any more; return how many."""
-    gone = Break.objects.open().filter(account=account, broker=broker, kind=kind).exclude(subject__in=still)
-    return gone.update(resolved_at=now, resolution="The records agree again.")
+def resolve_gone(*, difference: Break, now: datetime) -> None:
+    """Take a difference for resolved that is not there any more, saying what made it go."""
+    with suppress(AlreadyResolved):  # somebody was faster
+        resolve_break(difference=difference, actor=None, resolution=f"The records agree again: {_why_gone(difference)}", now=now)
+
+
+def _why_gone(difference: Break) -> str:
+    """Say on which side something has changed since a difference was last seen."""
+    kind, since, order = difference.kind, difference.last_found_at, difference.order
+    entries = LedgerEntry.objects.filter(account=difference.account_id)
+    if kind == BreakKind.ACTIVITY:
+        found = entries.filter(external_id=difference.subject)
+    elif kind == BreakKind.CASH:
+        found = entries.filter(currency=difference.subject, recorded_at__gt=since)
+    elif order is not None:
+        found = entries.filter(data__order=str(order.pk), recorded_at__gt=since)
+    else:
+        found = entries.filter(instrument=difference.instrument_id, recorded_at__gt=since).exclude(instrument=None)
+    if posted := list(found.order_by("sequence")[: MOST_TOLD + 1]):
+        named = ", ".join(f"{entry.kind} {entry.external_id or entry.pk}" for entry in posted[:MOST_TOLD])
+        return f"the ledger has got {named}{' and more' if len(posted) > MOST_TOLD else ''}."
+    if order is not None and order.updated_at > since:
+        return f"our order is {order.status} now."
+    return f"{difference.broker}'s have changed, and ours have not."

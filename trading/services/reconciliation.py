@@ -4,30 +4,33 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from accounts.models import Account, LedgerEntry
 from accounts.models.tenancy import acting_as
 from accounts.selectors.ledger import cash_balance
 from marketdata.models import Instrument
+from portfolio.domain.exact import ZERO
 from portfolio.models import Position
 from portfolio.services.projections import catch_up
 from trading.adapters.alpaca import symbol_of
 from trading.adapters.base import Activity, Broker, BrokerOrder, Holding
 from trading.domain.orders import OPEN, Sending
 from trading.models import Break, BreakKind, Fill, Order
-from trading.services.breaks import open_break, resolve_gone
+from trading.services.breaks import LONGEST, Difference, Subject, open_break, resolve_gone
 from trading.services.connections import Clock, open_broker
 from trading.services.sending import Opener
-from trading.services.syncing import Watched, sync_account
+from trading.services.syncing import Watched, bring_in
 
 BACK = timedelta(days=30)
 MOMENT = timedelta(minutes=1)
-MOST_ROUNDS = 3
+ON_ITS_WAY = timedelta(minutes=15)  # for so long what became of an order may be asked for; then it is a difference like others
+MOST_ROUNDS = 5
 MOST_NAMED = 5
 
 
@@ -40,22 +43,38 @@ class Reconciled:
     open_breaks: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """An account, its broker, and the time at which both are looked at."""
+@dataclass(slots=True)
+class _Comparison:
+    """What differs between an account and its broker at a time.
+
+    `under_way`: orders of which nobody knows yet what the broker has of them. `moving`: the differences that may come of them
+    alone. `compared`: the kinds of differences that were looked for. `untold`: orders whose executions were not told.
+    """
 
     account: Account
     broker: str
     now: datetime
+    under_way: dict[UUID, Order]
+    found: dict[Subject, Difference] = field(default_factory=dict)
+    moving: set[Subject] = field(default_factory=set)
+    compared: set[BreakKind] = field(default_factory=set)
+    untold: set[str] = field(default_factory=set)
 
-    def note(self, kind: BreakKind, subject: str, **fields: object) -> str:
-        """Keep a difference, and return its subject."""
-        open_break(account=self.account, broker=self.broker, kind=kind, subject=subject, now=self.now, **fields)  # type: ignore[arg-type]
-        return subject
+    def note(self, kind: BreakKind, subject: str, *, moving: bool = False, **fields: Any) -> None:
+        """Put a difference down."""
+        one = Difference(kind=kind, subject=subject[:LONGEST], **fields)
+        self.found[one.key] = one
+        if moving or (one.order is not None and one.order.pk in self.under_way):
+            self.moving.add(one.key)
 
-    def gone(self, kind: BreakKind, still: set[str]) -> None:
-        """Take those for resolved that are not there any more."""
-        resolve_gone(account=self.account, broker=self.broker, kind=kind, still=still, now=self.now)
+    def is_gone(self, kept: Break) -> bool:
+        """Say whether a difference that was found before is not there any more."""
+        key = kept.kind, kept.subject
+        return (
+            kept.kind in self.compared
+            and key not in self.found
+            and not (kept.kind == BreakKind.FILL and kept.subject in self.untold)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +94,7 @@ def reconcile_watched(one: Watched, *, clock: Clock, opener: Opener = open_broke
     """
     with acting_as(one.owner_id):
         account = Account.objects.select_related("owner").get(pk=one.account_id)
-    sync = partial(sync_account, one, clock=clock, opener=opener)
+    sync = partial(bring_in, one, clock=clock, opener=opener)
     return reconcile_account(account=account, broker=one.broker, clock=clock, opener=opener, sync=sync)
 
 
@@ -84,35 +103,61 @@ def reconcile_account(
 ) -> Reconciled:
     """Compare an account's records with its broker's, keep what differs, and take for resolved what does not any more.
 
-    `sync` brings in what the broker knows. What trades meanwhile is no difference: it is asked again until nothing has moved.
+    `sync` brings in what the broker knows. What is merely under way is no difference: one stands that is the same in two
+    comparisons, one after the other. What moves on is left to the next hour.
 
     :raises BrokerFailed: if the broker cannot be asked
     """
     with acting_as(account.owner_id):
         asked = opener(account, broker, clock)
-    before = None
+    last: dict[Subject, Difference] = {}
     for _ in range(MOST_ROUNDS):
-        sync()
-        now = clock()
-        with acting_as(account.owner_id):
-            known = _known(account, broker)
-        told = _statement(asked, known, now)
-        if asked.local or before == (told.holdings, told.cash):
+        seen = _compared(account, broker, asked, clock, sync)
+        standing = [one for key, one in seen.found.items() if last.get(key) == one]
+        if len(standing) == len(seen.found):
             break
-        before = told.holdings, told.cash
-    catch_up(account_id=account.pk, at=now)
+        last = seen.found
     with acting_as(account.owner_id):
-        side = _Side(account, broker, now)
-        if told.holdings is not None:
-            side.gone(BreakKind.POSITION, _positions(side, told.holdings))
-        if told.cash is not None:
-            side.gone(BreakKind.CASH, _cash(side, told.cash))
-        if not asked.local:
-            side.gone(BreakKind.ORDER, _orders(side, told.orders, known))
-            side.gone(BreakKind.FILL, _fills(side, told.orders))
-        side.gone(BreakKind.ACTIVITY, _activities(side, told.activities))
+        for one in standing:
+            if one.key not in seen.moving:
+                open_break(account=account, broker=broker, difference=one, now=seen.now)
+        for kept in Break.objects.open().filter(account=account, broker=broker).select_related("order"):
+            if seen.is_gone(kept):
+                resolve_gone(difference=kept, now=seen.now)
         left = Break.objects.open().filter(account=account, broker=broker).count()
     return Reconciled(account.pk, broker, left)
+
+
+def _compared(account: Account, broker: str, asked: Broker, clock: Clock, sync: Callable[[], object]) -> _Comparison:
+    """Return what differs now.
+
+    What is under way is read first: of an order that has arrived by then, `sync` brings everything in.
+    """
+    with acting_as(account.owner_id):
+        under_way = _under_way(account, broker, clock())
+    sync()
+    now = clock()
+    with acting_as(account.owner_id):
+        known = _known(account, broker)
+    told = _statement(asked, known, now)
+    catch_up(account_id=account.pk, at=now)
+    seen = _Comparison(account, broker, now, under_way)
+    with acting_as(account.owner_id):
+        if not asked.local:
+            _orders(seen, told.orders, known)
+            _fills(seen, told.orders)
+        if told.holdings is not None:
+            _positions(seen, told.holdings)
+        if told.cash is not None:
+            _cash(seen, told.cash)
+        _activities(seen, told.activities)
+    return seen
+
+
+def _under_way(account: Account, broker: str, now: datetime) -> dict[UUID, Order]:
+    """Return the orders that left and were not answered yet: their fills come in once they are."""
+    rows = Order.objects.filter(account=account, broker=broker, sending__in=(Sending.SENT, Sending.UNKNOWN))
+    return {order.pk: order for order in rows.filter(submitted_at__gt=now - ON_ITS_WAY).select_related("instrument")}
 
 
 def _known(account: Account, broker: str) -> dict[str, str]:
@@ -132,101 +177,101 @@ def _statement(asked: Broker, known: dict[str, str], now: datetime) -> _Statemen
     )
 
 
-def _positions(side: _Side, holdings: Sequence[Holding]) -> set[str]:
-    """Keep the positions that differ, and return their subjects."""
-    held = Position.objects.open().filter(account=side.account).select_related("instrument")
-    ours: dict[str, tuple[Decimal, Instrument]] = {}
-    for position in held:
-        name = symbol_of(position.instrument.listing) or position.instrument.key
-        ours[_plain(name)] = (position.quantity, position.instrument)
+def _positions(seen: _Comparison, holdings: Sequence[Holding]) -> None:
+    """Note the positions that differ."""
+    seen.compared.add(BreakKind.POSITION)
+    held = Position.objects.open().filter(account=seen.account).select_related("instrument")
+    ours = {_symbol(position.instrument): (position.quantity, position.instrument) for position in held}
     theirs = {_plain(one.symbol): one.quantity for one in holdings}
-    found = set()
+    moving = {_symbol(order.instrument) for order in seen.under_way.values()}
     for symbol in sorted(ours.keys() | theirs.keys()):
-        quantity, instrument = ours.get(symbol, (Decimal(0), None))
-        if quantity != theirs.get(symbol, Decimal(0)):
-            fields = {"ours": quantity, "theirs": theirs.get(symbol, Decimal(0)), "instrument": instrument}
-            found.add(side.note(BreakKind.POSITION, symbol, **fields))
-    return found
+        quantity, instrument = ours.get(symbol, (ZERO, None))
+        if quantity != theirs.get(symbol, ZERO):
+            figures = {"ours": quantity, "theirs": theirs.get(symbol, ZERO)}
+            seen.note(BreakKind.POSITION, symbol, **figures, instrument=instrument, moving=symbol in moving)
 
 
-def _cash(side: _Side, theirs: dict[str, Decimal]) -> set[str]:
-    """Keep the currencies whose cash differs, and return them."""
-    ours = cash_balance(account=side.account, at=side.now)
-    return {
-        side.note(BreakKind.CASH, currency, ours=ours.get(currency, Decimal(0)), theirs=theirs.get(currency, Decimal(0)))
-        for currency in sorted(ours.keys() | theirs.keys())
-        if ours.get(currency, Decimal(0)) != theirs.get(currency, Decimal(0))
-    }
+def _cash(seen: _Comparison, theirs: dict[str, Decimal]) -> None:
+    """Note the currencies whose cash differs."""
+    seen.compared.add(BreakKind.CASH)
+    ours = cash_balance(account=seen.account, at=seen.now)
+    moving = {order.instrument.currency for order in seen.under_way.values()}
+    for currency in sorted(ours.keys() | theirs.keys()):
+        figures = {"ours": ours.get(currency, ZERO), "theirs": theirs.get(currency, ZERO)}
+        if figures["ours"] != figures["theirs"]:
+            seen.note(BreakKind.CASH, currency, **figures, moving=currency in moving)
 
 
-def _orders(side: _Side, orders: Sequence[BrokerOrder], known: dict[str, str]) -> set[str]:
-    """Keep the orders that one of the two does not know, or takes for open when the other does not; return their ids."""
-    ours, found = _ours(side, orders), set()
-    under_way = Order.objects.filter(account=side.account, sending__in=(Sending.SENT, Sending.UNKNOWN)).exists()
+def _orders(seen: _Comparison, orders: Sequence[BrokerOrder], known: dict[str, str]) -> None:
+    """Note the orders that one of the two does not know, or takes for open when the other does not."""
+    seen.compared.add(BreakKind.ORDER)
+    ours = _ours(seen, orders)
     for one in orders:
         order = ours.get(one.broker_order_id)
         if order is None:
-            if not (under_way and side.now - one.at < MOMENT):  # it may be on its way into our records
-                detail = f"The order for {one.symbol} was placed past us; its fills are not in the ledger."
-                found.add(side.note(BreakKind.ORDER, one.client_order_id, detail=detail, theirs=one.filled_quantity))
+            detail = f"The order for {one.symbol} was placed past us; its fills are not in the ledger."
+            moving = bool(seen.under_way) and seen.now - one.at < MOMENT  # it may be on its way into our records
+            seen.note(BreakKind.ORDER, one.client_order_id, detail=detail, theirs=one.filled_quantity, moving=moving)
         elif one.status in OPEN and not order.is_open:
-            detail = f"The order is open at {side.broker}, and {order.status} in our records; cancel it there."
-            found.add(side.note(BreakKind.ORDER, order.client_order_id, detail=detail, order=order))
+            detail = f"The order is open at {seen.broker}, and {order.status} in our records; cancel it there."
+            seen.note(BreakKind.ORDER, order.client_order_id, detail=detail, order=order)
     told = {one.broker_order_id for one in orders}
-    rows = Order.objects.open().filter(account=side.account, broker=side.broker, client_order_id__in=list(known))
+    rows = Order.objects.open().filter(account=seen.account, broker=seen.broker, client_order_id__in=list(known))
     for order in rows.exclude(broker_order_id__in=told):
-        detail = f"The order is open in our records, and {side.broker} does not know it."
-        found.add(side.note(BreakKind.ORDER, order.client_order_id, detail=detail, order=order))
-    return found
+        detail = f"The order is open in our records, and {seen.broker} does not know it."
+        seen.note(BreakKind.ORDER, order.client_order_id, detail=detail, order=order)
 
 
-def _fills(side: _Side, orders: Sequence[BrokerOrder]) -> set[str]:
-    """Keep the orders whose executions are not the same ones, and return their ids, with those of orders not told of."""
-    ours = _ours(side, orders)
-    rows = Fill.objects.filter(account=side.account, broker=side.broker, order__in=[order.pk for order in ours.values()])
+def _fills(seen: _Comparison, orders: Sequence[BrokerOrder]) -> None:
+    """Note the orders whose executions are not the same ones, and which differed before and were not told of now.
+
+    An order whose last executions the broker does not show yet, a moment after it, is under way like one that was not answered.
+    """
+    seen.compared.add(BreakKind.FILL)
+    ours = _ours(seen, orders)
+    rows = Fill.objects.filter(account=seen.account, broker=seen.broker, order__in=[order.pk for order in ours.values()])
     posted: dict[UUID, set[str]] = defaultdict(set)
     for order_id, execution in rows.values_list("order_id", "execution_id"):
         posted[order_id].add(execution)
-    seen = {order.client_order_id for order in ours.values()}
-    still = Break.objects.open().filter(account=side.account, broker=side.broker, kind=BreakKind.FILL)
-    found = {subject for subject in still.values_list("subject", flat=True) if subject not in seen}
+    kept = Break.objects.open().filter(account=seen.account, broker=seen.broker, kind=BreakKind.FILL)
+    seen.untold = set(kept.values_list("subject", flat=True)) - {order.client_order_id for order in ours.values()}
     for one in orders:
         order = ours.get(one.broker_order_id)
         if order is None:
             continue
+        if one.missing > 0 and seen.now - one.at < MOMENT:
+            seen.under_way[order.pk] = order
         there, here = {fill.execution_id for fill in one.fills}, posted[order.pk]
-        parts = (("not in our records", there - here), (f"not in {side.broker}'s", here - there))
+        parts = (("not in our records", there - here), (f"not in {seen.broker}'s", here - there))
         detail = "; ".join(f"{what}: {', '.join(sorted(ids)[:MOST_NAMED])}" for what, ids in parts if ids)
         if detail or order.filled_quantity != one.filled_quantity:
-            fields = {"ours": order.filled_quantity, "theirs": one.filled_quantity, "order": order, "detail": detail}
-            found.add(side.note(BreakKind.FILL, order.client_order_id, **fields, instrument=order.instrument))
-    return found
+            fields = {"ours": order.filled_quantity, "theirs": one.filled_quantity, "instrument": order.instrument}
+            seen.note(BreakKind.FILL, order.client_order_id, detail=detail, order=order, **fields)
 
 
-def _ours(side: _Side, orders: Sequence[BrokerOrder]) -> dict[str, Order]:
+def _ours(seen: _Comparison, orders: Sequence[BrokerOrder]) -> dict[str, Order]:
     """Return our orders by the broker's ids: it gives orders that went along with another client order ids of its own."""
-    rows = Order.objects.filter(account=side.account, broker=side.broker).select_related("instrument")
+    rows = Order.objects.filter(account=seen.account, broker=seen.broker).select_related("instrument")
     names, ids = [one.client_order_id for one in orders], [one.broker_order_id for one in orders]
     found = {order.client_order_id: order for order in rows.filter(client_order_id__in=names)}
     ours = {one.broker_order_id: found[one.client_order_id] for one in orders if one.client_order_id in found}
     return ours | {order.broker_order_id: order for order in rows.filter(broker_order_id__in=ids)}
 
 
-def _activities(side: _Side, others: Sequence[Activity]) -> set[str]:
-    """Keep the activities of which the ledger has no entry by their ids, and return these."""
+def _activities(seen: _Comparison, others: Sequence[Activity]) -> None:
+    """Note the activities of which the ledger has no entry by their ids."""
+    seen.compared.add(BreakKind.ACTIVITY)
     ids = [one.id for one in others]
-    known = set(LedgerEntry.objects.filter(account=side.account, external_id__in=ids).values_list("external_id", flat=True))
-    return {
-        side.note(
-            BreakKind.ACTIVITY,
-            one.id,
-            detail=f"{one.kind} {one.symbol} {one.detail}".strip(),
-            theirs=one.amount,
-            data=dict(one.data),
-        )
-        for one in others
-        if one.id not in known
-    }
+    known = set(LedgerEntry.objects.filter(account=seen.account, external_id__in=ids).values_list("external_id", flat=True))
+    for one in others:
+        if one.id not in known:
+            detail = f"{one.kind} {one.symbol} {one.detail}".strip()
+            seen.note(BreakKind.ACTIVITY, one.id, detail=detail, theirs=one.amount, data=dict(one.data))
+
+
+def _symbol(instrument: Instrument) -> str:
+    """Return an instrument's symbol as positions name it."""
+    return _plain(symbol_of(instrument.listing) or instrument.key)
 
 
 def _plain(symbol: str) -> str:

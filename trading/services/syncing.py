@@ -61,6 +61,18 @@ def chunks(found: Sequence[Watched]) -> Iterable[list[tuple[str, str, str]]]:
 
 def sync_account(one: Watched, *, clock: Clock, opener: Opener = open_broker) -> int:
     """Bring in how an account's orders stand; return how many fills are new. What fails is noted at its connection."""
+    try:
+        return bring_in(one, clock=clock, opener=opener)
+    except BrokerFailed as failure:
+        log.warning("The broker %s of account %s could not be asked: %s", one.broker, one.account_id, failure)
+        return 0
+
+
+def bring_in(one: Watched, *, clock: Clock, opener: Opener = open_broker) -> int:
+    """Do what `sync_account` does, for whoever has to know whether it could be done.
+
+    :raises BrokerFailed: if the broker cannot be asked; that is noted at the connection, too
+    """
     with acting_as(one.owner_id):
         account = Account.objects.select_related("owner").get(pk=one.account_id)
         link = BrokerConnection.objects.filter(account=account, broker=one.broker).first()
@@ -69,9 +81,8 @@ def sync_account(one: Watched, *, clock: Clock, opener: Opener = open_broker) ->
     try:
         new = look_at(account=account, broker=one.broker, clock=clock, since=since - BACK, opener=opener)
     except BrokerFailed as failure:
-        log.warning("The broker %s of account %s could not be asked: %s", one.broker, account.pk, failure)
         _note(one, link, error=str(failure))
-        return 0
+        raise
     _note(one, link, read_until=began)
     return new
 

@@ -1,6 +1,6 @@
 """A broker's records beside ours: what differs is kept, what agrees again is resolved, and the ledger stays as it is."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from uuid import uuid4
 
@@ -24,10 +24,13 @@ from tests.trading.services.test_sending import (  # noqa: F401
     server_headers,
 )
 from trading.adapters.alpaca import AlpacaBroker
+from trading.adapters.base import BrokerFailed
 from trading.domain.orders import Event, EventKind
 from trading.models import Break, BrokerConnection, Door
+from trading.services.connections import open_broker
 from trading.services.order_rows import Cause, record_events
-from trading.services.reconciliation import reconcile_account, reconcile_watched
+from trading.services.reconciliation import ON_ITS_WAY, reconcile_watched
+from trading.services.sending import claim_orders, deliver
 from trading.services.syncing import sync_account, watched
 
 BODY = {"qty": "3", "side": "buy", "type": "market", "time_in_force": "day"}
@@ -54,8 +57,35 @@ def entries(of):
         return LedgerEntry.objects.filter(account=of).count()
 
 
-def reconciled(of):
-    return reconcile_account(account=of, broker="alpaca", clock=lambda: datetime.now(UTC)).open_breaks
+def reconciled(of, *, after=timedelta(0), kind=None, server=None):  # noqa: F811
+    """Bring in what the broker knows and compare, some time from now; return how many differences are open."""
+    (one,) = watched(account_id=of.pk)
+    opener = open_broker if kind is None else lambda _account, _name, _clock: speaking_to(server, kind=kind)
+    return reconcile_watched(one, clock=lambda: datetime.now(UTC) + after, opener=opener).open_breaks
+
+
+def resolutions(of):
+    with acting_as(of.owner_id):
+        return [one.resolution for one in Break.objects.filter(account=of, resolved_at__isnull=False).order_by("found_at")]
+
+
+def died_after_sending(of, instrument):
+    """Return an order that the broker has, whose sender died before it could take the answer down."""
+    order = placed(of, instrument, time_in_force="GTC")
+
+    def die(step):
+        if step == "sent":
+            raise Died
+
+    (claim,) = claim_orders(now=datetime.now(UTC), account_id=of.pk)
+    with pytest.raises(Died):
+        deliver(claim, clock=lambda: datetime.now(UTC), on_step=die)
+    assert seen(order).sending == "SENT"
+    return order
+
+
+class Died(BaseException):
+    """The worker is gone."""
 
 
 def test_what_agrees_leaves_nothing(agreed):
@@ -119,6 +149,104 @@ def test_what_trades_meanwhile_is_no_difference(agreed, apple, server, clock):  
         return speaking_to(server, kind=Moving)
 
     assert reconcile_watched(one, clock=lambda: datetime.now(UTC), opener=opener).open_breaks == 0
+
+
+def test_what_never_stops_trading_is_no_difference(agreed, apple, server, clock):  # noqa: F811
+    """It is filled a little between any two questions, for longer than anybody asks."""
+    server.market(apple.symbol, 99, 100, 1)
+    placed(agreed, apple, quantity="1000")
+    sent(agreed, clock)
+
+    class Busy(AlpacaBroker):
+        def look(self, *args, **fields):
+            server.market(apple.symbol, 99, 100, 1)
+            return super().look(*args, **fields)
+
+        def cash(self):
+            server.market(apple.symbol, 99, 101, 1)
+            return super().cash()
+
+    assert reconciled(agreed, kind=Busy, server=server) == 0
+    assert server.fills[-1]["cum_qty"] != "1000"
+    assert reconciled(agreed) == 0
+
+
+def test_what_stands_is_told_while_others_trade(agreed, apple, server, clock):  # noqa: F811
+    server.market(apple.symbol, 99, 100, 1)
+    placed(agreed, apple, quantity="1000")
+    sent(agreed, clock)
+    past_us = {**BODY, "qty": "1", "symbol": apple.symbol, "client_order_id": "past us"}
+    server.answer("POST", "/v2/orders", {}, past_us, server_headers())
+
+    class Busy(AlpacaBroker):
+        def cash(self):
+            server.market(apple.symbol, 99, 101, 1)
+            return super().cash()
+
+    assert reconciled(agreed, kind=Busy, server=server) == 1
+    assert open_breaks(agreed) == {("ORDER", "past us"): (None, 1)}
+
+
+def test_an_order_whose_sender_died_is_under_way_and_no_difference(agreed, apple, server):  # noqa: F811
+    order = died_after_sending(agreed, apple)
+    server.market(apple.symbol, 99, 100)
+    assert reconciled(agreed) == 0
+    assert reconciled(agreed, after=ON_ITS_WAY) == 3  # nobody has asked for it for so long: now it is one
+    assert set(open_breaks(agreed)) == {("FILL", order.client_order_id), ("POSITION", apple.symbol), ("CASH", "USD")}
+
+
+def test_what_was_different_stays_so_while_an_order_is_under_way(agreed, apple, server):  # noqa: F811
+    server.cash += 5
+    assert reconciled(agreed) == 1
+    died_after_sending(agreed, apple)
+    server.market(apple.symbol, 99, 100)
+    assert reconciled(agreed) == 1
+    assert set(open_breaks(agreed)) == {("CASH", "USD")}
+
+
+def test_executions_that_the_broker_shows_a_moment_later_are_no_difference(agreed, apple, server, clock):  # noqa: F811
+    order = placed(agreed, apple)
+    sent(agreed, clock)
+    server.hides_fills = True
+    server.market(apple.symbol, 99, 100)
+    assert reconciled(agreed) == 0
+    assert reconciled(agreed, after=timedelta(minutes=2)) == 4  # the first order's are not there any more either
+    assert ("FILL", order.client_order_id) in open_breaks(agreed)
+    server.hides_fills = False
+    assert reconciled(agreed) == 0
+
+
+def test_what_could_not_be_brought_in_is_not_compared(agreed, apple, server, clock):  # noqa: F811
+    placed(agreed, apple)
+    sent(agreed, clock)
+    server.market(apple.symbol, 99, 100)
+
+    class Lame(AlpacaBroker):
+        def look(self, known, *, since):
+            if datetime.now(UTC) - since < timedelta(days=20):
+                raise BrokerFailed("not now")
+            return super().look(known, since=since)
+
+    with pytest.raises(BrokerFailed):
+        reconciled(agreed, kind=Lame, server=server)
+    assert open_breaks(agreed) == {}
+
+
+def test_a_difference_that_is_gone_says_what_has_changed(agreed, server):  # noqa: F811
+    server.cash += 5
+    server.others.append(
+        {"id": "29990101000000000::f", "activity_type": "FEE", "net_amount": "5", "transaction_time": "2999-01-01T00:00:00Z"}
+    )
+    assert reconciled(agreed) == 2
+    post(agreed, "DEPOSIT", cash="5", external_id="29990101000000000::f")
+    assert reconciled(agreed) == 0
+    assert resolutions(agreed) == ["The records agree again: the ledger has got DEPOSIT 29990101000000000::f."] * 2
+    (fill,) = server.fills
+    server.fills[:] = [fill | {"id": "another"}]
+    assert reconciled(agreed) == 1
+    server.fills[:] = [fill]
+    assert reconciled(agreed) == 0
+    assert resolutions(agreed)[2:] == ["The records agree again: alpaca's have changed, and ours have not."]
 
 
 def test_what_agrees_again_is_resolved(agreed, server):  # noqa: F811
