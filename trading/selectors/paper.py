@@ -13,6 +13,7 @@ from accounts.models import Account
 from accounts.models.tenancy import acting_as
 from marketdata.domain.bars import Timeframe
 from marketdata.domain.calendars import is_known, sessions
+from marketdata.domain.instruments import CRYPTO_MARKET
 from marketdata.models import Bar, Instrument, Quote
 from marketdata.selectors.prices import bars, quotes
 from trading.adapters.base import Ticket
@@ -41,10 +42,18 @@ def ticket_of(order: Order) -> Ticket:
     )
 
 
+def timetable_of(exchange: str) -> str:
+    """Return the exchange whose hours count for orders: where they are not known that is every day, around the clock in UTC.
+
+    What is quoted at a weekend trades then: nothing lies about for want of a timetable.
+    """
+    return exchange if is_known(exchange) else CRYPTO_MARKET
+
+
 def hours_of(exchange: str, start: datetime, end: datetime) -> list[Hours]:
     """Return the sessions of an exchange that touch a time, and the ones after it."""
     first, last = (start - DAY).date(), (end + STAYS).date()
-    return [Hours(each.open_at, each.close_at) for each in sessions(exchange, first, last)]
+    return [Hours(each.open_at, each.close_at) for each in sessions(timetable_of(exchange), first, last)]
 
 
 def hours_around(exchange: str, at: datetime) -> list[Hours]:
@@ -104,7 +113,7 @@ class RecordedMarket:
     def _days(self, instrument: Instrument, start: datetime, end: datetime) -> list[Look]:
         """Return looks at daily bars, each for the session of its day."""
         first = datetime.combine(start.date(), datetime.min.time(), UTC)
-        hours = {each.day: each for each in sessions(instrument.exchange, first.date(), end.date() + DAY)}
+        hours = {each.day: each for each in sessions(timetable_of(instrument.exchange), first.date(), end.date() + DAY)}
         found = [(hours.get(bar.timestamp.date()), bar) for bar in _bars(instrument, Timeframe.DAY, first, end)]
         looks = [
             Look.bar(each.open_at, each.close_at, bar.open, bar.low, bar.high, bar.volume, bar.close)

@@ -23,7 +23,7 @@ from trading.domain.orders import Event, EventKind, OrderClass, OrderNotOpen, Se
 from trading.domain.problems import Problem
 from trading.domain.risk import Action, Breach, RiskRefused
 from trading.models import Decision, Door, Order, Session, terms_of
-from trading.selectors.paper import hours_around
+from trading.selectors.paper import hours_around, hours_of
 from trading.selectors.risk import PAPER
 from trading.services.groups import settle_group
 from trading.services.hints import hint
@@ -85,7 +85,7 @@ def preview_order(*, account: Account, instrument: Instrument, draft: OrderDraft
     :raises NoBroker: if nobody would take it
     """
     found = _assessed(account, instrument, draft, by)
-    span = span_of(found.draft, hours_around(instrument.exchange, by.at), by.at)
+    span = span_of(found.draft, hours_of(instrument.exchange, by.at, by.at), by.at)
     return Preview(assessment=found, legs=plan(found.draft), broker=found.standing.broker, span=span)
 
 

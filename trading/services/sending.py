@@ -33,7 +33,7 @@ from trading.domain.legs import EXITS
 from trading.domain.orders import OPEN, Event, EventKind, PositionEffect, Sending
 from trading.models import Door, Order, OrderEvent
 from trading.models.words import one_of
-from trading.selectors.paper import hours_around, ticket_of
+from trading.selectors.paper import hours_of, ticket_of
 from trading.services.answers import take_down, tell_rejected
 from trading.services.connections import Clock, open_broker
 from trading.services.groups import settle_group
@@ -208,7 +208,8 @@ def _has_ended(order: Order, now: datetime) -> bool:
     """Let an order end that waited until its day was over, and say whether it was so; the exits of a position go on."""
     if order.role in EXITS:
         return False
-    until = span_of(order.draft, hours_around(order.instrument.exchange, order.created_at), order.created_at).ends
+    sessions = hours_of(order.instrument.exchange, order.created_at, order.created_at)
+    until = span_of(order.draft, sessions, order.created_at).ends
     if until is None or now < until:
         return False
     detail = "The day that it was for was over before it could leave; place it again if it is still wanted."

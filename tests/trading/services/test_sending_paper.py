@@ -40,6 +40,22 @@ def test_an_order_is_filled_by_recorded_quotes(account):
     assert posted(account) == (2, 2)
 
 
+def test_where_hours_are_not_known_it_trades_at_weekends_too(account):
+    day = quiet_day("quotes")
+    saturday = datetime.combine(day + timedelta(days=(5 - day.weekday()) % 7), datetime.min.time(), UTC)
+    stock, clock = make_instrument(exchange="XTST"), Clock(saturday + timedelta(hours=12))
+    make_quotes(stock, [(clock() - timedelta(seconds=5), "99", "100")])
+    order = make_order(account, stock, type="MARKET")
+    low = make_order(account, stock, type="LIMIT", limit_price="5", time_in_force="DAY")
+    sent(account, clock)
+    clock.later(timedelta(seconds=10))
+    look(account, clock, "paper")
+    assert (seen(order).status, seen(order).average_price, seen(low).status) == ("FILLED", 100, "ACCEPTED")
+    clock.later(timedelta(days=1))
+    look(account, clock, "paper")
+    assert seen(low).status == "EXPIRED"
+
+
 def test_a_canceled_order_keeps_what_was_filled_before(account):
     day = quiet_day("quotes")
     noon = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=12)
