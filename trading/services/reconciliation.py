@@ -245,7 +245,11 @@ def _fills(seen: _Comparison, orders: Sequence[BrokerOrder]) -> None:
         parts = (("not in our records", there - here), (f"not in {seen.broker}'s", here - there))
         detail = "; ".join(f"{what}: {', '.join(sorted(ids)[:MOST_NAMED])}" for what, ids in parts if ids)
         if detail or order.filled_quantity != one.filled_quantity:
-            fields = {"ours": order.filled_quantity, "theirs": one.filled_quantity, "instrument": order.instrument}
+            fields: dict[str, Any] = {
+                "ours": order.filled_quantity,
+                "theirs": one.filled_quantity,
+                "instrument": order.instrument,
+            }
             seen.note(BreakKind.FILL, order.client_order_id, detail=detail, order=order, **fields)
 
 
