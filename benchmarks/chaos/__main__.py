@@ -9,6 +9,7 @@ import argparse
 import atexit
 import os
 import shutil
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -33,6 +34,7 @@ def main(arguments: list[str]) -> int:
         os.environ.pop(name, None)
     os.environ |= {"BEDROCK_VAR": str(var), "DJANGO_SETTINGS_MODULE": "config.settings", "LOG_LEVEL": "ERROR"}
     atexit.register(shutil.rmtree, var, ignore_errors=True)  # registered first, it runs last
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # who is told to leave ends all it began, too
     storm = import_module("benchmarks.chaos.storm").Storm(asked, var)  # the settings read what has just been set
     try:
         return int(storm.run())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -69,15 +70,16 @@ class Storm:
     def __init__(self, asked: argparse.Namespace, var: Path) -> None:
         self.asked, self.var, self.chance = asked, var, random.Random(asked.seed)
         self.port = free_port()
-        self.log, self.over = var / "deaths", var / "over"
+        self.log, self.over, self.comparisons = var / "deaths", var / "over", var / "comparisons"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.faults: Counter[str] = Counter()
         self.placed, self.wanted = 0, list[str]()
+        self.settled, self.at_rest = math.inf, False
         self.changes: list[tuple[int, str]] = []  # orders to be canceled or replaced, each once so many are placed
         self.environment = os.environ | {
             "PROVIDER_HOSTS": ",".join([*HOSTS, "127.0.0.1"]), "ALPACA_TRADING_URL": f"http://127.0.0.1:{self.port}",
             "CHAOS_CRASH": str(asked.crash), "CHAOS_SEED": str(asked.seed), "CHAOS_LOG": str(self.log),
-            "CHAOS_OVER": str(self.over),
+            "CHAOS_OVER": str(self.over), "CHAOS_COMPARED": str(self.comparisons),
         }  # fmt: skip
 
     def run(self) -> int:
@@ -95,7 +97,7 @@ class Storm:
         self.over.touch()
         ended = time.monotonic()
         self._settle()
-        return self._judge(ended - began, time.monotonic() - ended)
+        return self._judge(ended - began, self.settled - ended)
 
     def end(self) -> None:
         """End what was started here."""
@@ -273,14 +275,21 @@ class Storm:
             time.sleep(0.05)
 
     def _settle(self) -> None:
-        """Wait for all to end, for a minute."""
+        """Wait for all to end, for a minute, and for a comparison with the broker that began after that."""
         until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            self._market()
-            self._change(sys.maxsize)
-            if not self.changes and not self._until_done(self._left):
-                return
+        wanted = sys.maxsize
+        while time.monotonic() < until and self._compared() < wanted:
+            if wanted == sys.maxsize:
+                self._market()
+                self._change(sys.maxsize)
+                if not self.changes and not self._until_done(self._left):
+                    self.settled, wanted = time.monotonic(), self._compared() + 2  # one may be under way
             time.sleep(1)
+        self.at_rest = self._compared() >= wanted
+
+    def _compared(self) -> int:
+        """Return how often all has been compared with the broker."""
+        return len(self.comparisons.read_text().split()) if self.comparisons.exists() else 0
 
     def _left(self) -> int:
         """Return how many orders have not come to their end."""
@@ -295,7 +304,11 @@ class Storm:
         found = {
             "lost": verdict.lost(ours, there, self.wanted),
             "doubled": verdict.doubled(ours, there),
-            "stuck": [*verdict.stuck(ours.orders), *(f"change of {name}" for _, name in self.changes)],
+            "stuck": [
+                *verdict.stuck(ours.orders),
+                *(f"change of {name}" for _, name in self.changes),
+                *([] if self.at_rest else ["the comparison with the broker"]),
+            ],
             "wrong": verdict.wrong(ours, there),
         }
         deaths = Counter(self.log.read_text().split()) if self.log.exists() else Counter()
@@ -306,6 +319,7 @@ class Storm:
             "orders": f"{len(ours.orders)}, at the broker {len(there['orders'])}: {dict(sorted(statuses.items()))}",
             "fills": f"{len(ours.fills)}, at the broker {len(there['fills'])}, entries {len(ours.entries)}, held {ours.held:f}",
             "settled": f"{settled:.0f} s after the storm",
+            "compared": f"{self._compared()} times with the broker",
         } | {name: str(len(some)) for name, some in found.items()}
         print("\n".join(f"{name:<10} {told}" for name, told in rows.items()))
         bad = [f"{name}: {one}" for name, some in found.items() for one in some]

@@ -38,7 +38,7 @@ def die_at_times(step: str) -> None:
 @worker_process_init.connect
 def arm(**_signal: Any) -> None:
     """Let the tasks of this process tell their steps, and what each is about."""
-    from trading.services import sending, syncing  # noqa: PLC0415  # the apps are ready by now
+    from trading.services import reconciliation, sending, syncing  # noqa: PLC0415  # the apps are ready by now
 
     begin = sending._begin
 
@@ -47,6 +47,15 @@ def arm(**_signal: Any) -> None:
         _doing["task"] = f"{job.task.name.lower()}:" if job is not None else ""
         return job
 
+    reconcile = reconciliation.reconcile_watched
+
+    def counted(*asked: Any, **more: Any) -> Any:
+        done = reconcile(*asked, **more)
+        with Path(os.environ["CHAOS_COMPARED"]).open("a") as comparisons:
+            comparisons.write("1\n")
+        return done
+
+    reconciliation.reconcile_watched = counted
     _chance.seed(f"{os.environ['CHAOS_SEED']}:{os.getpid()}:{time.time_ns()}")
     sending._begin = noted
     sending.send_orders = partial(sending.send_orders, on_step=die_at_times)
