@@ -253,6 +253,7 @@ STATE_COLUMNS = (
     *("status", "quantity", "filled_quantity", "filled_value", "filled_fee", "average_price", "pending_cancel"),
     *("pending_replace", "triggered", "high_water_mark", "events", "updated_at", "ended_at"),
 )
+SENDING_COLUMNS = ("broker_order_id", "sending", "claimed_at", "attempts", "submitted_at")
 
 
 def terms_of(instrument: Instrument) -> Terms:

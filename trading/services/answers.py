@@ -16,7 +16,8 @@ from django.db import transaction
 from accounts.models import Account, Topic
 from trading.adapters.base import BrokerOrder
 from trading.domain.orders import Event, EventKind, OrderStatus, Sending
-from trading.models import BreakKind, Door, Fill, Order
+from trading.models import BreakKind, Door, Order
+from trading.models.writing import FillRow
 from trading.services.breaks import Difference, open_break
 from trading.services.fills import Execution, enter_fills
 from trading.services.groups import settle_group
@@ -35,7 +36,7 @@ BEGUN = frozenset({OrderStatus.NEW})
 
 
 @transaction.atomic
-def take_down(*, account: Account, order_id: UUID, answer: BrokerOrder, now: datetime) -> list[Fill]:
+def take_down(*, account: Account, order_id: UUID, answer: BrokerOrder, now: datetime) -> list[FillRow]:
     """Write down how a broker says that an order stands, and return the fills that are new.
 
     What cannot have been filled is kept as a difference, for a person to look at.
@@ -49,7 +50,7 @@ def take_down(*, account: Account, order_id: UUID, answer: BrokerOrder, now: dat
         return _taken(account, _with_legs({order_id: answer}), now, with_fills=False)
 
 
-def take_down_all(*, account: Account, answers: Mapping[UUID, BrokerOrder], now: datetime) -> list[Fill]:
+def take_down_all(*, account: Account, answers: Mapping[UUID, BrokerOrder], now: datetime) -> list[FillRow]:
     """Write down how one broker says that orders stand, all in one transaction; return the fills that are new.
 
     Orders that somebody else is at are left for the next look: one of them does not hold the others up.
@@ -84,7 +85,7 @@ def _with_legs(answers: Mapping[UUID, BrokerOrder]) -> dict[UUID, BrokerOrder]:
 
 def _taken(
     account: Account, answers: Mapping[UUID, BrokerOrder], now: datetime, *, with_fills: bool = True, waiting: bool = True
-) -> list[Fill]:
+) -> list[FillRow]:
     """Put answers down and store them.
 
     :raises ValidationError: if a fill cannot have been

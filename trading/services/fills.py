@@ -17,12 +17,12 @@ from accounts.services.ledger import post_entries
 from trading.domain import fills as domain
 from trading.domain.orders import Event, EventKind, PositionEffect, Side
 from trading.domain.posting import entry_of
-from trading.models import Door, Fill, Order
+from trading.models import Door, Order
+from trading.models.writing import FillRow
 from trading.services.order_rows import Cause, Sheet, happen_each, lock_orders
 from trading.services.telling import tell_members
 
 MOST_TOLD = 20
-FIELDS = [field.attname for field in Fill._meta.concrete_fields]
 KNOWN = """
     SELECT execution_id, order_id, quantity, price, fee FROM trading_fill
     WHERE account_id = %s AND broker = %s AND execution_id = ANY (%s)
@@ -51,7 +51,7 @@ def post_fills(
     actor: User,
     now: datetime,
     door: Door = Door.BROKER,
-) -> list[Fill]:
+) -> list[FillRow]:
     """Post the fills of an account's orders that are not known yet, all or none; return the fills that are new.
 
     It may be called again with the same executions, by whomever: each is posted once. `actor` is the member who acts.
@@ -77,7 +77,7 @@ def enter_fills(
     actor: User,
     now: datetime,
     door: Door = Door.BROKER,
-) -> list[Fill]:
+) -> list[FillRow]:
     """Do what `post_fills` does with orders that are locked, and put down what is to be stored in the same transaction."""
     fresh = _fresh(account, executions, broker)
     if not fresh:
@@ -113,14 +113,24 @@ def draft_of(fill: domain.Fill, order: Order) -> EntryDraft:
     )
 
 
-def row_of(fill: domain.Fill, order: Order, broker: str, entry_id: UUID, now: datetime) -> Fill:
-    """Return the row of a fill, by its columns: a name for each would take longer than all else."""
-    figures = (fill.execution_id, fill.quantity, fill.price, fill.fee, fill.at)
-    values = (uuid7(), order.account_id, order.pk, broker, *figures, now, entry_id)
-    return Fill.from_db(connection.alias, FIELDS, values)
+def row_of(fill: domain.Fill, order: Order, broker: str, entry_id: UUID, now: datetime) -> FillRow:
+    """Return the row of a fill."""
+    return FillRow(
+        id=uuid7(),
+        account_id=order.account_id,
+        order_id=order.pk,
+        broker=broker,
+        execution_id=fill.execution_id,
+        quantity=fill.quantity,
+        price=fill.price,
+        fee=fill.fee,
+        at=fill.at,
+        recorded_at=now,
+        entry_id=entry_id,
+    )
 
 
-def _tell(account: Account, rows: Sequence[Fill], orders: Mapping[UUID, Order], now: datetime) -> None:
+def _tell(account: Account, rows: Sequence[FillRow], orders: Mapping[UUID, Order], now: datetime) -> None:
     """Write to those who wish mail about fills."""
     told = [
         f"{order.side} {row.quantity.normalize():f} {order.instrument.key} at {row.price.normalize():f} "
@@ -153,7 +163,7 @@ def _fresh(account: Account, executions: Sequence[Execution], broker: str) -> li
 
 def _post(
     account: Account, executions: Sequence[Execution], orders: Mapping[UUID, Order], broker: str, actor: User, now: datetime
-) -> list[Fill]:
+) -> list[FillRow]:
     """Post the ledger entries of executions, and return the fills that name them."""
     drafts = [draft_of(one.fill, orders[one.order_id]) for one in executions]
     posted = post_entries(account=account, drafts=drafts, actor=actor)

@@ -21,8 +21,8 @@ from marketdata.models import Instrument
 from trading.domain.drafts import OrderDraft
 from trading.domain.legs import PlannedLeg, plan
 from trading.domain.orders import Event, EventKind, OrderState, OrderStatus, Sending, apply, tells_nothing_new
-from trading.models import Decision, Door, Fill, Order, OrderEvent, Session
-from trading.models.writing import EventRow, store
+from trading.models import Decision, Door, Order, OrderEvent, Session
+from trading.models.writing import EventRow, FillRow, locked, store
 from trading.services.refusals import told
 from trading.services.ringing import ring
 
@@ -102,14 +102,10 @@ def lock_orders(ids: Iterable[UUID], *, account: Account | None = None, skip_loc
     `account` is where all of them are, if it is at hand; `skip_locked` leaves out those that somebody else is at, instead of
     waiting.
     """
-    with_them = ("account", "instrument") if account is None else ("instrument",)
-    rows = Order.objects.select_for_update(of=("self",), skip_locked=skip_locked).select_related(*with_them)
-    if account is None:
-        return {order.pk: order for order in rows.filter(pk__in=list(ids)).order_by("pk")}
-    orders = {order.pk: order for order in rows.filter(account=account, pk__in=list(ids)).order_by("pk")}
-    for order in orders.values():
-        order.account = account
-    return orders
+    if account is not None:
+        return {order.pk: order for order in locked(account, ids, skip_locked=skip_locked)}
+    rows = Order.objects.select_for_update(of=("self",), skip_locked=skip_locked).select_related("account", "instrument")
+    return {order.pk: order for order in rows.filter(pk__in=list(ids)).order_by("pk")}
 
 
 def happen(order: Order, events: Iterable[Event], cause: Cause) -> list[EventRow]:
@@ -160,7 +156,7 @@ class Sheet:
 
     moved: dict[UUID, Order] = field(default_factory=dict)
     events: list[EventRow] = field(default_factory=list)
-    fills: list[Fill] = field(default_factory=list)
+    fills: list[FillRow] = field(default_factory=list)
 
     def put(self, order: Order, events: Sequence[EventRow], columns: Mapping[str, Any] | None = None) -> None:
         """Put down what has happened to an order, and how it goes on to its broker."""

@@ -11,8 +11,8 @@ from django.db import transaction
 from accounts.models import Account, User
 from accounts.services.ledger import post_entries
 from trading.domain.fills import Fill as Filled
-from trading.models import Door, Fill, Order
-from trading.models.writing import EventRow, store
+from trading.models import Door, Order
+from trading.models.writing import EventRow, FillRow, store
 from trading.services.fills import ConflictingFill, draft_of, row_of, step_of
 from trading.services.order_rows import Cause, ClientOrderIdTaken, created, happen_each
 from trading.services.ringing import ring
@@ -42,7 +42,7 @@ def post_past(
     ring([account.pk])
 
 
-def _post(account: Account, filled: Sequence[tuple[Order, Filled]], actor: User, now: datetime) -> list[Fill]:
+def _post(account: Account, filled: Sequence[tuple[Order, Filled]], actor: User, now: datetime) -> list[FillRow]:
     """Post the ledger entries of fills, and return the rows that name them."""
     drafts = [draft_of(one, order) for order, one in filled]
     posted = post_entries(account=account, drafts=drafts, actor=actor)
