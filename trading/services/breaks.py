@@ -105,7 +105,8 @@ def _why_gone(difference: Break) -> str:
     elif order is not None:
         found = entries.filter(data__order=str(order.pk), recorded_at__gt=since)
     else:
-        found = entries.filter(instrument=difference.instrument_id, recorded_at__gt=since).exclude(instrument=None)
+        only = {"instrument__isnull": False} if difference.instrument_id is None else {"instrument": difference.instrument_id}
+        found = entries.filter(**only, recorded_at__gt=since)
     if posted := list(found.order_by("sequence")[: MOST_TOLD + 1]):
         named = ", ".join(f"{entry.kind} {entry.external_id or entry.pk}" for entry in posted[:MOST_TOLD])
         return f"the ledger has got {named}{' and more' if len(posted) > MOST_TOLD else ''}."

@@ -30,6 +30,7 @@ from trading.services.syncing import Watched, bring_in
 BACK = timedelta(days=30)
 MOMENT = timedelta(minutes=1)
 ON_ITS_WAY = timedelta(minutes=15)  # for so long what became of an order may be asked for; then it is a difference like others
+WHOLE = frozenset({BreakKind.POSITION, BreakKind.CASH})  # of these a broker tells all that there is
 MOST_ROUNDS = 5
 MOST_NAMED = 5
 
@@ -48,7 +49,7 @@ class _Comparison:
     """What differs between an account and its broker at a time.
 
     `under_way`: orders of which nobody knows yet what the broker has of them. `moving`: the differences that may come of them
-    alone. `compared`: the kinds of differences that were looked for. `untold`: orders whose executions were not told.
+    alone. `compared`: the kinds of differences that were looked for. `heard`: the orders and activities that both sides told of.
     """
 
     account: Account
@@ -58,7 +59,7 @@ class _Comparison:
     found: dict[Subject, Difference] = field(default_factory=dict)
     moving: set[Subject] = field(default_factory=set)
     compared: set[BreakKind] = field(default_factory=set)
-    untold: set[str] = field(default_factory=set)
+    heard: set[Subject] = field(default_factory=set)
 
     def note(self, kind: BreakKind, subject: str, *, moving: bool = False, **fields: Any) -> None:
         """Put a difference down."""
@@ -68,13 +69,11 @@ class _Comparison:
             self.moving.add(one.key)
 
     def is_gone(self, kept: Break) -> bool:
-        """Say whether a difference that was found before is not there any more."""
+        """Say whether a difference that was found before is not there any more; what is not told of after a month still is."""
         key = kept.kind, kept.subject
-        return (
-            kept.kind in self.compared
-            and key not in self.found
-            and not (kept.kind == BreakKind.FILL and kept.subject in self.untold)
-        )
+        if kept.kind not in self.compared or key in self.found:
+            return False
+        return kept.kind in WHOLE or key in self.heard or (kept.kind == BreakKind.ORDER and kept.order_id is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +222,7 @@ def _orders(seen: _Comparison, orders: Sequence[BrokerOrder], known: dict[str, s
 
 
 def _fills(seen: _Comparison, orders: Sequence[BrokerOrder]) -> None:
-    """Note the orders whose executions are not the same ones, and which differed before and were not told of now.
+    """Note the orders whose executions are not the same ones.
 
     An order whose last executions the broker does not show yet, a moment after it, is under way like one that was not answered.
     """
@@ -233,8 +232,7 @@ def _fills(seen: _Comparison, orders: Sequence[BrokerOrder]) -> None:
     posted: dict[UUID, set[str]] = defaultdict(set)
     for order_id, execution in rows.values_list("order_id", "execution_id"):
         posted[order_id].add(execution)
-    kept = Break.objects.open().filter(account=seen.account, broker=seen.broker, kind=BreakKind.FILL)
-    seen.untold = set(kept.values_list("subject", flat=True)) - {order.client_order_id for order in ours.values()}
+    seen.heard |= {(kind, order.client_order_id) for order in ours.values() for kind in (BreakKind.FILL, BreakKind.ORDER)}
     for one in orders:
         order = ours.get(one.broker_order_id)
         if order is None:
@@ -265,8 +263,10 @@ def _ours(seen: _Comparison, orders: Sequence[BrokerOrder]) -> dict[str, Order]:
 def _activities(seen: _Comparison, others: Sequence[Activity]) -> None:
     """Note the activities of which the ledger has no entry by their ids."""
     seen.compared.add(BreakKind.ACTIVITY)
-    ids = [one.id for one in others]
+    kept = Break.objects.open().filter(account=seen.account, broker=seen.broker, kind=BreakKind.ACTIVITY)
+    ids = {one.id for one in others} | set(kept.values_list("subject", flat=True))
     known = set(LedgerEntry.objects.filter(account=seen.account, external_id__in=ids).values_list("external_id", flat=True))
+    seen.heard |= {(BreakKind.ACTIVITY, name) for name in known}
     for one in others:
         if one.id not in known:
             detail = f"{one.kind} {one.symbol} {one.detail}".strip()

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import LedgerEntry
 from accounts.models.tenancy import acting_as
-from tests.factories import post
+from tests.factories import make_instrument, post
 from tests.trading.adapters.alpaca_standin import hangs_up
 from tests.trading.adapters.test_alpaca import speaking_to
 from tests.trading.services.test_sending import (  # noqa: F401
@@ -230,6 +230,30 @@ def test_what_could_not_be_brought_in_is_not_compared(agreed, apple, server, clo
     with pytest.raises(BrokerFailed):
         reconciled(agreed, kind=Lame, server=server)
     assert open_breaks(agreed) == {}
+
+
+def test_what_the_broker_does_not_tell_of_any_more_is_not_gone(agreed, apple, server):  # noqa: F811
+    """Orders and activities are told of for a month: nobody has entered them for that."""
+    server.answer("POST", "/v2/orders", {}, {**BODY, "symbol": apple.symbol, "client_order_id": "past us"}, server_headers())
+    server.others.append(
+        {"id": "20200101000000000::d", "activity_type": "DIV", "net_amount": "1.5", "symbol": apple.symbol,
+         "transaction_time": datetime.now(UTC).isoformat()}
+    )  # fmt: skip
+    assert reconciled(agreed) == 4
+    before = open_breaks(agreed)
+    assert reconciled(agreed, after=timedelta(days=32)) == 4
+    assert open_breaks(agreed) == before
+
+
+def test_a_position_that_was_not_ours_is_gone_for_what_was_entered(agreed, server):  # noqa: F811
+    other = make_instrument(exchange="XNAS")
+    body = {**BODY, "qty": "1", "symbol": other.symbol, "client_order_id": "past us"}
+    server.market(other.symbol, 99, 100)
+    server.answer("POST", "/v2/orders", {}, body, server_headers())
+    assert reconciled(agreed) == 3
+    post(agreed, "BUY", instrument=other, quantity="1", price="100", external_id="by hand")
+    assert reconciled(agreed) == 1
+    assert resolutions(agreed) == ["The records agree again: the ledger has got BUY by hand."] * 2
 
 
 def test_a_difference_that_is_gone_says_what_has_changed(agreed, server):  # noqa: F811
