@@ -313,7 +313,8 @@ class Fill(models.Model):
     fee = MoneyField(default=Decimal(0))
     at = models.DateTimeField()
     recorded_at = models.DateTimeField()
-    entry = models.ForeignKey(LedgerEntry, models.PROTECT, related_name="+", db_index=False)
+    # who may add a fill is shown its entry, and no entry is ever removed: the database need not look again
+    entry = models.ForeignKey(LedgerEntry, models.PROTECT, related_name="+", db_index=False, db_constraint=False)
 
     objects = AccountScoped.as_manager()
 

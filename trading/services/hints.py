@@ -25,7 +25,7 @@ def _send(task: str, arguments: dict[str, object]) -> None:
     if time.monotonic() < getattr(current_app, "silent_until", 0.0):
         return
     try:
-        current_app.send_task(task, kwargs=arguments, ignore_result=True)
+        current_app.send_task(task, kwargs=arguments, ignore_result=True, argsrepr="", kwargsrepr="")  # nobody reads those
     except (OperationalError, RedisError) as error:
         current_app.silent_until = time.monotonic() + SILENCE
         log.warning("No message for %s could be sent: %s", task, error)

@@ -3,12 +3,14 @@
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connections, transaction
 from django.db.models import ProtectedError
 
 from accounts.domain.roles import Role
+from accounts.models import LedgerEntry
 from accounts.models.tenancy import acting_as
 from tests.factories import make_account, make_instrument, make_user, post, share
 from tests.trading.factories import AT, event_of, make_decision, make_fill, make_order, make_session, move_order, stored
@@ -47,7 +49,7 @@ class TestOrder:
         found.draft.check(terms_of(instrument))
         assert (found.draft.type, found.draft.limit_price) == (OrderType.LIMIT, Decimal("9.5"))
         assert found.state == OrderState(quantity=Decimal(10))
-        assert terms_of(instrument) == Terms(tick_size=Decimal("0.01"))
+        assert terms_of(instrument) == Terms(tick_size=Decimal("0.01"), extended_hours=False)  # a market of no country
 
     def test_keeps_its_state_to_the_last_digit(self, order):
         make_fill(order, "0.333333333333", "10.0000000001")
@@ -223,6 +225,11 @@ class TestFill:
         fill = make_fill(order, "4")
         with refused(account, "row-level security"):
             self.again(fill, execution_id="x", entry=foreign)
+
+    def test_is_an_entry_that_there_is(self, account, order):
+        fill = make_fill(order, "4")
+        with refused(account, "row-level security"):
+            self.again(fill, execution_id="x", entry=LedgerEntry(pk=uuid4()))
 
     @pytest.mark.parametrize("alias", ["default", "system", "owner"])
     def test_is_never_changed(self, account, order, alias):
