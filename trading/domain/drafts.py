@@ -261,8 +261,10 @@ def _group(draft: OrderDraft, terms: Terms) -> Iterator[Problem]:
     kind = draft.order_class
     if kind is OrderClass.SIMPLE:
         return
-    if kind is OrderClass.OCO and (draft.type is not OrderType.LIMIT or draft.limit_price is not None):
+    if kind is OrderClass.OCO and draft.type is not OrderType.LIMIT:
         yield Problem("type", "oco_limit", "An OCO order is a LIMIT order whose price is that of its take profit.")
+    elif kind is OrderClass.OCO and draft.limit_price is not None:
+        yield Problem("limit_price", "oco_limit", "Leave it out: the price of an OCO order is that of its take profit.")
     elif draft.type not in PLAIN:
         yield Problem("type", "legs_type", f"A {kind} order is entered by a MARKET or LIMIT order.")
     if draft.time_in_force not in STANDING:
@@ -286,7 +288,7 @@ def _leg_prices(draft: OrderDraft) -> Iterator[Problem]:
 
     if profit and loss and not beyond(profit.limit_price, loss.stop_price):
         yield Problem("take_profit.limit_price", "legs_crossed", f"The take profit has to lie {above} the stop loss.")
-    entry = draft.limit_price
+    entry = draft.limit_price if draft.order_class is not OrderClass.OCO else None
     if entry is not None and profit and not beyond(profit.limit_price, entry):
         yield Problem("take_profit.limit_price", "no_profit", f"The take profit has to lie {above} the entry's limit.")
     if entry is not None and loss and not beyond(entry, loss.stop_price):

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from accounts.domain.ledger import EntryKind
-from portfolio.domain.exact import EXACT
+from portfolio.domain.exact import EXACT, plain
 from trading.domain.fills import NOTHING, Fill, Filled
 from trading.domain.problems import Problem, Refused
 
@@ -258,7 +258,7 @@ def effect_of(side: Side, quantity: Decimal, held: Decimal) -> PositionEffect:
         return PositionEffect.OPEN
     if quantity > abs(held):
         what = "long" if held > 0 else "short"
-        detail = f"Only {abs(held):f} can be closed of the {what} position; close it first, then open the opposite one."
+        detail = f"Only {plain(abs(held))} can be closed of the {what} position; close it first, then open the opposite one."
         raise CrossesZero([Problem("quantity", "crosses_zero", detail)])
     return PositionEffect.CLOSE
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from portfolio.domain.exact import EXACT, ZERO
+from portfolio.domain.exact import EXACT, ZERO, plain
 from trading.domain.fills import exact_sum
 from trading.domain.orders import CrossesZero, OrderType, PositionEffect, Side, effect_of
 from trading.domain.problems import Problem, Refused
@@ -78,7 +78,9 @@ def effect_beside(side: Side, quantity: Decimal, *, held: Decimal, instrument_id
     free = EXACT.subtract(abs(held), reserved)
     if held * side.sign < 0:
         if reserved and quantity > free:
-            detail = f"Open orders will close {reserved:f} of the position; {free:f} is left. Cancel or replace one of them."
+            detail = (
+                f"Open orders will close {plain(reserved)} of the position; {plain(free)} is left. Cancel or replace one of them."
+            )
             raise CrossesZero([Problem("quantity", "reserved_by_orders", detail)])
         return effect_of(side, quantity, held)
     if (instrument_id, side.opposite) in reserves.sides:

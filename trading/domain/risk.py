@@ -15,6 +15,7 @@ from trading.domain.orders import PositionEffect, Side
 from trading.domain.problems import Problem, Refused
 
 PERCENT = Decimal(100)
+REMEDY = "An owner may resume trading."
 
 
 class Severity(enum.StrEnum):
@@ -170,13 +171,22 @@ def check_account(limits: Limits, exposure: Exposure) -> list[Breach]:
         (Rule.DRAWDOWN, "The fall from the highest value", exposure.drawdown, limits.max_drawdown_share),
     ):
         if share is not None and most is not None and -share > most:
-            detail = f"{name} is {_percent(-share)}, more than {_percent(most)}. An owner may resume trading."
+            detail = f"{name} is {_percent(-share)}, more than {_percent(most)}. {REMEDY}"
             found.append(Breach(rule, detail, -share, most, Severity.CRITICAL, Action.PAUSE))
     streak, longest = exposure.losing_streak, limits.max_consecutive_losses
     if longest is not None and streak > longest:
-        detail = f"{streak} losing trades in a row are more than {longest}. An owner may resume trading."
+        detail = f"{streak} losing trades in a row are more than {longest}. {REMEDY}"
         found.append(Breach(Rule.LOSING_STREAK, detail, Decimal(streak), Decimal(longest), Severity.CRITICAL, Action.PAUSE))
     return found
+
+
+def with_remedy(reason: str) -> str:
+    """Return why trading is paused with what is to be done about it, said once.
+
+    >>> with_remedy("Looking into it."), with_remedy("A loss. An owner may resume trading.")
+    ('Looking into it. An owner may resume trading.', 'A loss. An owner may resume trading.')
+    """
+    return reason if reason.endswith(REMEDY) else f"{reason} {REMEDY}"
 
 
 def _stopped(limits: Limits, exposure: Exposure, proposal: Proposal) -> Breach | None:
@@ -184,7 +194,7 @@ def _stopped(limits: Limits, exposure: Exposure, proposal: Proposal) -> Breach |
     if exposure.halted:
         return Breach(Rule.TRADING_HALTED, f"All trading is stopped: {exposure.halted}", severity=Severity.CRITICAL)
     if exposure.paused and not (limits.close_while_paused and proposal.effect is PositionEffect.CLOSE):
-        detail = f"Trading in the account is paused: {exposure.paused} An owner may resume it."
+        detail = f"Trading in the account is paused: {with_remedy(exposure.paused)}"
         return Breach(Rule.TRADING_PAUSED, detail, severity=Severity.CRITICAL)
     return None
 

@@ -220,7 +220,7 @@ def _claimed(run_id: UUID, at: datetime) -> BacktestRun | None:
 def _prepared(run: BacktestRun, instruments: Sequence[Instrument]) -> list[BacktestRun]:
     """Complete what a backtest was asked for, and return its runs, none of a plain one."""
     refuse_if(_problems(run, instruments), Refused)
-    built_in(run.strategy_kind)
+    built_in(run.strategy_kind, field="strategy_kind")
     Costs.read(run.costs)
     walk = run.kind == BacktestKind.WALK_FORWARD
     run.rules = complete(run.rules, instruments=len(instruments), walk_forward=walk)

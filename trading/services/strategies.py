@@ -78,6 +78,7 @@ def _store(strategy: Strategy) -> Strategy:
         if strategy.kind:
             made = built_in(strategy.kind)
             values = read_parameters(made.parameters, strategy.parameters)
+            made(values)  # refuses values that do not go together
             strategy.parameters = {name: plain(value) if isinstance(value, Decimal) else value for name, value in values.items()}
             strategy.entry_type = strategy.entry_type or made.entry_type
             strategy.indicators = strategy.indicators or list(made.indicators)

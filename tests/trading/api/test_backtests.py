@@ -86,7 +86,8 @@ class TestRun:
     def test_is_refused_by_field(self, call, body):
         wrong = body | {"parameters": {"fast": 50, "slow": 20}}
         assert "parameters.slow" in str(call("post", "backtests", wrong, status=400).json())
-        assert "unknown_strategy" in str(call("post", "backtests", body | {"strategy_kind": "x"}, status=400).json())
+        refused = call("post", "backtests", body | {"strategy_kind": "x"}, status=400).json()
+        assert (refused["errors"][0]["field"], refused["code"]) == ("strategy_kind", "unknown_strategy")
 
 
 class TestSweep:

@@ -193,3 +193,8 @@ class TestStrategies:
     def test_of_no_built_in_kind_are_refused(self, call):
         refused = call("post", "/strategies", {"name": "Cross", "kind": "no_such"}, status=400)
         assert (refused["errors"][0]["field"], refused["code"]) == ("kind", "unknown_strategy")
+
+    def test_whose_parameters_do_not_go_together_are_refused(self, call):
+        crossed = {"name": "Crossed", "kind": "sma_cross", "parameters": {"fast": 30, "slow": 5}}
+        refused = call("post", "/strategies", crossed, status=400)
+        assert (refused["errors"][0]["field"], refused["code"]) == ("parameters.slow", "slow_not_above_fast")

@@ -110,7 +110,7 @@ BAD = [
     (draft("OTO", **BRACKET), "take_profit", "one_leg"),
     (draft("BRACKET", stop_loss=loss(9)), "take_profit", "two_legs"),
     (draft("OCO SELL CLOSE LIMIT", take_profit=profit(12)), "take_profit", "two_legs"),
-    (draft("OCO SELL CLOSE LIMIT", limit_price="12", **BRACKET), "type", "oco_limit"),
+    (draft("OCO SELL CLOSE LIMIT", limit_price="12", **BRACKET), "limit_price", "oco_limit"),
     (draft("OCO SELL CLOSE MARKET", **BRACKET), "type", "oco_limit"),
     (draft("BRACKET STOP", stop_price="10", **BRACKET), "type", "legs_type"),
     (draft("BRACKET IOC", **BRACKET), "time_in_force", "legs_time"),

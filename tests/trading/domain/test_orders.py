@@ -213,3 +213,7 @@ class TestEffect:
             effect_of(Side[side], Decimal(5), Decimal(held))
         assert refused.value.codes == {"crosses_zero"}
         assert f"Only 4 can be closed of the {word} position" in str(refused.value)
+
+    def test_is_told_without_zeros_that_say_nothing(self):
+        with pytest.raises(CrossesZero, match=r"Only 4\.5 can be closed"):
+            effect_of(Side.SELL, Decimal(5), Decimal("4.500000000000"))

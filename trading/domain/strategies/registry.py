@@ -18,14 +18,14 @@ class UnknownStrategy(Refused):
     """There is no built-in strategy of that name."""
 
 
-def built_in(kind: str) -> type[Strategy]:
-    """Return the strategy of a name.
+def built_in(kind: str, *, field: str = "kind") -> type[Strategy]:
+    """Return the strategy of a name; `field` is what a refusal calls it.
 
     :raises UnknownStrategy: if there is none, naming those there are
     """
     if kind not in BUILT_IN:
         there = f"there are {', '.join(sorted(BUILT_IN))}" if BUILT_IN else "leave it out for a program of your own"
-        raise UnknownStrategy([Problem("kind", "unknown_strategy", f"There is no such strategy; {there}.")])
+        raise UnknownStrategy([Problem(field, "unknown_strategy", f"There is no such strategy; {there}.")])
     return BUILT_IN[kind]
 
 
