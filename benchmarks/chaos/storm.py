@@ -324,6 +324,7 @@ class Storm:
         print("\n".join(f"{name:<10} {told}" for name, told in rows.items()))
         bad = [f"{name}: {one}" for name, some in found.items() for one in some]
         print("\n".join(bad[:50]), end="\n" if bad else "")
+        print("\n".join(verdict.trails(ours, bad)[:50]), end="\n" if bad else "")
         for log in sorted(self.var.glob("*.log")) if bad or self.asked.verbose else ():
             print(f"--- {log.name}", *log.read_text().splitlines()[-15:], sep="\n")
         print("FAILED" if bad else "passed")

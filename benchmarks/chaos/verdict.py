@@ -62,6 +62,15 @@ def lost(ours: Records, there: Mapping[str, Any], wanted: Collection[str]) -> li
     ]
 
 
+def trails(ours: Records, names: Collection[str]) -> list[str]:
+    """Return what happened to orders that something told names, step by step, for whoever looks for the cause."""
+    steps: dict[Any, list[str]] = defaultdict(list)
+    for event in ours.events:
+        steps[event.order_id].append(f"{event.at:%T} {event.kind}{f' ({event.detail})' if event.detail else ''}")
+    told = {word.strip(":,") for name in names for word in name.split()}
+    return [f"{order.client_order_id}: {'; '.join(steps[order.pk])}" for order in ours.orders if order.client_order_id in told]
+
+
 def doubled(ours: Records, there: Mapping[str, Any]) -> list[str]:
     """Return what is there twice."""
     counted = {

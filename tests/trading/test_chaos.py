@@ -25,7 +25,7 @@ def order(**fields):
 def records(**fields):
     fill = SimpleNamespace(execution_id="x1", order_id=1, quantity=Decimal(10))
     entry = SimpleNamespace(external_id="x1", quantity=Decimal(10), cash=Decimal(-1000), data={"order": "1"})
-    event = SimpleNamespace(order_id=1, sequence=1, status="FILLED")
+    event = SimpleNamespace(order_id=1, sequence=1, status="FILLED", kind="FILLED", at=NOW, detail="by hand")
     own = {"orders": [order()], "fills": [fill], "entries": [entry], "events": [event], "held": Decimal(10), "breaks": []}
     return verdict.Records(**own | fields)
 
@@ -91,3 +91,5 @@ def test_what_is_amiss_is_told_and_fails(judged, ours, there, more, line):
     assert status == 1
     assert line in told.splitlines()
     assert told.splitlines()[-1] == "FAILED"
+    if "market-0" in line:
+        assert "market-0: 15:00:00 FILLED (by hand)" in told.splitlines()
