@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +97,13 @@ class TradingOrderSerializer(StrictSerializer):
     submitted_at = UtcDateTimeField(read_only=True, allow_null=True)
     updated_at = UtcDateTimeField(read_only=True)
     ended_at = UtcDateTimeField(read_only=True, allow_null=True)
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """Return fields of its own; making each of the many anew, as others do, takes a tenth of what placing an order takes."""
+        return {
+            name: deepcopy(field) if isinstance(field, serializers.ListSerializer) else copy(field)  # a list has a field within
+            for name, field in self._declared_fields.items()
+        }
 
 
 class OrderGroupSerializer(TradingOrderSerializer):
