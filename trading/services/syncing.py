@@ -6,6 +6,7 @@ Polls and streams end here alike: a stream says that there is something to be as
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +19,7 @@ from accounts.models.tenancy import acting_as
 from portfolio.selectors.market import SYSTEM
 from trading.adapters.base import BrokerFailed
 from trading.domain.orders import OPEN, Sending
-from trading.models import BrokerConnection, Order
+from trading.models import Break, BrokerConnection, Order
 from trading.models.words import one_of
 from trading.services.connections import Clock, open_broker
 from trading.services.sending import Opener, look_at
@@ -46,6 +47,18 @@ def watched(*, account_id: UUID | None = None) -> list[Watched]:
     names = ("account_id", "account__owner_id", "broker")
     found = {*orders.filter(only).values_list(*names).distinct(), *links.filter(only).values_list(*names)}
     return [Watched(*row) for row in sorted(found, key=str)]
+
+
+def left_open(asked: Iterable[Watched], *, account_id: UUID | None = None) -> dict[tuple[UUID, str], int]:
+    """Return how many breaks are open in accounts that have nothing at their broker any more, by account and broker.
+
+    Nobody is asked about those, so they stay until somebody resolves them.
+    """
+    rows = Break.objects.using(SYSTEM).open().filter(Q() if account_id is None else Q(account=account_id))
+    counted = Counter(rows.values_list("account_id", "broker"))
+    for one in asked:
+        counted.pop((one.account_id, one.broker), None)
+    return dict(sorted(counted.items(), key=str))
 
 
 def is_there(account_id: UUID) -> bool:

@@ -9,9 +9,10 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import LedgerEntry
 from accounts.models.tenancy import acting_as
-from tests.factories import make_instrument, post
+from tests.factories import make_account, make_instrument, make_user, post
 from tests.trading.adapters.alpaca_standin import hangs_up
 from tests.trading.adapters.test_alpaca import speaking_to
+from tests.trading.factories import AT, make_break
 from tests.trading.services.test_sending import (  # noqa: F401
     account,
     apple,
@@ -290,6 +291,17 @@ def test_the_command_fails_on_a_break(agreed, server):  # noqa: F811
     call_command("reconcile", account=agreed.pk, stdout=out)
     with pytest.raises(CommandError, match="1 breaks are open"):
         call_command("reconcile", account=agreed.pk, fail_on_break=True, stdout=out)
+
+
+def test_the_command_counts_breaks_of_brokers_that_are_not_asked_any_more():
+    account, out = make_account(owner=make_user()), StringIO()
+    call_command("reconcile", account=account.pk, fail_on_break=True, stdout=out)
+    make_break(account, resolved_at=AT)
+    call_command("reconcile", account=account.pk, fail_on_break=True, stdout=out)
+    make_break(account)
+    with pytest.raises(CommandError, match="1 breaks are open"):
+        call_command("reconcile", account=account.pk, fail_on_break=True, stdout=out)
+    assert f"{account.pk} alpaca: 1 open breaks, and nothing there to compare any more" in out.getvalue()
 
 
 def test_the_command_knows_no_account_of_another_id():

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from trading.adapters.base import BrokerFailed
 from trading.services.reconciliation import reconcile_watched
-from trading.services.syncing import Watched, is_there, watched
+from trading.services.syncing import Watched, is_there, left_open, watched
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,9 @@ class Command(BaseCommand):
         for one in found:
             open_now = self._one(one)
             failed, breaks = failed + (open_now is None), breaks + (open_now or 0)
+        for (account_id, broker), number in left_open(found, account_id=options["account"]).items():
+            self.stdout.write(f"{account_id} {broker}: {number:,} open breaks, and nothing there to compare any more")
+            breaks += number
         self.stdout.write(f"{len(found):,} accounts, {breaks:,} open breaks, {failed:,} brokers that could not be asked.")
         if failed:
             raise CommandError(f"{failed:,} brokers could not be asked; their connections say why.")
