@@ -294,14 +294,14 @@ def test_the_command_fails_on_a_break(agreed, server):  # noqa: F811
 
 
 def test_the_command_counts_breaks_of_brokers_that_are_not_asked_any_more():
-    account, out = make_account(owner=make_user()), StringIO()
-    call_command("reconcile", account=account.pk, fail_on_break=True, stdout=out)
-    make_break(account, resolved_at=AT)
-    call_command("reconcile", account=account.pk, fail_on_break=True, stdout=out)
-    make_break(account)
+    left, out = make_account(owner=make_user()), StringIO()
+    call_command("reconcile", account=left.pk, fail_on_break=True, stdout=out)
+    make_break(left, resolved_at=AT)
+    call_command("reconcile", account=left.pk, fail_on_break=True, stdout=out)
+    make_break(left)
     with pytest.raises(CommandError, match="1 breaks are open"):
-        call_command("reconcile", account=account.pk, fail_on_break=True, stdout=out)
-    assert f"{account.pk} alpaca: 1 open breaks, and nothing there to compare any more" in out.getvalue()
+        call_command("reconcile", account=left.pk, fail_on_break=True, stdout=out)
+    assert f"{left.pk} alpaca: 1 open breaks, and nothing there to compare any more" in out.getvalue()
 
 
 def test_the_command_knows_no_account_of_another_id():
