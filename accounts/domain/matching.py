@@ -47,7 +47,7 @@ def isins_of(hints: InstrumentHints) -> tuple[str, ...]:
     """Return the ISIN that a file says, or those that a CUSIP is a part of.
 
     >>> isins_of(InstrumentHints(cusip="037833100"))
-    ('US0378331005', 'CA0378331001')
+    ('US0378331005', 'CA0378331007')
     """
     if hints.isin or not hints.cusip:
         return (hints.isin,) if hints.isin else ()

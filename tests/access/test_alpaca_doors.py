@@ -91,6 +91,12 @@ class TestClosedAccounts:
 
 
 class TestWhateverIsSent:
+    @pytest.fixture(autouse=True)
+    def often(self, settings):
+        framework = settings.REST_FRAMEWORK
+        rates = framework["DEFAULT_THROTTLE_RATES"] | {"caller": "1000000/min"}
+        settings.REST_FRAMEWORK = framework | {"DEFAULT_THROTTLE_RATES": rates}
+
     @pytest.fixture(scope="class")
     def world(self) -> World:
         return World()

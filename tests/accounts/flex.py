@@ -1,5 +1,8 @@
 """Flex queries of Interactive Brokers as tests write them."""
 
+from tests.factories import unique_symbol
+from tests.portfolio.rich import own_isin
+
 
 def flex(*elements: str, account: str = "U7", base: str = "EUR") -> str:
     """Return a statement of one account."""
@@ -15,6 +18,11 @@ def flex(*elements: str, account: str = "U7", base: str = "EUR") -> str:
 def element(name: str, defaults: dict[str, str], changes: dict[str, str]) -> str:
     """Return an element with its usual attributes, some of which are others."""
     return f"<{name} " + " ".join(f'{key}="{value}"' for key, value in (defaults | changes).items()) + "/>"
+
+
+def new_trade(**changes: str) -> str:
+    """Return a purchase as `trade` does, of an instrument that nobody else has."""
+    return trade(**{"symbol": unique_symbol(), "isin": own_isin(), "listingExchange": "IBIS", **changes})
 
 
 def trade(**changes: str) -> str:

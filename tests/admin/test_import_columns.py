@@ -96,7 +96,7 @@ class TestColumns:
         assert "The days can be read in more than one way" in client.get(to(ImportBatch, "columns", batch.pk)).content.decode()
 
     def test_of_a_file_that_is_no_table_are_not_asked(self, client, account):
-        batch = keep(account, flex.flex(flex.trade()).encode())
+        batch = keep(account, flex.flex(flex.new_trade()).encode())
         assert "The file is no table" in client.get(to(ImportBatch, "columns", batch.pk)).content.decode()
 
     def test_take_no_template_of_somebody_else(self, client, account, charlie):

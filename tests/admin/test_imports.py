@@ -56,7 +56,7 @@ class TestPreview:
         assert "-299.00" in page
 
     def test_compares_with_the_closing_balances(self, client, account):
-        content = flex.flex(flex.trade(), '<CashReportCurrency accountId="U7" currency="USD" endingCash="5"/>').encode()
+        content = flex.flex(flex.new_trade(), '<CashReportCurrency accountId="U7" currency="USD" endingCash="5"/>').encode()
         batch, page = brought(client, account, content, name="flex.xml")
         assert batch.figures["statement"]["cash"]
         assert 'id="compared"' in page
@@ -129,7 +129,7 @@ class TestRefusal:
 
 class TestQuestionOfFormat:
     def test_of_several_accounts_is_answered_on_the_page(self, client, account):
-        content = flex.flex(flex.trade(), flex.trade(accountId="U8", tradeID="502", transactionID="9002")).encode()
+        content = flex.flex(flex.new_trade(), flex.new_trade(accountId="U8", tradeID="502", transactionID="9002")).encode()
         batch, page = brought(client, account, content, name="flex.xml")
         assert (batch.format, "Which account of the file" in page) == ("", True)
         assert "Say first how the file is to be read." in do(client, batch, "post")

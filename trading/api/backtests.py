@@ -25,6 +25,7 @@ from trading.services.backtests import MOST_INSTRUMENTS, cancel_backtest, delete
 from trading.tasks import start_backtest
 
 MOST_COMPARED = 20
+SUMMARY, PARQUET = "application/json", "application/vnd.apache.parquet"
 IDS = OpenApiParameter("ids", str, required=True, description=f"Up to {MOST_COMPARED} backtests, with commas between.")
 
 
@@ -143,7 +144,7 @@ class BacktestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountS
 
     @extend_schema(
         parameters=[OpenApiParameter("name", str, OpenApiParameter.PATH, enum=FILES)],
-        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+        responses={(200, SUMMARY): OpenApiTypes.OBJECT, (200, PARQUET): OpenApiTypes.BINARY},
     )
     @action(detail=True, url_path="files/<str:name>", url_name="file", filter_backends=[], pagination_class=None)
     def file(self, request: Request, account_id: str, pk: str, name: str) -> FileResponse:
@@ -151,7 +152,7 @@ class BacktestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountS
         run = self.get_object()
         if name not in files_of(run.pk):
             raise Http404
-        kind = "application/json" if name.endswith(".json") else "application/vnd.apache.parquet"
+        kind = SUMMARY if name.endswith(".json") else PARQUET
         return FileResponse((folder_of(run.pk) / name).open("rb"), as_attachment=True, filename=name, content_type=kind)
 
 

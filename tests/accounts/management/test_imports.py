@@ -95,7 +95,7 @@ class TestImport:
         assert (code, err.startswith("line 2: question: "), err.endswith("their lines wait.")) == (1, True, True)
 
     def test_compares_with_the_closing_balances(self, account, alice, file):
-        file.write_text(flex.flex(flex.trade(), '<CashReportCurrency accountId="U7" currency="USD" endingCash="-201"/>'))
+        file.write_text(flex.flex(flex.new_trade(), '<CashReportCurrency accountId="U7" currency="USD" endingCash="-201"/>'))
         out = run("import_ledger", file, account=account.pk, user=alice, dry_run=True)[1]
         assert "USD on 2024-12-31: -201 by the statement, -201 by the ledger: they agree." in out
 
