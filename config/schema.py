@@ -67,7 +67,7 @@ class Schema(AutoSchema):
         possible = {"400", "429"}
         if self.get_auth():
             possible |= {"401", "403"}
-        if "{" in self.path:
+        if "{" in self.path or getattr(self.view, "finds", False):
             possible |= {"404"}
         if len(self.view.get_renderers()) > 1:
             possible |= {"406"}

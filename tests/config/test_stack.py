@@ -85,7 +85,10 @@ class Running:
         pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         names = {}
         for pid in pids:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            except FileNotFoundError:  # it has ended since
+                continue
             names |= {name: int(pid) for name, word in PROGRAMS.items() if word in words}
         return names
 

@@ -14,7 +14,7 @@ from django.db import connections
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
@@ -57,10 +57,12 @@ class OrderWatch(Watch):
 class OrderStreamView(EventStreamView):
     """What happens to the orders of the accounts that the caller may see, or of one of them."""
 
+    finds = True  # an account may be named
+
     @extend_schema(
         operation_id="stream_orders",
         parameters=[LAST_EVENT, OpenApiParameter("account", OpenApiTypes.UUID, description="Of this account alone.")],
-        responses=STREAMED | {404: OpenApiResponse(description="The account is not there, or not the caller's.")},
+        responses=STREAMED,
     )
     def get(self, request: Request) -> HttpResponse | StreamingHttpResponse:
         """Return the stream, or where it is."""

@@ -167,7 +167,7 @@ class TestRun:
     @pytest.mark.parametrize(
         ("fields", "names"),
         [
-            ({"strategy_kind": "magic"}, {"kind"}),
+            ({"strategy_kind": "magic"}, {"strategy_kind"}),
             ({"strategy_kind": ""}, {"strategy_kind"}),
             ({"parameters": {"fast": 30, "slow": 20}}, {"parameters.slow"}),
             ({"parameters": {"fast": [5, 10]}}, {"parameters"}),
