@@ -58,7 +58,7 @@ def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbB
     archive = Path(settings.VAR) / "test-archives" / name  # as long-lived as the database that names its files
     if not keep:
         rmtree(archive, ignore_errors=True)
-    settings.ARCHIVE_URL = archive.absolute().as_uri()
+    settings.ARCHIVE_URL = os.environ["ARCHIVE_URL"] = archive.absolute().as_uri()  # for the processes that tests start, too
     owner = connections["owner"]
     owner.settings_dict["TEST"]["NAME"] = name
     with django_db_blocker.unblock():
