@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from accounts.services import jobs
 from trading.adapters.base import BrokerFailed
-from trading.services import automation, backtests, delivering, reconciliation, sending, stopping, syncing, watching
+from trading.services import automation, backtests, delivering, reconciliation, ringing, sending, stopping, syncing, watching
+from trading.services.order_rows import to_send
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +17,10 @@ log = logging.getLogger(__name__)
 @shared_task(ignore_result=True)
 def send_orders(*, account_id: str | None = None, **_later: object) -> None:
     """Tell brokers of the orders that wait, and ask about those whose outcome is unknown."""
-    seen = sending.send_orders(clock=timezone.now, account_id=UUID(account_id) if account_id else None)
+    account = UUID(account_id) if account_id else None
+    if account is not None:
+        ringing.heard(to_send(account))
+    seen = sending.send_orders(clock=timezone.now, account_id=account)
     if seen >= sending.BATCH:
         send_orders.delay(account_id=account_id)
 
@@ -126,4 +130,6 @@ def watch_risk(**_later: object) -> None:
 def watch_accounts(*, accounts: list[list[str]], **_later: object) -> None:
     """See whether accounts have run into a limit, and pause those that have."""
     pairs = [(UUID(account_id), UUID(owner_id)) for account_id, owner_id in accounts]
+    if len(pairs) == 1:  # one that was hinted at
+        ringing.heard(watching.to_watch(*pairs[0]))
     watching.watch_many(accounts=pairs, clock=timezone.now)

@@ -8,13 +8,14 @@ quantities, values and fees of the trips add up to those of the fills. Amounts a
 from __future__ import annotations
 
 import enum
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from portfolio.domain.exact import EXACT, ZERO, money, share
 from trading.domain.fills import exact_sum
+from trading.domain.matching import Matched, Matches, Move, match
 from trading.domain.orders import PositionEffect, Side
 from trading.domain.outcomes import TradeOutcome, outcome_of
 
@@ -45,6 +46,16 @@ class Execution:
     fee: Decimal = ZERO
     multiplier: Decimal = Decimal(1)
     closes: Hashable | None = None  # the order whose round trip it closes before any other
+
+    @property
+    def opens(self) -> bool:
+        """Say whether it opens or adds to a position."""
+        return self.effect is PositionEffect.OPEN
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the position gains that it opens or closes."""
+        return Direction.LONG if (self.side is Side.BUY) == self.opens else Direction.SHORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,27 +192,32 @@ class Excursion:
 
 def round_trips(executions: Iterable[Execution]) -> Trips:
     """Return the round trips of executions, which come in the order in which they happened."""
-    made: dict[Hashable, RoundTrip] = {}
-    queues: dict[tuple[Hashable, Direction], list[RoundTrip]] = {}
-    unmatched: list[Unmatched] = []
-    for one in executions:
-        opens = one.effect is PositionEffect.OPEN
-        direction = Direction.LONG if (one.side is Side.BUY) == opens else Direction.SHORT
-        queue = queues.setdefault((one.instrument, direction), [])
-        if not opens:
-            left = _close(queue, one, made.get(one.closes))
-            unmatched += [Unmatched(one, left)] if left else []
-            continue
-        trip = made.get(one.order)
-        if trip is None:
-            trip = made[one.order] = RoundTrip(one.order, one.instrument, direction, one.multiplier, one.at)
-            queue.append(trip)
-        elif not trip.remaining:
-            queue.append(trip)  # all of it was closed before the rest of it was opened
-        trip.quantity = EXACT.add(trip.quantity, one.quantity)
-        trip.entry_value = EXACT.add(trip.entry_value, EXACT.multiply(one.quantity, one.price))
-        trip.entry_fee = EXACT.add(trip.entry_fee, one.fee)
-    return Trips(list(made.values()), unmatched)
+    done = list(executions)
+    found = match(Move(one.order, (one.instrument, one.direction), one.opens, one.quantity, one.closes) for one in done)
+    return Trips(trips_of(found.opened.values(), found, done), [Unmatched(done[place], left) for place, left in found.unmatched])
+
+
+def trips_of(
+    opened: Iterable[Matched], found: Matches, done: Sequence[Execution] | Mapping[int, Execution]
+) -> list[RoundTrip]:
+    """Return the round trips of some orders among those that were matched; `done` has the executions at their places."""
+    fees: dict[int, list[Decimal]] = {}
+    trips = []
+    for one in opened:
+        first = done[one.entries[0]]
+        trip = RoundTrip(first.order, first.instrument, first.direction, first.multiplier, first.at)
+        for place in one.entries:
+            entry = done[place]
+            trip.quantity = EXACT.add(trip.quantity, entry.quantity)
+            trip.entry_value = EXACT.add(trip.entry_value, EXACT.multiply(entry.quantity, entry.price))
+            trip.entry_fee = EXACT.add(trip.entry_fee, entry.fee)
+        for place, number in one.exits:
+            closing, parts = done[place], found.parts[place]
+            if place not in fees:
+                fees[place] = _fees_of(closing, parts)
+            trip.exits.append(Exit(closing.order, closing.at, parts[number], closing.price, fees[place][number]))
+        trips.append(trip)
+    return trips
 
 
 def excursion(trip: RoundTrip, bars: Sequence[PriceBar], *, until: datetime) -> Excursion:
@@ -220,17 +236,12 @@ def excursion(trip: RoundTrip, bars: Sequence[PriceBar], *, until: datetime) -> 
     return Excursion(min(moves[0], ZERO), max(moves[1], ZERO))
 
 
-def _close(queue: list[RoundTrip], closing: Execution, first: RoundTrip | None) -> Decimal:
-    """Close by an execution the trip it is meant for, then the oldest ones; return what is left of it."""
+def _fees_of(closing: Execution, parts: Sequence[Decimal]) -> list[Decimal]:
+    """Return the share of an execution's fee that each part of it bears."""
     left, fee_left = closing.quantity, closing.fee
-    meant = next((place for place, trip in enumerate(queue) if trip is first), 0) if first is not None else 0
-    while left and queue:
-        trip = queue[meant]
-        part = min(left, trip.remaining)
+    fees = []
+    for part in parts:
         fee = fee_left if part == left else share(fee_left, part, left)
-        trip.exits.append(Exit(closing.order, closing.at, part, closing.price, fee))
+        fees.append(fee)
         left, fee_left = EXACT.subtract(left, part), EXACT.subtract(fee_left, fee)
-        if not trip.remaining:
-            queue.pop(meant)
-        meant = 0
-    return left
+    return fees

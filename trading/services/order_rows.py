@@ -24,9 +24,10 @@ from trading.domain.orders import Event, EventKind, OrderState, OrderStatus, Sen
 from trading.models import Decision, Door, Order, OrderEvent, Session
 from trading.models.writing import EventRow, FillRow, locked, store
 from trading.services.refusals import told
-from trading.services.ringing import ring
+from trading.services.ringing import Hint, ring
 
 SENDABLE = frozenset({Sending.HELD, Sending.PENDING})
+SEND = "trading.tasks.send_orders"
 
 
 class ClientOrderIdTaken(ValidationError):
@@ -62,7 +63,7 @@ class Cause:
 def write_orders(*, account: Account, instrument: Instrument, draft: OrderDraft, origin: Origin, now: datetime) -> list[Order]:
     """Write an order down, with the orders that hang on it, before anything leaves; return them, it first. It takes one trip.
 
-    Without a client order id each gets one of ours; legs get theirs from their own ids.
+    Without a client order id each gets one of ours; legs get theirs from their own ids. Those who send look once it is committed.
 
     :raises ClientOrderIdTaken: if the account has used the id before
     """
@@ -73,8 +74,13 @@ def write_orders(*, account: Account, instrument: Instrument, draft: OrderDraft,
     cause = Cause(door=origin.door, at=now, now=now, actor=origin.actor)
     if not store(new=rows, events=[created(row, cause) for row in rows]):
         raise ClientOrderIdTaken({"client_order_id": ValidationError(detail, code="client_order_id_taken")})
-    ring([account.pk])
+    ring([account.pk], hint=to_send(account.pk))
     return rows
+
+
+def to_send(account_id: UUID) -> Hint:
+    """Return the hint for those who send: if it is lost they find the rows all the same."""
+    return Hint(SEND, {"account_id": str(account_id)})
 
 
 @transaction.atomic

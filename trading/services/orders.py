@@ -26,14 +26,12 @@ from trading.models import Decision, Door, Order, Session, terms_of
 from trading.selectors.paper import hours_around, hours_of
 from trading.selectors.risk import PAPER
 from trading.services.groups import settle_group
-from trading.services.hints import hint
 from trading.services.locks import hold_trading
-from trading.services.order_rows import SENDABLE, Cause, Origin, happen, lock_orders, save_orders, write_orders
+from trading.services.order_rows import SENDABLE, Cause, Origin, happen, lock_orders, save_orders, to_send, write_orders
 from trading.services.refusals import NotAsThingsStand, as_validation, told
+from trading.services.ringing import leave
 from trading.services.risk import Assessment, assess, record_breaches
 from trading.services.sessions import refuse_ended
-
-SEND = "trading.tasks.send_orders"
 
 
 class NoBroker(ValidationError):
@@ -138,7 +136,7 @@ def cancel_order(*, order: Order, by: Ordering) -> Order:
     cause = Cause(door=by.door, at=by.at, now=by.at, actor=by.actor)
     save_orders([order], happen(order, [Event(kind)], cause))
     settle_group(order=order, now=by.at)
-    wake_sender(order.account_id)
+    leave(to_send(order.account_id))
     return order
 
 
@@ -154,11 +152,6 @@ def cancel_all(*, account: Account, by: Ordering) -> list[Order]:
     return found
 
 
-def wake_sender(account_id: UUID) -> None:
-    """Leave a hint for those who send, after the transaction at hand; if it is lost they find the rows all the same."""
-    hint(SEND, account_id=str(account_id))
-
-
 def _place(account: Account, instrument: Instrument, draft: OrderDraft, by: Ordering) -> tuple[Assessment, list[Order]]:
     """Hold an order against its rules and limits, and write it down if it breaks none; one after another in an account.
 
@@ -167,11 +160,8 @@ def _place(account: Account, instrument: Instrument, draft: OrderDraft, by: Orde
     found = _assessed(account, instrument, draft, by, holding=True)
     if found.breaches:
         return found, []
-    rows = write_orders(
-        account=account, instrument=instrument, draft=found.draft, origin=_origin(found, draft, by), now=by.at
-    )  # fmt: skip
-    wake_sender(account.pk)
-    return found, rows
+    origin = _origin(found, draft, by)
+    return found, write_orders(account=account, instrument=instrument, draft=found.draft, origin=origin, now=by.at)
 
 
 @transaction.atomic
@@ -198,7 +188,6 @@ def _replace(order: Order, change: Replacement, by: Ordering) -> tuple[Assessmen
     data = {"by": str(made.pk), "filled": f"{old.filled_quantity:f}"}
     cause = Cause(door=by.door, at=by.at, now=by.at, actor=by.actor, data=data)
     save_orders([old], happen(old, [Event(kind)], cause))
-    wake_sender(account.pk)
     return found, made
 
 

@@ -12,7 +12,7 @@ from django.db import connections
 from accounts.models import Account
 from accounts.models.tenancy import acting_as
 from portfolio.selectors.market import SYSTEM
-from trading.services.hints import hint
+from trading.services.ringing import Hint, leave
 from trading.services.risk import watch
 
 WATCH = "trading.tasks.watch_accounts"
@@ -53,4 +53,9 @@ def watch_many(*, accounts: Iterable[tuple[UUID, UUID]], clock: Callable[[], dat
 
 def wake_watch(account: Account) -> None:
     """Have an account looked at after the transaction at hand; if the hint is lost, the clock does it."""
-    hint(WATCH, accounts=[[str(account.pk), str(account.owner_id)]])
+    leave(to_watch(account.pk, account.owner_id))
+
+
+def to_watch(account_id: UUID, owner_id: UUID) -> Hint:
+    """Return the hint for those who watch."""
+    return Hint(WATCH, {"accounts": [[str(account_id), str(owner_id)]]})

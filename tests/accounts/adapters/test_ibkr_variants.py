@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from accounts.domain.statements import Skipped
-from tests.accounts.flex import cash, element, flex, trade
+from tests.accounts.flex import action, cash, element, flex, trade
 from tests.accounts.statement_files import drafts, items, lines, refusals, said
 
 HALF_PAST_NINE = datetime(2024, 3, 25, 13, 30, tzinfo=UTC)  # in New York, in summer
@@ -243,3 +243,61 @@ class TestBonds:
         )
         assert (draft.kind, draft.price, draft.cash, draft.fee) == ("BUY", Decimal("98.5"), Decimal("-9872.25"), 1)
         assert draft.data["accrued_interest"] == "21.25"
+
+    def test_come_without_the_interest_where_the_broker_books_that_by_itself(self):
+        figures = {"quantity": "10000", "tradePrice": "98.5", "tradeMoney": "9850", "accruedInt": "-21.25", "netCash": "-9851"}
+        interest = cash(type="Bond Interest Paid", description="PURCHASE ACCRUED INT", amount="-21.25", assetCategory="BOND")
+        for written in (figures, figures | {"netCash": ""}):
+            bought, paid = drafts(flex(trade(assetCategory="BOND", **written), interest))
+            assert (bought.cash, bought.price, "accrued_interest" in bought.data) == (-9851, Decimal("98.5"), False)
+            assert (paid.kind, paid.cash) == ("INTEREST", Decimal("-21.25"))
+
+
+class TestFutures:
+    @pytest.mark.parametrize("net", ["-0.62", "0", ""])
+    def test_are_bought_for_what_they_are_worth_though_only_the_commission_moves(self, net):
+        figures = {"quantity": "1", "tradePrice": "4800.25", "multiplier": "5", "ibCommission": "-0.62", "netCash": net}
+        (line,) = lines(flex(trade(assetCategory="FUT", symbol="MESH4", isin="", tradeMoney="24001.25", **figures)))
+        assert (line.draft.kind, line.draft.price, line.draft.fee) == ("BUY", Decimal("4800.25"), Decimal("0.62"))
+        (draft,) = drafts(flex(trade(assetCategory="FUT", symbol="MESH4", isin="", tradeMoney="24001.25", **figures)))
+        assert draft.cash == Decimal("-24001.87")
+
+
+class TestCommissionInAnotherCurrency:
+    def test_leaves_the_tax_in_the_money_of_the_trade(self):
+        figures = {"taxes": "-1", "netCash": "-201", "ibCommission": "-3", "ibCommissionCurrency": "EUR"}
+        bought, fee = drafts(flex(trade(**figures)))
+        assert (bought.cash, bought.tax, bought.fee) == (-201, 1, 0)
+        assert (fee.kind, fee.cash, fee.currency) == ("FEE", -3, "EUR")
+
+
+class TestActionsTakenBack:
+    SPUN = {"symbol": "CHLD", "isin": "US36266G1076", "type": "SO", "actionID": "802",
+            "description": "ACME(US0378331005) SPINOFF 1 FOR 3 (CHLD, CHILD INC, US36266G1076)"}  # fmt: skip
+
+    def test_are_reversed_and_booked_again(self):
+        found = lines(
+            flex(
+                action(quantity="3.3333", transactionID="1", **self.SPUN),
+                action(quantity="-3.3333", transactionID="2", code="Ca", **self.SPUN),
+                action(quantity="3", transactionID="3", **self.SPUN),
+            )
+        )
+        kinds = {line.draft.external_id: (line.draft.kind, line.draft.quantity, said(line)) for line in found}
+        assert kinds["1"][:2] == ("SPIN_OFF", Decimal("3.3333"))
+        assert kinds["3"][:2] == ("SPIN_OFF", 3)
+        (back,) = [line for line in found if line.reverses]
+        assert (back.reverses.external_id, back.draft.quantity) == ("1", Decimal("-3.3333"))
+
+    def test_that_the_file_does_not_hold_are_looked_up_later(self):
+        (line,) = lines(flex(action(quantity="-3.3333", transactionID="2", code="Ca", **self.SPUN)))
+        assert (line.takes_back, line.draft.kind, line.draft.quantity) == (True, "SPIN_OFF", Decimal("-3.3333"))
+
+    def test_of_mergers_for_money_give_it_back(self):
+        merged = {"symbol": "TWTR", "isin": "US90184L1026", "type": "TC", "actionID": "805",
+                  "description": "TWTR(US90184L1026) MERGED(Acquisition) FOR USD 54.20 PER SHARE (TWTR, TWITTER, US90184L1026)"}  # fmt: skip
+        gone = action(quantity="-10", transactionID="5", **(merged | {"proceeds": "542"}))
+        back = action(quantity="10", transactionID="6", code="Ca", **(merged | {"proceeds": "-542"}))
+        sold, reversed_ = lines(flex(gone, back))
+        assert (sold.draft.kind, sold.draft.cash) == ("SELL", 542)
+        assert (reversed_.reverses.external_id, reversed_.draft.cash) == ("5", -542)

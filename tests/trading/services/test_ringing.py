@@ -12,20 +12,23 @@ from django.conf import settings
 from django.db import transaction
 
 from accounts.models.tenancy import acting_as
+from config.celery import app as celery
 from tests.factories import make_instrument
 from tests.trading.factories import make_order
 from trading.domain.orders import Event, EventKind
 from trading.models import Door
 from trading.selectors.order_bells import CHANNEL, Bell, OrderHub
 from trading.services import ringing
-from trading.services.order_rows import Cause, record_events
+from trading.services.order_rows import Cause, record_events, to_send
+from trading.services.watching import to_watch
+from trading.tasks import send_orders, watch_accounts
 
 
 @pytest.fixture(autouse=True)
 def _rested():
-    ringing._rest.clear()
+    celery.silent_until = 0.0
     yield
-    ringing._rest.clear()
+    celery.silent_until = 0.0
 
 
 class Undone(Exception):
@@ -91,6 +94,58 @@ class TestRing:
             with transaction.atomic():
                 ringing.ring([account.pk])
         assert asked == [1]
+
+
+class TestHint:
+    @pytest.fixture
+    def sent(self, monkeypatch):
+        """Return the messages that are sent."""
+        messages = []
+        monkeypatch.setattr(celery, "send_task", lambda task, **said: messages.append((task, said["kwargs"])))
+        return messages
+
+    @pytest.fixture
+    def hint(self):
+        return ringing.Hint("trading.tasks.send_orders", {"account_id": str(uuid4())})
+
+    def leave(self, hint):
+        with transaction.atomic():
+            ringing.leave(hint)
+
+    def test_is_not_left_twice_while_nobody_has_looked(self, hint, sent):
+        for _ in range(3):
+            self.leave(hint)
+        assert sent == [(hint.task, hint.arguments)]
+
+    def test_is_left_again_once_somebody_has_begun_to_look(self, hint, sent):
+        self.leave(hint)
+        ringing.heard(hint)
+        self.leave(hint)
+        assert len(sent) == 2
+
+    def test_of_another_account_is_left(self, hint, sent):
+        self.leave(hint)
+        self.leave(ringing.Hint(hint.task, {"account_id": str(uuid4())}))
+        assert len(sent) == 2
+
+    def test_holds_others_back_for_a_moment_alone(self, hint, sent):
+        self.leave(hint)
+        with redis.Redis.from_url(settings.REDIS_URL) as client:
+            assert 0 < client.pttl(hint.key) <= 3_000
+            client.delete(hint.key)  # Redis forgets: so does the hint
+        self.leave(hint)
+        assert len(sent) == 2
+
+    def test_a_task_that_looks_has_heard_it(self, account, sent):
+        hint = to_send(account.pk)
+        self.leave(hint)
+        send_orders(account_id=str(account.pk))
+        watched = to_watch(account.pk, account.owner_id)
+        self.leave(watched)
+        watch_accounts(accounts=[[str(account.pk), str(account.owner_id)]])
+        self.leave(hint)
+        self.leave(watched)
+        assert [task for task, _ in sent] == [hint.task, watched.task] * 2
 
 
 class TestBell:
