@@ -9,8 +9,8 @@ from accounts.adapters.base import NotReadable, StatementFile
 from accounts.adapters.markup import Element, elements
 from accounts.domain.figures import figure
 from accounts.domain.happenings import Happening, Lines
-from accounts.domain.ibkr import SOURCE, Record, base_currency, cash, order_of, taxed
-from accounts.domain.ibkr_actions import action_of, corporate, transferred
+from accounts.domain.ibkr import CANCELED, SOURCE, Record, base_currency, cash, order_of, taxed
+from accounts.domain.ibkr_actions import booking_of, corporate, transferred
 from accounts.domain.ibkr_trades import ended, trade
 from accounts.domain.moments import said_day
 from accounts.domain.statements import CashBalance, Heading, Holding, Item, LineRefused, Refusal, Skipped
@@ -47,7 +47,7 @@ class FlexXml:
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the trades, movements of cash, corporate actions and transfers of every account, and its closing figures."""
         reading = _Reading(file.mentions(SUMMARY), file.mentions("<Trade "), order_of(file.head, file.lines))
-        yield from settled(reading.items(file), trades=file.mentions("TradeCancel", "(Ca.)"))
+        yield from settled(reading.items(file), trades=file.mentions(*CANCELED))
 
 
 @dataclass(slots=True)
@@ -133,7 +133,7 @@ class _Reading:
 
     def _action(self, element: Element, record: Record) -> Iterator[Item]:
         """Keep a record of a corporate action until its others have come."""
-        if self.actions and (action_of(self.actions[-1][1]) != action_of(record) or len(self.actions) >= MOST_TOGETHER):
+        if self.actions and (booking_of(self.actions[-1][1]) != booking_of(record) or len(self.actions) >= MOST_TOGETHER):
             yield from self._acted()
         self.actions.append((element.line, record, _raw(element)))
 

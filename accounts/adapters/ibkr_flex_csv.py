@@ -9,8 +9,8 @@ from accounts.adapters.base import NotReadable, StatementFile
 from accounts.adapters.table import DELIMITERS, delimiter_of, records
 from accounts.adapters.table import Record as Cells
 from accounts.domain.happenings import Happening, Lines
-from accounts.domain.ibkr import SOURCE, Record, base_currency, cash, order_of, plain_name, taxed
-from accounts.domain.ibkr_actions import action_of, corporate, transferred
+from accounts.domain.ibkr import CANCELED, SOURCE, Record, base_currency, cash, order_of, plain_name, taxed
+from accounts.domain.ibkr_actions import booking_of, corporate, transferred
 from accounts.domain.ibkr_trades import trade
 from accounts.domain.statements import CashBalance, Holding, Item, LineRefused, Refusal
 from accounts.domain.takebacks import settled
@@ -43,7 +43,7 @@ class FlexCsv:
 
     def read(self, file: StatementFile, zone: ZoneInfo) -> Iterator[Item]:
         """Yield the trades, movements of cash, corporate actions and transfers, and the closing figures."""
-        yield from settled(_Reading(file).items(), trades=file.mentions("TradeCancel", "(Ca.)"))
+        yield from settled(_Reading(file).items(), trades=file.mentions(*CANCELED))
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ class _Reading:
         """Yield what a row says."""
         names = set(self.names)
         if {"actiondescription"} & names or ({"proceeds", "value"} <= names and "tradeprice" not in names):
-            if self.actions and action_of(self.actions[-1][1]) != action_of(record):
+            if self.actions and booking_of(self.actions[-1][1]) != booking_of(record):
                 yield from self._acted()
             self.actions.append((row, record))
         elif read := self._reads(names):

@@ -312,7 +312,7 @@ def _check_needs(draft: EntryDraft, said: Happening) -> None:
     rule = RULES[said.kind]
     if (rule.instrument is Need.REQUIRED or (said.kind in TRANSFERS and draft.quantity)) and not said.hints.key:
         raise LineRefused("missing_instrument", f"symbol: a {said.kind} needs its instrument: a symbol, an ISIN or a name.")
-    if rule.price is Need.REQUIRED and draft.price is None:
+    if rule.price is Need.REQUIRED and draft.price is None and not said.takes_back:
         raise LineRefused("missing_price", f"price: a {said.kind} needs its price, or its amount.")
     if said.cash is None and rule.cash in {Sign.POSITIVE, Sign.NEGATIVE, Sign.NOT_ZERO} and not (draft.fee or draft.tax):
         raise LineRefused("missing_amount", f"amount: a {said.kind} needs how much money moved.")

@@ -31,6 +31,8 @@ BEFORE_TIME = re.compile(r"[;, ]|(?<=\d)T")
 SLASHED = re.compile(r"(?:^|[\"',;\t|])(?P<one>\d{1,2})/(?P<two>\d{1,2})/(?:\d{4}|\d{2})(?=$|[\"',;\t| T\r\n])", re.ASCII | re.M)
 MONTHS = 12
 COIN = re.compile(r"(?P<base>[A-Z0-9]{2,10})(?:[.-]|$)", re.ASCII)  # BTC.USD-PAXOS
+# what a file says somewhere that takes back trades, or actions that were sales
+CANCELED = ("TradeCancel", "(Ca.)", '"Ca"', ",Ca,")
 GENUINE_ID = re.compile(r"\d{1,30}", re.ASCII)
 
 
@@ -72,6 +74,11 @@ class Record:
     def number(self, *names: str) -> Decimal | None:
         """Return the first of some fields that states a number."""
         return next((found for name in names if (found := figure(self.fields.get(plain_name(name), ""), name)) is not None), None)
+
+    def turned(self, *names: str) -> "Record":
+        """Return the record with some of its numbers turned round."""
+        turned = {plain_name(name): f"{-number:f}" for name in names if (number := self.number(name))}
+        return Record(self.fields | turned, self.base, self.order)
 
     def amount(self, *names: str) -> Decimal:
         """Return such a number, which has to be there.

@@ -29,11 +29,25 @@ def action_of(record: Record) -> str:
     return record.id("actionID") or f"{prefix}|{record.text('dateTime', 'reportDate')}"
 
 
+def booking_of(record: Record) -> tuple[str, bool]:
+    """Return what the records of one booking of a corporate action have in common: it may be taken back, and booked anew."""
+    return action_of(record), "CA" in re.split(r"[;, ]+", record.text("code", "notes").upper())
+
+
 def corporate(records: Sequence[Record]) -> Iterator[tuple[int, Happening]]:
-    """Yield what the records of one corporate action say, each with its place among them: they belong together.
+    """Yield what the records of one booking of a corporate action say, each with its place among them: they belong together.
 
     :raises LineRefused: if one does not say how many units it moves
     """
+    if not booking_of(records[0])[1]:
+        yield from _booked(records)
+        return
+    for place, made in _booked([record.turned("quantity", "proceeds") for record in records]):
+        yield place, replace(made, quantity=-made.quantity, cash=-(made.cash or ZERO), takes_back=True)
+
+
+def _booked(records: Sequence[Record]) -> Iterator[tuple[int, Happening]]:
+    """Yield what the records of a booking say that takes none back."""
     said = described(records[0]).upper()
     found = FOR.search(said)
     moved = [units(record.amount("quantity"), "quantity") for record in records]

@@ -16,6 +16,8 @@ PAIR = re.compile(r"(?P<base>[A-Z]{3})[./](?P<quoted>[A-Z]{3})", re.ASCII)
 BY_NAME = {
     "EXPIRATION": EntryKind.OPTION_EXPIRATION, "EXERCISE": EntryKind.OPTION_EXERCISE, "ASSIGNMENT": EntryKind.OPTION_ASSIGNMENT
 }  # fmt: skip
+# what is settled day by day: the money of a trade is its commission alone, and gains and losses come on their own
+SETTLED_DAILY = frozenset({"FUT", "CFD"})
 ENDS = {"EP": EntryKind.OPTION_EXPIRATION, "EX": EntryKind.OPTION_EXERCISE, "A": EntryKind.OPTION_ASSIGNMENT}
 
 
@@ -39,8 +41,8 @@ def trade(record: Record) -> Iterator[Happening]:
     canceled = record.text("transactionType") == "TradeCancel" or "(CA" in record.text("buySell", "buy/sell").upper()
     number = first_of(record.id("tradeID"), record.id("transactionID"))
     fee, tax = abs(_in_currency(record, "ibCommission")), abs(record.number("taxes") or ZERO)
-    accrued = record.number("accruedInt", "accruedInterest") or ZERO
     price, cash = record.number("tradePrice", "price"), _net_cash(record)
+    accrued = _accrued(record, cash)
     opens = {"O": True, "C": False}.get(record.text("openCloseIndicator", "open/closeIndicator")[:1].upper())
     data = {"accrued_interest": f"{abs(accrued):f}"} if accrued else {}
     yield Happening(
@@ -137,15 +139,34 @@ def _signed(record: Record) -> Decimal:
 
 
 def _net_cash(record: Record) -> Decimal | None:
-    """Return the money that a trade moved: as stated, or what it was worth less its costs in the same currency."""
-    net, worth = record.number("netCash"), record.number("proceeds", "tradeMoney")
-    accrued = record.number("accruedInt", "accruedInterest") or ZERO
-    if net is None and worth is not None:
-        gross = abs(worth) if _signed(record) < 0 else -abs(worth)
-        net = gross - abs(_in_currency(record, "ibCommission")) - abs(record.number("taxes") or ZERO) + accrued
-    elif net is not None and _commission_elsewhere(record) is not None and worth is not None:
-        net = abs(worth) if _signed(record) < 0 else -abs(worth)
+    """Return the money that a trade moved: as stated, or what it was worth less its costs in the same currency.
+
+    Of futures it is left open, so that it follows from the price: what they were bought for comes back when they are sold, and
+    what is left is the gain that was settled day by day.
+    """
+    if record.text("assetCategory", "assetClass").upper() in SETTLED_DAILY:
+        return None
+    net, worth = record.number("netCash"), _worth_less_costs(record)
+    if worth is not None and (net is None or _commission_elsewhere(record) is not None):
+        net = worth
     return None if net is None else money(net, "netCash")
+
+
+def _worth_less_costs(record: Record) -> Decimal | None:
+    """Return what a trade was worth, less its costs in the same currency, with the sign of money."""
+    worth = record.number("proceeds", "tradeMoney")
+    if worth is None:
+        return None
+    gross = abs(worth) if _signed(record) < 0 else -abs(worth)
+    return gross - abs(_in_currency(record, "ibCommission")) - abs(record.number("taxes") or ZERO)
+
+
+def _accrued(record: Record, cash: Decimal | None) -> Decimal:
+    """Return the interest that had accrued where it is in the money of the trade; usually it is a movement of its own."""
+    accrued, without = record.number("accruedInt", "accruedInterest"), _worth_less_costs(record)
+    if not accrued or cash is None or without is None:
+        return ZERO
+    return accrued if abs(cash - without - accrued) < abs(cash - without) else ZERO
 
 
 def _in_currency(record: Record, name: str) -> Decimal:

@@ -12,6 +12,7 @@ from marketdata.domain.money import plain
 
 # kinds whose entries brokers take back by booking them once more with the signs turned round
 TAKEN_BACK = frozenset({EntryKind.DIVIDEND, EntryKind.RETURN_OF_CAPITAL, EntryKind.STAKING})
+OF_UNITS = frozenset({EntryKind.SPLIT, EntryKind.SPIN_OFF, EntryKind.MERGER})
 
 
 def settled(items: Iterable[Item], *, trades: bool = False) -> Iterator[Item]:
@@ -27,7 +28,7 @@ def settled(items: Iterable[Item], *, trades: bool = False) -> Iterator[Item]:
             if item.takes_back:
                 held.append(item)
                 continue
-            if item.draft.kind in TAKEN_BACK:
+            if item.draft.kind in TAKEN_BACK | OF_UNITS:
                 booked[_figures(item, Decimal(1))].append(item)
             elif trades and item.draft.kind in TRADES:
                 booked[item.draft.external_id].append(item)
