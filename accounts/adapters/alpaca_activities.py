@@ -1,5 +1,6 @@
 """Alpaca: the activities of accounts as the API gives them, as JSON or as a table of its fields; positions and balances."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -19,6 +20,7 @@ from accounts.domain.moments import day, midnight, stamp
 from accounts.domain.statements import CashBalance, Heading, Holding, InstrumentHints, Item, LineRefused, Refusal
 
 UTC = ZoneInfo("UTC")
+PAIR = re.compile(r"[A-Z]{3,8}(USD|USDT|USDC)", re.ASCII)  # of coins: shares have five letters at most
 NEEDED = ("activity_type", "id")
 ALSO = ("transaction_time", "qty", "side", "symbol", "order_id", "price")
 KINDS = {
@@ -44,6 +46,9 @@ KINDS = {
     "PTR": EntryKind.FEE,
     "MEM": EntryKind.FEE,
     "WH": EntryKind.TAX,
+    "DIVWH": EntryKind.TAX,
+    "CIL": EntryKind.DIVIDEND,
+    "VOF": EntryKind.FEE,
     "FIMAT": EntryKind.RETURN_OF_CAPITAL,
 }
 OF_UNITS = {
@@ -58,7 +63,9 @@ OF_UNITS = {
     "OPASN": EntryKind.OPTION_ASSIGNMENT,
     "OPEXP": EntryKind.OPTION_EXPIRATION,
     "OPXRC": EntryKind.OPTION_EXERCISE,
+    "OPEXC": EntryKind.OPTION_EXERCISE,
 }
+RENAMES = frozenset({"NC", "SC"})
 # shares that an option brought or took, and what a bond paid back at its end
 TRADES = frozenset({"OPTRD", "FIMAT"})
 MOVES = frozenset({"JNL", "JNLC", "JNLS", "ACATC", "ACATS"})
@@ -185,7 +192,7 @@ def _happenings(row: Row) -> Iterator[Happening]:
         hints=_hints(row),
         notes=row.text("description"),
         id=row.text("id"),
-        group=row.text("group_id"),
+        group=row.text("group_id") or _together(row, code),
         account=row.text("account_id", "account_number"),
         data={"activity_type": code, **({"order_id": order} if (order := row.text("order_id")) else {})},
     )
@@ -202,6 +209,14 @@ def _happenings(row: Row) -> Iterator[Happening]:
         yield replace(made, kind=EntryKind.TRANSFER_OUT, quantity=abs(quantity), cash=ZERO, notes=made.notes or "Fee in coins")
     else:
         yield _of_cash(made, code, cash)
+
+
+def _together(row: Row, code: str) -> str:
+    """Return what the units that go and those that come for them have in common where the API does not say."""
+    if OF_UNITS.get(code) is not EntryKind.MERGER:
+        return ""
+    renamed = row.text("qty").lstrip("-") if code in RENAMES else ""
+    return f"{code}|{_at(row)[0].date()}|{renamed}"
 
 
 def _of_cash(made: Happening, code: str, cash: Decimal | None) -> Happening:
@@ -242,7 +257,7 @@ def _hints(row: Row) -> InstrumentHints:
     if contract:
         return InstrumentHints(exchange="OPRA", asset_class="OPTION", currency="USD", multiplier=UNITS, contract=contract)
     base, slash, quoted = symbol.partition("/")
-    if slash or row.word("asset_class") == "crypto":
+    if slash or row.word("asset_class") == "crypto" or PAIR.fullmatch(symbol):
         quoted = quoted or next((end for end in QUOTED_IN if symbol.endswith(end)), "")
         return coin(base if slash else symbol.removesuffix(quoted), quoted)
     return InstrumentHints(symbol=symbol, cusip=row.text("cusip"), currency="USD") if symbol else InstrumentHints()

@@ -25,7 +25,7 @@ IN_BRACKETS = re.compile(r"\((?P<symbol>[A-Z][A-Z.0-9]{0,5})\) *(\([A-Za-z]+\))?
 STARTS_WITH_A_DAY = re.compile(r"\d{1,4}[-/]", re.ASCII)
 REORGANIZATION = re.compile(r"#REOR *(\w+)", re.ASCII)
 CUSIP_LENGTH, RATIO = 9, "+ratio"
-PERCENT, PAR = Decimal("0.01"), Decimal(100)
+PERCENT, PAR, ONE = Decimal("0.01"), Decimal(100), Decimal(1)
 
 # how an action begins, the first that fits
 ACTIONS = (
@@ -39,6 +39,8 @@ ACTIONS = (
     ("purchase into core account", EntryKind.BUY),
     ("redemption from core account", EntryKind.SELL),
     ("redemption payout", EntryKind.SELL),
+    ("full call payout", EntryKind.SELL),
+    ("partial call payout", EntryKind.SELL),
     ("in lieu of", EntryKind.DIVIDEND),
     ("dividend", EntryKind.DIVIDEND),
     ("long-term cap gain", EntryKind.DIVIDEND),
@@ -170,10 +172,10 @@ class _Reading:
         accrued = row.cost("Accrued Interest", "Accrued Interest ($)")
         if accrued:
             data = {"accrued_interest": plain(accrued)}
-        if price is not None and cash is not None and (hints.cusip or hints.isin):
+        if "payout" in row.word("Action"):
+            hints, price = replace(hints, asset_class="BOND", multiplier=PERCENT), PAR if price == ONE else price
+        elif price is not None and cash is not None and (hints.cusip or hints.isin):
             hints = in_percent(hints, quantity, price, abs(cash) - accrued)
-            if row.word("Action").startswith("redemption"):
-                hints, price = replace(hints, asset_class="BOND", multiplier=PERCENT), price * PAR
         if row.word("Action").startswith("reinvestment") and cash and cash > 0 and quantity < 0:
             made = replace(made, kind=EntryKind.SELL)
         return replace(made, hints=hints, quantity=quantity, price=price, cash=cash, data=data)

@@ -16,7 +16,7 @@ from accounts.domain.ledger import HALF_A_CENT, ZERO, EntryKind
 from accounts.domain.listings import coin
 from accounts.domain.moments import US, day, midnight
 from accounts.domain.statements import InstrumentHints, Item, LineRefused
-from accounts.domain.takebacks import canceled, settled
+from accounts.domain.takebacks import TAKEN_BACK, canceled, settled
 
 NEEDED = ("Activity Date", "Instrument", "Description", "Trans Code", "Quantity", "Price", "Amount")
 ALSO = ("Process Date", "Settle Date")
@@ -54,6 +54,8 @@ CODES = {
     "MRGS": EntryKind.MERGER,
     "MRGC": EntryKind.MERGER,
     "MGRS": EntryKind.MERGER,
+    "SXCH": EntryKind.MERGER,
+    "CONV": EntryKind.MERGER,
     "OEXP": EntryKind.OPTION_EXPIRATION,
     "OASGN": EntryKind.OPTION_ASSIGNMENT,
     "OEXCS": EntryKind.OPTION_EXERCISE,
@@ -133,7 +135,7 @@ class _Reading:
         elif kind is EntryKind.TRANSFER_IN:
             yield replace(made, cash=ZERO)
         else:
-            yield made
+            yield replace(made, takes_back=kind in TAKEN_BACK and (cash or ZERO) < 0)
 
 
 def _is_line(row: Row | Refused) -> bool:
@@ -181,8 +183,10 @@ def _of_units(made: Happening, code: str, *, shorter: bool) -> Happening:
         if not made.quantity:
             return replace(made, kind=EntryKind.RETURN_OF_CAPITAL)
         return replace(made, kind=EntryKind.SELL)
-    quantity = -abs(made.quantity) if code == "MRGC" or (code == "MRGS" and shorter) else made.quantity
-    return replace(made, quantity=quantity, cash=cash)
+    if made.kind is EntryKind.MERGER:  # the units that go and those that come are rows of one day
+        gone = code == "MRGC" or shorter
+        return replace(made, quantity=-abs(made.quantity) if gone else made.quantity, cash=cash, group=f"{code}|{made.at.date()}")
+    return replace(made, cash=cash)
 
 
 def _moved(made: Happening, code: str, cash: Decimal | None, quantity: Decimal | None) -> Happening:

@@ -16,7 +16,7 @@ from accounts.domain.ledger import ZERO, EntryKind
 from accounts.domain.listings import identified, in_percent
 from accounts.domain.moments import US, day, midnight, said_day
 from accounts.domain.statements import Heading, InstrumentHints, Item, LineRefused, Refusal, Remark
-from accounts.domain.takebacks import canceled, settled
+from accounts.domain.takebacks import TAKEN_BACK, canceled, settled
 from marketdata.domain.money import plain
 
 COLUMNS = ("Date", "Action", "Symbol", "Description", "Quantity", "Price", "Fees & Comm", "Amount")
@@ -26,6 +26,7 @@ IN_BRACKETS = re.compile(r"\((?P<symbol>[A-Z][A-Z.]{0,5})\)\s*$", re.ASCII)
 TOTAL = "transactions total"
 CUSIP_LENGTH = 9
 CENT = Decimal("0.01")
+MOST_ACCRUED = Decimal("0.06")  # of the amount of a bond: half a year at 12 percent
 
 TRADES = {
     "buy": EntryKind.BUY,
@@ -50,18 +51,35 @@ UNITS_MOVED = {
 }
 # the old units go in one row and the new ones come in the next
 IN_PAIRS = frozenset(
-    {"reverse split", "stock merger", "cash/stock merger", "name change", "conversion", "exchange", "mandatory reorg"}
+    {
+        "reverse split",
+        "stock merger",
+        "cash/stock merger",
+        "name change",
+        "conversion",
+        "exchange",
+        "mandatory reorg",
+        "mandatory reorg exc",
+    }
 )
 MOVES = frozenset(
     {"journal", "journaled shares", "security transfer", "internal transfer", "moneylink transfer", "transfer of assets"}
-    | {"stock plan activity"}
+    | {"stock plan activity", "futures mm sweep"}
 )
 # what is paid for all units of a share or a bond: the units may go in a row beside that of the money
 PAID = ("cash merger", "redemption", "matur")
 CANCELS = {"cancel buy": EntryKind.BUY, "cancel sell": EntryKind.SELL}
-INCOME = ("div", "cap gain", "cash in lieu", "capital gain", "distribution")
+# what words in an action say about a movement of money, the first that fits
+OF_CASH = (
+    (("tax", "withh"), EntryKind.TAX),
+    (("fee",), EntryKind.FEE),
+    (("return of cap", "ret cap"), EntryKind.RETURN_OF_CAPITAL),
+    (("div", "cap gain", "cash in lieu", "capital gain", "distribution", "sub inc", "substitute inc"), EntryKind.DIVIDEND),
+    (("interest",), EntryKind.INTEREST),
+)
 FLOWS = (
     "wire",
+    "bank transfer",
     "moneylink",
     "funds",
     "atm",
@@ -156,7 +174,8 @@ class _Reading:
         elif any(word in action for word in PAID):
             yield self._paid(made, cash, quantity)
         else:
-            yield replace(made, kind=_kind_of_cash(row, cash), cash=cash)
+            kind = _kind_of_cash(row, cash)
+            yield replace(made, kind=kind, cash=cash, takes_back=kind in TAKEN_BACK and (cash or ZERO) < 0)
 
     def _made(self, row: Row) -> Happening:
         """Return what all happenings in a row have in common."""
@@ -176,11 +195,14 @@ class _Reading:
         )
 
     def _trade(self, row: Row, made: Happening, cash: Decimal | None, quantity: Decimal) -> Happening:
-        """Return a purchase or a sale."""
-        price, hints = row.money("Price"), made.hints
+        """Return a purchase or a sale; the amount of a bond may hold the interest that had accrued."""
+        price, hints, data = row.money("Price"), made.hints, made.data
         if price is not None and cash is not None and hints.cusip:
             hints = in_percent(hints, quantity, price, cash)
-        return replace(made, hints=hints, quantity=quantity, price=price, cash=cash)
+            accrued = abs(cash + made.fee) - abs(quantity * price * CENT)
+            if hints.multiplier == CENT and CENT <= accrued <= abs(cash) * MOST_ACCRUED:
+                data = {**data, "accrued_interest": plain(accrued)}
+        return replace(made, hints=hints, quantity=quantity, price=price, cash=cash, data=data)
 
     def _move(self, row: Row, made: Happening, cash: Decimal | None, quantity: Decimal) -> Happening:
         """Return what came from another account, or went there: units, or money."""
@@ -257,19 +279,12 @@ def _joined(one: Row, other: Row) -> Row | None:
 def _kind_of_cash(row: Row, cash: Decimal | None) -> EntryKind:
     """Return what a movement of money is."""
     action = row.word("Action")
-    if cash is None:
+    if cash is None and not row.text("Quantity"):
         raise LineRefused("missing_amount", f"Amount: {row.text('Action')[:60]!r} needs its amount.")
-    if "tax" in action or "withholding" in action:
-        return EntryKind.TAX
-    if "fee" in action:
-        return EntryKind.FEE
-    if "return of capital" in action or "ret cap" in action:
-        return EntryKind.RETURN_OF_CAPITAL
-    if any(word in action for word in INCOME):
-        return EntryKind.DIVIDEND
-    if "interest" in action:
-        return EntryKind.INTEREST
-    if any(word in f"{action} " for word in FLOWS):
+    for words, kind in OF_CASH:
+        if cash is not None and any(word in action for word in words):
+            return kind
+    if cash is not None and any(word in f"{action} " for word in FLOWS):
         return flow(cash)
     raise LineRefused("unknown_action", f"Action: {row.text('Action')[:60]!r} is not known; enter the line by hand.")
 
