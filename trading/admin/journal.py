@@ -25,8 +25,8 @@ from marketdata.domain.display import NOTHING, price_text, quantity_text
 from trading.domain.orders import PositionEffect
 from trading.domain.trade_records import NAMES
 from trading.models import Trade, TradeTag
-from trading.selectors.journal import trade_of, trades_of
 from trading.selectors.journal_details import told
+from trading.selectors.journal_pages import trade_of, trades_of
 from trading.services.journal import LONGEST_NOTE, note_trade, tag_trade
 
 OUTCOMES = {"win": "success", "loss": "danger", "breakeven": "info", "open": "info"}

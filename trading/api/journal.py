@@ -28,8 +28,9 @@ from trading.domain.orders import PositionEffect, Side
 from trading.domain.outcomes import TradeOutcome
 from trading.domain.pictures import LARGEST
 from trading.models import Attachment, Order
-from trading.selectors.journal import Asked, journal_of, trade_of
+from trading.selectors.journal import Asked, journal_of
 from trading.selectors.journal_details import Trade, told
+from trading.selectors.journal_pages import JournalPages, trade_of
 from trading.selectors.journal_statistics import statistics_of_journal
 from trading.selectors.pictures import path_of
 from trading.services.journal import (
@@ -229,7 +230,7 @@ class JournalViewSet(AccountScopedViewSet):
     def list(self, request: Request, account_id: str) -> Response:
         """Return trades, the last opened first."""
         asked, _ = self.asked(JournalQuery)
-        rows: Any = journal_of(self.account, asked)  # with a key of their own
+        rows: Any = JournalPages(self.account, asked)  # with a key of their own
         page: Any = self.paginate_queryset(rows)
         return self.get_paginated_response(self.get_serializer(told(self.account, page or [], at=timezone.now()), many=True).data)
 

@@ -197,9 +197,7 @@ def round_trips(executions: Iterable[Execution]) -> Trips:
     return Trips(trips_of(found.opened.values(), found, done), [Unmatched(done[place], left) for place, left in found.unmatched])
 
 
-def trips_of(
-    opened: Iterable[Matched], found: Matches, done: Sequence[Execution] | Mapping[int, Execution]
-) -> list[RoundTrip]:
+def trips_of(opened: Iterable[Matched], found: Matches, done: Sequence[Execution] | Mapping[int, Execution]) -> list[RoundTrip]:
     """Return the round trips of some orders among those that were matched; `done` has the executions at their places."""
     fees: dict[int, list[Decimal]] = {}
     trips = []

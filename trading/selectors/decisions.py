@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from trading.models import Decision, Fill, Order, Session, Signal, Strategy
-from trading.selectors.journal import Asked, journal_of
 from trading.selectors.journal_details import Trade, told
+from trading.selectors.journal_pages import trades_moved_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,4 @@ def chain_of(decision: Decision, *, at: datetime) -> Chain:
 
 def _trades(decision: Decision, orders: Sequence[Order], at: datetime) -> list[Trade]:
     """Return the trades that orders opened or closed."""
-    ids = {order.pk for order in orders}
-    journal = journal_of(decision.account, Asked(instruments={order.instrument_id for order in orders}))
-    part = [one for one in journal.trades if one.order in ids or any(exit.order in ids for exit in one.trip.exits)]
-    return told(decision.account, part, at=at)
+    return told(decision.account, trades_moved_by(decision.account, orders), at=at)

@@ -6,7 +6,6 @@ the session; whoever finds one of them wrong corrects it there. What people add 
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +18,10 @@ from accounts.models import Account
 from marketdata.selectors.actions import splits
 from portfolio.domain.exact import EXACT
 from trading.domain.journal import Sized, factor_after
+from trading.domain.matching import Matched, Matches
 from trading.domain.orders import PositionEffect, Side
-from trading.domain.round_trips import Execution, RoundTrip, round_trips
-from trading.models import Fill, Order, TradeTag
+from trading.domain.round_trips import Execution, RoundTrip, round_trips, trips_of
+from trading.models import Fill, TradeTag
 
 COLUMNS = (
     *("order_id", "order__instrument_id", "order__side", "order__effect", "at", "quantity", "price", "fee"),
@@ -69,7 +69,6 @@ class Asked:
     """Which trades are asked for; what is none keeps all."""
 
     instrument: UUID | None = None
-    instruments: Collection[UUID] | None = None
     session: UUID | None = None
     strategy: UUID | None = None
     decision: UUID | None = None
@@ -93,78 +92,55 @@ EQUAL = ("instrument", "session", "strategy", "decision", "entry_type", "side")
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Trades in the order of their opening, read page by page beyond a key."""
+    """Trades in the order of their opening."""
 
     trades: Sequence[Found] = field(default_factory=tuple)
-
-    def after(self, key: Sequence[Any] | None, *, descending: bool, limit: int) -> list[Found]:
-        """Return up to so many trades beyond a key, or from the start."""
-        if key is not None:
-            place = (datetime.fromisoformat(key[0]), UUID(key[1]))
-        if descending:
-            end = len(self.trades) if key is None else bisect_left(self.trades, place, key=_key)
-            return list(self.trades[max(0, end - limit) : end][::-1])
-        start = 0 if key is None else bisect_right(self.trades, place, key=_key)
-        return list(self.trades[start : start + limit])
-
-    def key_of(self, row: Any) -> list[Any]:
-        """Return where a trade stands, as JSON can hold it: one that was told in detail knows it, too."""
-        opened_at, order = row.key
-        return [opened_at.isoformat(), str(order)]
 
 
 def journal_of(account: Account, asked: Asked = EVERYTHING) -> Journal:
     """Return the trades of an account that are asked for, the first opened first."""
-    among = asked.instruments if asked.instrument is None else [asked.instrument]
-    found = _found([account.pk], among)
+    rows = Fill.objects.filter(account=account)
+    if asked.instrument is not None:
+        rows = rows.filter(order__instrument=asked.instrument)
+    fills = list(rows.order_by("at", "pk").values_list(*COLUMNS))
+    found = derived(fills, splits_of({row[1] for row in fills}))
     tagged = None
     if asked.tag is not None:
         tagged = set(TradeTag.objects.filter(account=account, tag=asked.tag).values_list("order_id", flat=True))
-    kept = [one for one in found if (tagged is None or one.order in tagged) and _is_asked(one, asked)]
+    kept = [one for one in found if (tagged is None or one.order in tagged) and is_asked(one, asked)]
     return Journal(sorted(kept, key=_key))
-
-
-def trades_of(orders: Iterable[Order]) -> dict[UUID, Found]:
-    """Return the trades that orders opened, by order, in two questions for orders of however many accounts."""
-    rows = list(orders)
-    wanted = {order.pk for order in rows}
-    found = _found({order.account_id for order in rows}, {order.instrument_id for order in rows}) if rows else []
-    return {one.order: one for one in found if one.order in wanted}
-
-
-def trade_of(order: Order) -> Found | None:
-    """Return the trade that an order opened; none if it opened none, or was not filled."""
-    return trades_of([order]).get(order.pk)
-
-
-def _found(accounts: Collection[UUID], instruments: Collection[UUID] | None) -> list[Found]:
-    """Return all round trips of accounts, or those in some instruments."""
-    rows = Fill.objects.filter(account__in=accounts)
-    if instruments is not None:
-        rows = rows.filter(order__instrument__in=instruments)
-    by_account: dict[UUID, list[Sequence[Any]]] = {}
-    for account, *row in rows.order_by("at", "pk").values_list("account_id", *COLUMNS):
-        by_account.setdefault(account, []).append(row)
-    known = splits_of({row[1] for fills in by_account.values() for row in fills})
-    return [one for fills in by_account.values() for one in derived(fills, known)]
 
 
 def derived(fills: Iterable[Sequence[Any]], known: Splits) -> list[Found]:
     """Return the round trips of fills, each with the columns of `COLUMNS`, which come in the order in which they happened."""
-    facts: dict[UUID, Facts] = {}
-    made: list[Execution] = []
-    for row in fills:
-        order, on, side, effect, at, quantity, price, fee, multiplier, parent, *about = row
-        facts.setdefault(order, _facts(on, side, about))
-        if on in known:
-            factor = factor_after(at, known[on])
-            quantity, price = EXACT.multiply(quantity, factor), EXACT.divide(price, factor)
-        made.append(Execution(order, on, Side(side), PositionEffect(effect), at, quantity, price, fee, multiplier, parent))
-    found = []
-    for trip in round_trips(made).trips:
-        of: Any = trip.order
-        found.append(Found(of, Sized(trip, known.get(facts[of].instrument, ())), facts[of]))
-    return found
+    rows = list(fills)
+    made = [_execution(row, known) for row in rows]
+    facts: dict[Any, Facts] = {}
+    for row in rows:
+        facts.setdefault(row[0], _facts(row))
+    return [_trade(trip, facts[trip.order], known) for trip in round_trips(made).trips]
+
+
+def found_of(opened: Sequence[Matched], matches: Matches, fills: Mapping[int, Sequence[Any]], known: Splits) -> list[Found]:
+    """Return some of the round trips that were matched; `fills` has the columns of `COLUMNS` of theirs, by place."""
+    done = {place: _execution(row, known) for place, row in fills.items()}
+    trips = trips_of(opened, matches, done)
+    return [_trade(trip, _facts(fills[one.entries[0]]), known) for one, trip in zip(opened, trips, strict=True)]
+
+
+def _execution(row: Sequence[Any], known: Splits) -> Execution:
+    """Return a fill as round trips are derived from it, in today's units."""
+    order, on, side, effect, at, quantity, price, fee, multiplier, parent, *_ = row
+    if on in known:
+        factor = factor_after(at, known[on])
+        quantity, price = EXACT.multiply(quantity, factor), EXACT.divide(price, factor)
+    return Execution(order, on, Side(side), PositionEffect(effect), at, quantity, price, fee, multiplier, parent)
+
+
+def _trade(trip: RoundTrip, facts: Facts, known: Splits) -> Found:
+    """Return a round trip with what can be asked for of it."""
+    of: Any = trip.order
+    return Found(of, Sized(trip, known.get(facts.instrument, ())), facts)
 
 
 def splits_of(instruments: Collection[UUID]) -> Splits:
@@ -173,25 +149,25 @@ def splits_of(instruments: Collection[UUID]) -> Splits:
     return {one: [(split.ex_date, split.ratio) for split in known] for one, known in found.items()}
 
 
-def _facts(instrument: UUID, side: str, about: Sequence[Any]) -> Facts:
-    """Return what of an order can be asked for; its decision says more than its strategy does."""
-    session, strategy, decision, decided, usual, stop = about
+def _facts(row: Sequence[Any]) -> Facts:
+    """Return what of a fill's order can be asked for; its decision says more than its strategy does."""
+    _, instrument, side, *_, session, strategy, decision, decided, usual, stop = row
     return Facts(instrument, side, session, strategy, decision, decided or usual or "", stop)
 
 
-def _is_asked(found: Found, asked: Asked) -> bool:
+def is_asked(found: Found, asked: Asked) -> bool:
     """Say whether a trade is one of those asked for."""
     facts, trip = found.facts, found.trip
     if any((wanted := getattr(asked, name)) is not None and getattr(facts, name) != wanted for name in EQUAL):
         return False
     if asked.outcome is not None and trip.outcome.value != asked.outcome:
         return False
-    return _within(trip.opened_at, asked.opened_from, asked.opened_before) and _within(
+    return within(trip.opened_at, asked.opened_from, asked.opened_before) and within(
         trip.closed_at, asked.closed_from, asked.closed_before
     )
 
 
-def _within(at: datetime | None, start: datetime | None, end: datetime | None) -> bool:
+def within(at: datetime | None, start: datetime | None, end: datetime | None) -> bool:
     """Say whether a time is in [start, end); what has not happened is in no span that has an end or a start."""
     if start is None and end is None:
         return True

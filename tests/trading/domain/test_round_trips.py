@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trading.domain.matching import Move, match
 from trading.domain.orders import PositionEffect, Side
 from trading.domain.outcomes import TradeOutcome
-from trading.domain.round_trips import Direction, Execution, PriceBar, excursion, round_trips
+from trading.domain.round_trips import Direction, Execution, PriceBar, excursion, round_trips, trips_of
 
 START = datetime(2024, 5, 6, 14, 30, tzinfo=UTC)
 OPEN, CLOSE = PositionEffect
@@ -79,6 +80,15 @@ class TestLaws:
             assert late.exits[: len(early.exits)] == early.exits
         assert after.unmatched[: len(before.unmatched)] == before.unmatched
 
+    @given(histories(), st.data())
+    def test_of_some_orders_follow_from_the_fills_that_they_are_matched_with(self, history, data):
+        whole = {trip.order: trip for trip in round_trips(history).trips}
+        moves = [Move(one.order, (one.instrument, one.direction), one.opens, one.quantity) for one in history]
+        found = match(moves)
+        wanted = [one for one in found.opened.values() if data.draw(st.booleans())]
+        needed = {place for one in wanted for place in (*one.entries, *(place for place, _ in one.exits))}
+        assert trips_of(wanted, found, {place: history[place] for place in needed}) == [whole[one.order] for one in wanted]
+
 
 class TestTrip:
     def test_of_a_purchase_and_two_sales(self):
@@ -144,6 +154,23 @@ class TestTrip:
     def test_what_was_never_opened_by_an_order_is_told(self):
         found = round_trips([done("a", "BUY OPEN", "1", "10"), done("out", "SELL CLOSE", "3", "11", minute=1)])
         assert [(one.execution.order, one.quantity) for one in found.unmatched] == [("out", 2)]
+
+    def test_an_order_that_is_filled_on_after_all_of_it_was_closed_waits_behind_the_others(self):
+        found = round_trips(
+            [
+                done("a", "BUY OPEN", "1", "10"),
+                done("b", "BUY OPEN", "1", "10", minute=1),
+                done("out", "SELL CLOSE", "1", "11", minute=2),
+                done("a", "BUY OPEN", "1", "12", minute=3),
+                done("out", "SELL CLOSE", "1", "13", minute=4),
+            ]
+        )
+        assert [(trip.order, trip.remaining) for trip in found.trips] == [("a", 1), ("b", 0)]
+
+    def test_one_that_was_closed_by_many_bears_each_fee_once(self):
+        sales = [done(number, "SELL CLOSE", "1", "11", minute=number, fee="0.01") for number in range(1, 501)]
+        trip = round_trips([done("in", "BUY OPEN", "500", "10"), *sales]).trips[0]
+        assert (len(trip.exits), trip.fees, trip.closed_at) == (500, 5, at(500))
 
 
 class TestExcursion:
