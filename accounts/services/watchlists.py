@@ -59,6 +59,8 @@ def _save(watchlist: Watchlist) -> None:
 
 
 def _put(watchlist: Watchlist, instruments: Iterable[Instrument], at: datetime) -> None:
-    wanted = list(instruments)
-    watchlist.instruments.set(wanted)
+    """Put instruments on a list, each once, in their order: that of the rows, for no relation keeps one of its own."""
+    wanted, rows = list(dict.fromkeys(instruments)), Watchlist.instruments.through
+    rows.objects.filter(watchlist=watchlist).delete()
+    rows.objects.bulk_create([rows(watchlist=watchlist, instrument=instrument) for instrument in wanted])
     follow(instrument_ids=[instrument.pk for instrument in wanted], at=at)

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from accounts.domain.limits import problem_of_number, problem_of_text
 from marketdata.domain.instruments import AssetClass
-from portfolio.domain.exact import EXACT
+from portfolio.domain.exact import EXACT, plain
 from trading.domain.orders import OrderClass, OrderType, PositionEffect, Side, TimeInForce
 from trading.domain.problems import Problem, Refused, refuse_if
 from trading.domain.trailing import PERCENT, Trail
@@ -148,7 +148,7 @@ def _bad_replacement(draft: OrderDraft, change: Replacement, filled: Decimal) ->
     if draft.quantity is None:
         yield Problem("notional", "not_replaceable", "An order by amount is not replaced; cancel it and place another.")
     elif change.quantity is not None and change.quantity <= filled:
-        yield Problem("quantity", "below_filled", f"{filled:f} are filled already; ask for more, or cancel the rest.")
+        yield Problem("quantity", "below_filled", f"{plain(filled)} are filled already; ask for more, or cancel the rest.")
 
 
 def _bad_numbers(draft: OrderDraft) -> Iterator[Problem]:
@@ -174,7 +174,7 @@ def _size(draft: OrderDraft, terms: Terms) -> Iterator[Problem]:
             "quantity", "quantity_or_notional", "Give either a quantity or an amount of money, not both and not neither."
         )
     if draft.is_fractional and terms.asset_class in WHOLE_UNITS:
-        yield Problem("quantity", "whole_units", f"A {terms.asset_class} trades in whole contracts; give a whole quantity.")
+        yield Problem("quantity", "whole_units", f"{_one(terms.asset_class)} trades in whole contracts; give a whole quantity.")
     elif draft.is_fractional and not terms.is_crypto:
         yield from _fractional(draft)
 
@@ -252,8 +252,17 @@ def _legs(draft: OrderDraft, _terms: Terms) -> Iterator[Problem]:
         if given != 1:
             yield Problem("take_profit", "one_leg", "An OTO order has one leg: either a take profit or a stop loss.")
     elif given != len((profit, loss)):
-        yield Problem("take_profit", "two_legs", f"A {kind} order needs both a take profit and a stop loss.")
+        yield Problem("take_profit", "two_legs", f"{_one(kind)} order needs both a take profit and a stop loss.")
     yield from _leg_prices(draft)
+
+
+def _one(word: str) -> str:
+    """Return a word with its article.
+
+    >>> _one("OCO"), _one("BRACKET")
+    ('An OCO', 'A BRACKET')
+    """
+    return f"{'An' if word[0] in 'AEIOU' else 'A'} {word}"
 
 
 def _group(draft: OrderDraft, terms: Terms) -> Iterator[Problem]:
@@ -266,14 +275,14 @@ def _group(draft: OrderDraft, terms: Terms) -> Iterator[Problem]:
     elif kind is OrderClass.OCO and draft.limit_price is not None:
         yield Problem("limit_price", "oco_limit", "Leave it out: the price of an OCO order is that of its take profit.")
     elif draft.type not in PLAIN:
-        yield Problem("type", "legs_type", f"A {kind} order is entered by a MARKET or LIMIT order.")
+        yield Problem("type", "legs_type", f"{_one(kind)} order is entered by a MARKET or LIMIT order.")
     if draft.time_in_force not in STANDING:
-        yield Problem("time_in_force", "legs_time", f"A {kind} order stands for the DAY or as GTC.")
+        yield Problem("time_in_force", "legs_time", f"{_one(kind)} order stands for the DAY or as GTC.")
     if terms.is_crypto or terms.asset_class is AssetClass.OPTION:
         yield Problem("order_class", "legs_class", f"{terms.asset_class} is traded by SIMPLE orders alone.")
     if (draft.effect is PositionEffect.CLOSE) != (kind is OrderClass.OCO):
         what = "closes" if kind is OrderClass.OCO else "opens"
-        yield Problem("order_class", "legs_effect", f"A {kind} order {what} a position; this one would not.")
+        yield Problem("order_class", "legs_effect", f"{_one(kind)} order {what} a position; this one would not.")
 
 
 def _leg_prices(draft: OrderDraft) -> Iterator[Problem]:

@@ -62,7 +62,7 @@ class ConfigurationsView(AccountView):
     def patch(self, request: Request) -> Response:
         """Change settings. A trader may suspend trading; an owner alone lets it go on, or allows to sell short."""
         known = self.configured()
-        asked = {name: value for name, value in self.body.items() if name in known and value is not None}
+        asked = {name: value for name, value in self.body.items() if name in known and value not in (None, "")}
         for name in FIXED.keys() & asked.keys():
             if str(asked[name]).lower() != str(known[name]).lower():
                 raise Refusal(UNPROCESSABLE, f"{name} is always {known[name]} here")

@@ -53,6 +53,9 @@ KINDS: Mapping[str, Q] = {
     name: Q(kind__in=[EntryKind.TRANSFER_IN, EntryKind.TRANSFER_OUT], instrument__isnull=name == CASH)
     for name in (SECURITIES, CASH)
 }
+CASH_MOVES = ("CSD", "CSW")
+# what stands for several types
+GROUPS: Mapping[str, Collection[str]] = {"TRANS": CASH_MOVES, "MISC": KINDS.keys() - {*CASH_MOVES, "DIV"}}
 CATEGORIES: Mapping[str, tuple[str, ...]] = {
     "": (FILL, *KINDS),
     "trade_activity": (FILL,),
@@ -69,7 +72,8 @@ class ActivitiesView(AccountView):
         """List activities of all types, or of some."""
         query = request.query_params
         category = choice(query.get("category"), "category", CATEGORIES)
-        wanted = set(listed(types or query.get("activity_types"))) or set(category)
+        named = listed(types or query.get("activity_types"))
+        wanted = {kind for name in named for kind in GROUPS.get(name, (name,))} or set(category)
         on = day(query.get("date"), "date")
         start = datetime.combine(on, time(), UTC) if on else None
         asked = Asked(

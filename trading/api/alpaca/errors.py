@@ -43,6 +43,8 @@ KNOWN: Mapping[str, tuple[int, int]] = {
 MESSAGES: Mapping[int, str] = {UNKNOWN_CALLER: "request is not authorized", 429: "too many requests."}
 NAMES: Mapping[str, str] = {"quantity": "qty", "instrument": "symbol"}  # of fields
 WORDS: Mapping[str, str] = {"client_order_id_taken": "client_order_id must be unique"}
+# refusals that don't say which number they mean: with its name, and with our own words
+OF_A_NUMBER: Mapping[str, str] = {"not_positive": "{0} must be > 0", "invalid_number": "{0}: {1}"}
 # what clients look for in a message; our own words come after it
 SAID: Mapping[str, str] = {
     "buying_power": "insufficient buying power",
@@ -150,5 +152,8 @@ def _message(problem: Mapping[str, Any], errors: list[Mapping[str, Any]], names:
     if len(errors) > 1:
         named = ((NAMES.get(str(each["field"]), each["field"]), each["detail"]) for each in errors)
         detail = " ".join(f"{name}: {told}" if name else str(told) for name, told in named)
+    elif errors and errors[0]["code"] in OF_A_NUMBER:
+        field = str(errors[0]["field"])
+        detail = OF_A_NUMBER[str(errors[0]["code"])].format(NAMES.get(field, field), detail)
     said = next((SAID[each] for each in names if each in SAID), "")
     return f"{said}: {detail}" if said else detail

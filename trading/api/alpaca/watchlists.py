@@ -198,9 +198,11 @@ def one_of(symbol: Any) -> Instrument:
 
     :raises Refusal: if it means nothing
     """
-    found = find(symbol) if isinstance(symbol, str) else None
+    if not isinstance(symbol, str) or not symbol:
+        raise BadField("symbol is required")
+    found = find(symbol)
     if found is None:
-        _refuse_unknown([str(symbol)])
+        _refuse_unknown([symbol])
     assert found is not None  # noqa: S101  # just refused
     return found
 

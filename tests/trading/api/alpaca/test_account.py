@@ -90,6 +90,8 @@ class TestActivities:
     def test_are_asked_for_by_type_category_and_time(self, raw, traded):
         assert self.kinds(raw.get("/account/activities/FILL")) == ["FILL", "FILL"]
         assert self.kinds(raw.get("/account/activities", {"activity_types": "CSD,DIV"})) == ["DIV", "CSD"]
+        assert self.kinds(raw.get("/account/activities", {"activity_types": "TRANS"})) == ["CSD"]
+        assert self.kinds(raw.get("/account/activities/MISC")) == ["JNLS"]
         assert self.kinds(raw.get("/account/activities", {"category": "trade_activity"})) == ["FILL", "FILL"]
         assert self.kinds(raw.get("/account/activities", {"date": "2024-05-07"})) == ["DIV"]
         assert self.kinds(raw.get("/account/activities", {"after": "2024-05-07T15:00:00Z"})) == ["JNLS"]

@@ -137,6 +137,15 @@ class TestWatchlists:
         client.delete_watchlist_by_id(made.id)
         assert refused(client.get_watchlist_by_id, made.id) == (404, 40410000, "watchlist not found")
 
+    def test_keep_the_order_of_what_was_put_on_them(self, client, refused):
+        symbols = [make_instrument(exchange="XNAS").symbol for _ in range(6)]
+        wanted = [symbols[each] for each in (3, 0, 5, 1, 4, 2)]
+        made = client.create_watchlist(CreateWatchlistRequest(name=unique_symbol(), symbols=wanted))
+        assert [one.symbol for one in made.assets] == wanted
+        turned = client.update_watchlist_by_id(made.id, UpdateWatchlistRequest(symbols=wanted[::-1]))
+        assert [one.symbol for one in turned.assets] == wanted[::-1]
+        assert [one.symbol for one in client.get_watchlist_by_id(made.id).assets] == wanted[::-1]
+
     def test_are_found_by_name_too(self, client, raw, apple):
         client.create_watchlist(CreateWatchlistRequest(name="Tech", symbols=[]))
         raw.post("/watchlists:by_name?name=Tech", {"symbol": apple.symbol})
@@ -146,7 +155,9 @@ class TestWatchlists:
         raw.delete("/watchlists:by_name", {"name": "Tech"})
         assert raw.get("/watchlists") == []
 
-    def test_know_what_is_no_symbol(self, client, refused):
+    def test_know_what_is_no_symbol(self, client, raw, refused):
+        made = client.create_watchlist(CreateWatchlistRequest(name="Even", symbols=[]))
+        assert refused(raw.post, f"/watchlists/{made.id}", {}) == (422, 40010001, "symbol is required")
         asked = CreateWatchlistRequest(name="Odd", symbols=["NOSUCHTHING"])
         assert refused(client.create_watchlist, asked) == (422, 42210000, 'asset "NOSUCHTHING" not found')
 

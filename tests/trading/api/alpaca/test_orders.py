@@ -102,6 +102,22 @@ class TestPlaced:
         assert refused(raw.post, "/orders", opening)[0] == 422
         assert refused(raw.post, "/orders", odd | {"qty": "1", "order_class": "mleg"})[0] == 422
 
+    @pytest.mark.parametrize(
+        ("asked", "message"),
+        [
+            ({"qty": "0"}, "qty must be > 0"),
+            ({"limit_price": "-1"}, "limit_price must be > 0"),
+            ({"limit_price": "1.12345678901"}, "limit_price: "),
+            ({"order_class": "oco", "limit_price": None, "take_profit": {"limit_price": "9"}, "stop_loss": {"stop_price": "8"}},
+             "An OCO order closes a position; this one would not."),
+        ],
+        ids=["qty", "price", "places", "oco"],
+    )  # fmt: skip
+    def test_is_refused_in_words_that_name_what_is_wrong(self, raw, apple, refused, asked, message):
+        body = {"symbol": apple.symbol, "qty": "1", "side": "buy", "type": "limit", "time_in_force": "day", "limit_price": "9"}
+        status, _, told = refused(raw.post, "/orders", body | asked)
+        assert (status, message in told) == (422, True), told
+
     def test_is_refused_by_risk_which_is_on_record(self, client, apple, account, refused):
         status, number, message = refused(client.submit_order, limit(apple, "12", qty=5000))
         assert (status, number, message.startswith("insufficient buying power: ")) == (403, 40310000, True)
@@ -236,6 +252,12 @@ class TestReplaced:
         assert [leg.id for leg in second.legs] == [leg.id for leg in first.legs]
         nested = client.get_orders(GetOrdersRequest(nested=True))
         assert [(one.id, len(one.legs)) for one in nested] == [(second.id, 2)]
+
+    def test_for_no_more_than_is_filled_is_refused(self, client, apple, account, refused):
+        order = move_order(make_order(account, apple, type="LIMIT", limit_price="11"), Event(EventKind.ACCEPTED))
+        make_fill(order, "4", "10")
+        told = refused(client.replace_order_by_id, order.pk, ReplaceOrderRequest(qty=4))
+        assert told == (422, 42210000, "4 are filled already; ask for more, or cancel the rest.")
 
     def test_in_its_trail(self, client, apple):
         trailing = TrailingStopOrderRequest(symbol=apple.symbol, qty=2, trail_percent=5, **DAY)
