@@ -48,7 +48,13 @@ BY_SIGN = frozenset(
     {"PAYMENT", "MANUAL", "MANUAL_CASH_TRANSFER", "INSTRUCTION", "EXCHANGE", "OFFER", "OTHER_EXECUTION", "CAPITAL_INC_CASH",
      "CFD_ORDER", "CRYPTO_TRADING", "CITI_TRADING", "TRADING_CITI"}
 )  # fmt: skip
-OF_UNITS = {"SPLIT": EntryKind.SPLIT, "SPINOFF": EntryKind.SPIN_OFF, "SPIN_OFF": EntryKind.SPIN_OFF, "MERGER": EntryKind.MERGER}
+OF_UNITS = {
+    "SPLIT": EntryKind.SPLIT,
+    "BONUS_ISSUE": EntryKind.SPLIT,
+    "SPINOFF": EntryKind.SPIN_OFF,
+    "SPIN_OFF": EntryKind.SPIN_OFF,
+    "MERGER": EntryKind.MERGER,
+}
 FLOWS = (
     "INPAYMENT",
     "INBOUND",
@@ -72,7 +78,7 @@ OLD_WORDS = {
     "belastingteruggave": "TAX", "split": "SPLIT",
 }  # fmt: skip
 # what leaves open how many units were held before
-LEFT_OPEN = ("SPLIT",)
+LEFT_OPEN = ("SPLIT", "BONUS_ISSUE")
 
 
 class TradeRepublic:
@@ -142,8 +148,9 @@ def _of_kind(row: Row, made: Happening, kind: str, fee: Decimal, tax: Decimal) -
     elif kind in REDEMPTIONS and cash > 0:
         yield replace(made, kind=EntryKind.RETURN_OF_CAPITAL, tax=max(-tax, ZERO))
     elif kind in OF_UNITS:
-        yield replace(made, kind=OF_UNITS[kind])
-    elif made.quantity and made.hints.key:
+        together = f"{kind}|{made.at.date()}" if OF_UNITS[kind] is EntryKind.MERGER else ""
+        yield replace(made, kind=OF_UNITS[kind], group=together)
+    elif made.quantity and made.hints.key and (not cash or kind in GIFTS | MOVES):
         moved = -abs(made.quantity) if "OUT" in kind else made.quantity
         yield replace(made, kind=transfer(moved), quantity=moved, price=row.money("price"), cash=ZERO)
     elif not cash and not fee:

@@ -150,6 +150,23 @@ class TestTradeRepublic:
         text = TR + republic("BUY", "a", **self.SHARE, shares="2", price="25.5", amount="-51.00") + come
         assert drafts(text)[1].data["ratio"] == "4:1"
 
+    def test_bonus_shares_are_a_split_of_those_that_were_held(self):
+        come = republic("BONUS_ISSUE", "b", at="2026-04-06T10:20:05Z", **self.SHARE, shares="0.5")
+        text = TR + republic("BUY", "a", **self.SHARE, shares="5", price="25.5", amount="-127.50") + come
+        assert drafts(text)[1].data["ratio"] == "11:10"
+
+    def test_shares_exchanged_for_others_hand_their_cost_on(self):
+        other = self.SHARE | {"symbol": "US5949181045", "name": "Microsoft"}
+        text = TR + republic("MERGER", "a", **self.SHARE, shares="-5") + republic("MERGER", "b", **other, shares="2")
+        gone, come = drafts(text)
+        assert (gone.quantity, come.quantity) == (-5, 2)
+        assert gone.group == come.group is not None
+
+    def test_units_with_money_of_a_type_that_is_not_known_are_refused(self):
+        assert refusals(TR + republic("MOON", "a", **self.SHARE, shares="2", price="41", amount="-82.00")) == [
+            (2, "unknown_type")
+        ]
+
     def test_units_that_come_and_go_are_transfers(self):
         text = (
             TR
