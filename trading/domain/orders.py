@@ -101,6 +101,7 @@ class EventKind(enum.StrEnum):
     CREATED = "CREATED"
     RELEASED = "RELEASED"
     SENT = "SENT"
+    PUT_OFF = "PUT_OFF"
     UNANSWERED = "UNANSWERED"
     ACCEPTED = "ACCEPTED"
     TRIGGERED = "TRIGGERED"

@@ -36,6 +36,7 @@ from trading.models.words import one_of
 from trading.selectors.paper import hours_of, ticket_of
 from trading.services.answers import take_down, tell_rejected
 from trading.services.connections import Clock, open_broker
+from trading.services.delays import put_off, reasons_of
 from trading.services.groups import settle_group
 from trading.services.order_rows import Cause, lock_orders, record_events
 from trading.services.pairs import leader_of, rider_of
@@ -159,7 +160,7 @@ def _begin(claim: Claim, clock: Clock, opener: Opener) -> Job | None:
         try:
             broker = opener(order.account, order.broker, clock)
         except BrokerFailed as failure:
-            _put_off(order, str(failure), now)
+            put_off(order, str(failure), now)
             return None
         if not leaves:
             return Job(task, ticket_of(asked), broker, asked.pk, order.broker_order_id)
@@ -173,7 +174,8 @@ def _marked(order: Order, task: Task, broker: Broker, now: datetime) -> Job:
     again, rider = order.attempts > 0, rider_of(order) if task is Task.SUBMIT and broker.pairs else None
     for one in filter(None, (order, rider)):
         columns = {"sending": Sending.SENT, "attempts": one.attempts + 1, "submitted_at": now, "claimed_at": now}
-        record_events(order=one, events=[Event(EventKind.SENT)], cause=_cause(now), **columns)
+        told = [] if one.attempts and reasons_of(one) else [Event(EventKind.SENT)]  # once, however often nobody is reached
+        record_events(order=one, events=told, cause=_cause(now), **columns)
     old = order.replaces
     order.refresh_from_db(fields=["quantity"])
     ticket = replace(
@@ -276,10 +278,10 @@ def _finish(claim: Claim, job: Job, done: BrokerOrder | BrokerFailed | None, now
     elif isinstance(done, OutcomeUnknown) and leaves:
         _on_its_way(order, [Event(EventKind.UNANSWERED)], str(done), now, sending=Sending.UNKNOWN, claimed_at=now)
     elif isinstance(done, BrokerAway) and leaves:
-        log.warning("Order %s waits: %s", order.pk, done)
-        _on_its_way(order, [], str(done), now, sending=Sending.PENDING, claimed_at=now)
+        for one in filter(None, (order, rider_of(order))):
+            put_off(one, str(done), now, sending=Sending.PENDING)
     else:
-        _put_off(order, str(done), now)
+        put_off(order, str(done), now)
 
 
 def _never_came(order: Order, now: datetime) -> None:
@@ -312,7 +314,7 @@ def _refused(order: Order, job: Job, refusal: BrokerRefused, now: datetime) -> N
             )
         return
     if job.task is Task.ASK:
-        _put_off(order, refusal.detail, now)
+        put_off(order, refusal.detail, now)
         return
     _end(order, EventKind.REJECTED, refusal.detail, now)
 
@@ -335,12 +337,6 @@ def _replaced(order: Order, now: datetime, kind: EventKind, detail: str = "") ->
     old = lock_orders([order.replaces_id])[order.replaces_id]
     if old.is_open and old.pending_replace:
         record_events(order=old, events=[Event(kind)], cause=_cause(now, detail))
-
-
-def _put_off(order: Order, detail: str, now: datetime, **columns: Any) -> None:
-    """Leave an order for later: when its lease is over it is looked at again."""
-    log.warning("Order %s waits: %s", order.pk, detail)
-    record_events(order=order, events=[], cause=_cause(now, detail), **{"claimed_at": now, **columns})
 
 
 def _cause(now: datetime, detail: str = "") -> Cause:

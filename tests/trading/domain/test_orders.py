@@ -147,7 +147,7 @@ class TestRequests:
 
 
 class TestEvents:
-    @pytest.mark.parametrize("kind", ["SENT", "UNANSWERED", "RELEASED"])
+    @pytest.mark.parametrize("kind", ["SENT", "PUT_OFF", "UNANSWERED", "RELEASED"])
     def test_on_the_way_to_the_broker_leave_an_order_as_it_is(self, kind):
         assert apply(OrderState(quantity=TEN), event(kind)) == OrderState(quantity=TEN)
 
