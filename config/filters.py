@@ -197,12 +197,14 @@ def _known(request: Request, view: Any) -> Iterator[str]:
     handler = getattr(view, (request.method or "").lower(), None)
     declared = getattr(handler, "kwargs", {}).get("schema") or getattr(view, "schema", None)
     yield from _declared(declared if isinstance(declared, type) else type(declared), view)
-    if request.method in {"GET", "HEAD"} and getattr(view, "detail", False) is not True and hasattr(view, "filter_queryset"):
-        for backend in view.filter_backends:
-            filters = backend().get_filterset_class(view, getattr(view, "queryset", None))
-            yield from filters.base_filters if filters else ()
-        if view.paginator:
-            yield from view.paginator.query_parameters
+    if request.method not in {"GET", "HEAD"} or not hasattr(view, "filter_queryset"):
+        return
+    of_one = getattr(view, "detail", False) is True
+    for backend in () if of_one else view.filter_backends:
+        filters = backend().get_filterset_class(view, getattr(view, "queryset", None))
+        yield from filters.base_filters if filters else ()
+    if view.paginator and (not of_one or "ordering" in getattr(handler, "kwargs", {})):  # a list that belongs to one row
+        yield from view.paginator.query_parameters
 
 
 def _declared(schema: type, view: Any) -> frozenset[str]:

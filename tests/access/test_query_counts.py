@@ -46,6 +46,7 @@ from tests.factories import (
 )
 from tests.trading.factories import (
     make_break,
+    make_change,
     make_connection,
     make_decision,
     make_delivery,
@@ -58,11 +59,15 @@ from tests.trading.factories import (
     make_signal,
     make_strategy,
     make_webhook,
+    move_order,
 )
+from trading.domain.orders import Event, EventKind
 
 MOST = 15
 DEARER = {"journal-list": 18}  # trades that are open ask for their last prices: closes, quotes and ticks, stored and live
-LISTS = sorted(route for route, method, *_ in DOORS if route.endswith(("-list", "-latest")) and method == "get")
+LISTS = sorted(
+    route for route, method, *_ in DOORS if route.endswith(("-list", "-latest", "-events", "-changes")) and method == "get"
+)
 
 
 def acting(world: World, make: Callable[[], object]) -> None:
@@ -147,6 +152,8 @@ GROW: dict[str, Callable[[World, int], object]] = {
     "evaluation-list": lambda world, n: make_evaluation(world.account, make_instrument(), session=make_session(world.account)),
     "signal-list": lambda world, n: make_signal(world.account, make_instrument(), session=make_session(world.account)),
     "decision-list": lambda world, n: make_decision(world.account, make_instrument(), session=make_session(world.account)),
+    "order-events": lambda world, n: move_order(world.order, Event(EventKind.SENT)),
+    "decision-changes": lambda world, n: make_change(world.desk.decision),
     "order-list": lambda world, n: make_order(world.account, make_instrument(), session=make_session(world.account)),
     "fill-list": lambda world, n: make_fill(make_order(world.account, make_instrument())),
     "broker-connection-list": lambda world, n: make_connection(world.account, broker=f"broker {n}", enabled=False),

@@ -137,10 +137,11 @@ class BacktestViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountS
         return Response({"backtests": self.get_serializer(runs, many=True).data, "figures": figures})
 
     @extend_schema(responses=BacktestFileSerializer(many=True))
-    @action(detail=True, filter_backends=[], pagination_class=None)
+    @action(detail=True, filter_backends=[], ordering="name", ordering_fields=())
     def files(self, request: Request, account_id: str, pk: str) -> Response:
         """Return which files it left: its summary, equity and trades. A sweep leaves none, its runs do."""
-        return Response([{"name": name, "size": size} for name, size in files_of(self.get_object().pk).items()])
+        found = [{"name": name, "size": size} for name, size in files_of(self.get_object().pk).items()]
+        return self.get_paginated_response(self.paginate_queryset(found))
 
     @extend_schema(
         parameters=[OpenApiParameter("name", str, OpenApiParameter.PATH, enum=FILES)],

@@ -200,11 +200,11 @@ class DecisionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountS
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(responses=DecisionChangeSerializer(many=True), filters=False)
-    @action(detail=True, pagination_class=None)
+    @action(detail=True, ordering="at", ordering_fields=("at",))
     def changes(self, request: Request, account_id: str, pk: str) -> Response:
-        """Return each change of a decision, oldest first."""
-        rows = DecisionChange.objects.filter(account=self.account, decision=self.get_object().pk)
-        return Response(DecisionChangeSerializer(rows.select_related("actor").order_by("at", "pk"), many=True).data)
+        """Return the changes of a decision, oldest first."""
+        rows = DecisionChange.objects.filter(account=self.account, decision=self.get_object().pk).select_related("actor")
+        return self.get_paginated_response(DecisionChangeSerializer(self.paginate_queryset(rows), many=True).data)
 
     @extend_schema(responses=ChainSerializer)
     @action(detail=True)

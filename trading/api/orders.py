@@ -325,11 +325,11 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScop
         return Response(self._told(cancel_order(order=self.get_object(), by=by)))
 
     @extend_schema(responses=OrderEventSerializer(many=True), filters=False)
-    @action(detail=True, pagination_class=None)
+    @action(detail=True, ordering="sequence", ordering_fields=("sequence",))
     def events(self, request: Request, account_id: str, pk: str) -> Response:
-        """Return each step of an order's life, oldest first."""
+        """Return the steps of an order's life, oldest first."""
         rows = OrderEvent.objects.filter(account=self.account, order=self.get_object().pk).select_related("actor")
-        return Response(OrderEventSerializer(rows.order_by("sequence"), many=True).data)
+        return self.get_paginated_response(OrderEventSerializer(self.paginate_queryset(rows), many=True).data)
 
     def keeping(self, refusal: RiskBreached) -> HttpResponse:
         """Answer a refusal, and keep what was recorded of it."""

@@ -63,7 +63,7 @@ class TestRun:
         perform(made)
         run = call("get", f"backtests/{made['id']}").json()
         assert (run["status"], run["metrics"]["total_trades"] > 0) == ("SUCCEEDED", True)
-        files = call("get", f"backtests/{made['id']}/files").json()
+        files = call("get", f"backtests/{made['id']}/files").json()["results"]
         assert [one["name"] for one in files] == ["summary.json", "equity.parquet", "trades.parquet"]
         answer = call("get", f"backtests/{made['id']}/files/trades.parquet")
         table = pq.read_table(io.BytesIO(b"".join(answer.streaming_content)))
@@ -71,7 +71,7 @@ class TestRun:
 
     def test_a_file_that_is_none_of_its_own_is_not_there(self, call, account, instrument):
         run = make_run(account, instrument)
-        assert call("get", f"backtests/{run.pk}/files").json() == []
+        assert call("get", f"backtests/{run.pk}/files").json()["results"] == []
         for name in ("summary.json", "..", "other.json"):
             call("get", f"backtests/{run.pk}/files/{name}", status=404)
 

@@ -89,7 +89,7 @@ class TestDecisions:
         assert (made["instrument"], made["price"], made["verdict"], made["session"]) == (instrument.key, "10", "", None)
         changed = call("patch", f"decisions/{made['id']}", {"choice": "HOLD", "reason": "It fell."})
         assert changed["choice"] == "HOLD"
-        history = call("get", f"decisions/{made['id']}/changes")
+        history = call("get", f"decisions/{made['id']}/changes")["results"]
         assert [(one["changes"], one["actor"], one["reason"]) for one in history] == [
             ({"choice": ["BUY", "HOLD"]}, alice.email, "It fell.")
         ]

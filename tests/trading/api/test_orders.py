@@ -1,11 +1,14 @@
 """Orders by REST: looked at beforehand, placed, replaced and canceled; and what a broken limit leaves behind."""
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
 from accounts.domain.roles import Role
 from tests.clients import browser
 from tests.factories import day, make_account, make_bars, make_instrument, make_user, post, share
-from tests.trading.factories import make_fill, make_order
+from tests.trading.factories import make_fill, make_order, move_order
+from trading.domain.orders import Event, EventKind
 
 
 @pytest.fixture
@@ -58,11 +61,21 @@ class TestOrders:
             "NEW", "PENDING", "10", "10", [],
         )  # fmt: skip
         assert [one["id"] for one in call("get", "orders", client_order_id="mine")["results"]] == [made["id"]]
-        events = call("get", f"orders/{made['id']}/events")
+        events = call("get", f"orders/{made['id']}/events")["results"]
         assert [(one["kind"], one["status"], one["actor"], one["door"]) for one in events] == [
             ("CREATED", "NEW", alice.email, "API")
         ]
         assert call("post", "orders", body(instrument, client_order_id="mine"), status=409)["code"] == "client_order_id_taken"
+
+    def test_tell_their_lives_page_by_page(self, call, account, instrument):
+        order = move_order(make_order(account, instrument), Event(EventKind.SENT), Event(EventKind.ACCEPTED))
+        page = call("get", f"orders/{order.pk}/events", limit=2)
+        assert ([one["kind"] for one in page["results"]], page["previous"]) == (["CREATED", "SENT"], None)
+        cursor = parse_qs(urlsplit(page["next"]).query)["cursor"][0]
+        rest = call("get", f"orders/{order.pk}/events", limit=2, cursor=cursor)
+        assert ([one["kind"] for one in rest["results"]], rest["next"]) == (["ACCEPTED"], None)
+        last = call("get", f"orders/{order.pk}/events", limit=1, ordering="-sequence")["results"]
+        assert [one["sequence"] for one in last] == [3]
 
     def test_come_with_their_legs(self, call, instrument):
         legs = {"take_profit": {"limit_price": "12"}, "stop_loss": {"stop_price": "9"}}
