@@ -323,6 +323,9 @@ ACCOUNT_ZIP = {
     "take": "trading.services.account_zip.take_parts",
 }
 
+# --- before an account trades on paper no longer, or live no longer: who has to agree ---
+BEFORE_MODE_CHANGES = "trading.services.connections.refuse_other_mode_of_orders"
+
 # --- logs ---------------------------------------------------------------------------------------
 LOGGING = {
     "version": 1,

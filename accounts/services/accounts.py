@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.module_loading import import_string
 
 from accounts.domain.roles import Role
 from accounts.models import Account, LedgerHead, Membership, User
@@ -47,15 +49,18 @@ def change_account(*, account: Account, changes: Mapping[str, Any], at: datetime
 
     :raises AccountClosed: if it is closed
     :raises CurrencyFixed: if its ledger has entries and another base currency is asked for
+    :raises OrdersOpen: if it has open orders, and is to trade on paper no longer, or live no longer
     :raises ValidationError: by field
     """
     account = lock_open(account)
-    currency = account.base_currency
+    currency, mode = account.base_currency, account.execution_mode
     for name in CHANGEABLE & changes.keys():
         setattr(account, name, changes[name])
     if account.base_currency != currency and LedgerHead.objects.filter(account=account, sequence__gt=0).exists():
         raise CurrencyFixed("The account has entries; its base currency stays.", code="currency_fixed")
     _check(account, at)
+    if account.execution_mode != mode:
+        import_string(settings.BEFORE_MODE_CHANGES)(account=account, mode=mode)
     account.save(update_fields=[*CHANGEABLE])
     return account
 

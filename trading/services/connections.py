@@ -24,6 +24,7 @@ from trading.selectors.paper import RecordedMarket, Records
 Clock = Callable[[], datetime]
 BROKERS = (ALPACA, PAPER)
 MODE = "mode"
+WHERE = {ExecutionMode.PAPER: "on paper", ExecutionMode.LIVE: "live"}
 
 
 class OrdersOpen(ValidationError):
@@ -77,6 +78,18 @@ def refuse_leaving(account: Account, broker: str) -> None:
     """
     if Order.objects.open().filter(account=account).exclude(broker=broker).exists():
         raise OrdersOpen("The account has open orders at its broker; cancel them first.", code="orders_open")
+
+
+def refuse_other_mode_of_orders(*, account: Account, mode: str) -> None:
+    """Refuse to let an account trade live, or on paper, while orders are open from when it did the other (`mode`).
+
+    :raises OrdersOpen: if there are some
+    """
+    count = Order.objects.open().filter(account=account).count()
+    if count:
+        many = "1 open order" if count == 1 else f"{count} open orders"
+        detail = f"The account has {many} from trading {WHERE[mode]}; cancel them, or wait for their end, then change it."
+        raise OrdersOpen({"execution_mode": ValidationError(detail, code="orders_open")})
 
 
 def refuse_other_mode(account: Account, broker: str) -> None:
