@@ -57,7 +57,7 @@ class Ticket:
 class BrokerOrder:
     """An order as the broker knows it, with every execution of it; `complete` says that an amount will not be filled further.
 
-    `legs` are orders that went along with it; the broker gave them ids of its own.
+    `legs` are orders that went along with it; the broker gave them ids of its own. `trigger` says what set its stop off.
     """
 
     client_order_id: str
@@ -71,6 +71,7 @@ class BrokerOrder:
     mark: Decimal | None = None
     complete: bool = False
     detail: str = ""
+    trigger: str = ""
     symbol: str = ""
     legs: tuple[BrokerOrder, ...] = ()
 

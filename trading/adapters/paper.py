@@ -135,6 +135,7 @@ class PaperBroker:
             mark=state.high_water_mark,
             complete=complete,
             detail=next((step.detail for step in reversed(steps) if step.event.kind is not EventKind.FILLED), ""),
+            trigger=next((step.detail for step in steps if step.event.kind is EventKind.TRIGGERED), ""),
             symbol=known.ticket.listing.symbol,
         )
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
 from uuid import UUID
 
-from portfolio.domain.exact import EXACT, ONE, ZERO, money
+from portfolio.domain.exact import EXACT, ONE, ZERO, money, plain
 from trading.domain.drafts import AT_ONCE, OrderDraft
 from trading.domain.fills import Fill
 from trading.domain.hours import Hours
@@ -255,7 +255,7 @@ class _Worker:
             if price is None:
                 return
             yield from self._told_mark()
-            yield self._happens(Event(EventKind.TRIGGERED), look.at, f"The stop was touched at {price:f}.")
+            yield self._happens(Event(EventKind.TRIGGERED), look.at, f"The stop was touched at {plain(price)}.")
         price = self._price(look, price)
         if price is not None:
             yield from self._fill(look, price)

@@ -16,6 +16,7 @@ from trading.domain.problems import Problem, Refused
 
 PERCENT = Decimal(100)
 REMEDY = "An owner may resume trading."
+ENDS = (".", "!", "?")
 
 
 class Severity(enum.StrEnum):
@@ -186,7 +187,16 @@ def with_remedy(reason: str) -> str:
     >>> with_remedy("Looking into it."), with_remedy("A loss. An owner may resume trading.")
     ('Looking into it. An owner may resume trading.', 'A loss. An owner may resume trading.')
     """
-    return reason if reason.endswith(REMEDY) else f"{reason} {REMEDY}"
+    return reason if reason.endswith(REMEDY) else f"{sentence(reason)} {REMEDY}"
+
+
+def sentence(text: str) -> str:
+    """Return what somebody wrote with a full stop, so that more can be said after it.
+
+    >>> sentence("Looking into it"), sentence("Why?")
+    ('Looking into it.', 'Why?')
+    """
+    return text if text.endswith(ENDS) else f"{text}."
 
 
 def _stopped(limits: Limits, exposure: Exposure, proposal: Proposal) -> Breach | None:

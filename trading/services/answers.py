@@ -6,6 +6,7 @@ It may be taken down again, and by several at once, from an answer, a look or a 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.models import Account, Topic
+from portfolio.domain.exact import plain
 from trading.adapters.base import BrokerOrder
 from trading.domain.orders import Event, EventKind, OrderStatus, Sending
 from trading.models import BreakKind, Door, Order
@@ -21,7 +23,7 @@ from trading.models.writing import FillRow
 from trading.services.breaks import Difference, open_break
 from trading.services.fills import Execution, enter_fills
 from trading.services.groups import settle_group
-from trading.services.order_rows import Cause, Sheet, happen, lock_orders
+from trading.services.order_rows import Cause, Sheet, happen, happen_each, lock_orders
 from trading.services.pairs import rider_of
 from trading.services.telling import tell_members
 from trading.services.watching import wake_watch
@@ -117,21 +119,21 @@ def _taken(
 
 def _begin(sheet: Sheet, order: Order, answer: BrokerOrder, now: datetime) -> None:
     """Put down that the broker has the order, and how far its stop has come."""
-    events: list[Event] = []
+    first = min((fill.at for fill in answer.fills), default=answer.at)
+    cause = Cause(door=Door.BROKER, at=min(first, answer.at) if order.status in BEGUN else answer.at, now=now)
+    steps: list[tuple[Event, Cause]] = []
     if order.status in BEGUN and answer.status is not OrderStatus.REJECTED:
-        events.append(Event(EventKind.ACCEPTED, quantity=answer.quantity if order.quantity is None and answer.quantity else None))
+        quantity = answer.quantity if order.quantity is None and answer.quantity else None
+        steps.append((Event(EventKind.ACCEPTED, quantity=quantity), cause))
     if order.is_open and answer.mark is not None and answer.mark != order.high_water_mark:
-        events.append(Event(EventKind.TRAILED, mark=answer.mark))
+        steps.append((Event(EventKind.TRAILED, mark=answer.mark), replace(cause, data={"mark": plain(answer.mark)})))
     if order.is_open and answer.triggered and not order.triggered:
-        events.append(Event(EventKind.TRIGGERED))
+        steps.append((Event(EventKind.TRIGGERED), replace(cause, detail=answer.trigger)))
     columns: dict[str, Any] = {}
     if order.sending != Sending.SETTLED or not order.broker_order_id:
         columns = {"sending": Sending.SETTLED, "claimed_at": None}
         columns |= {} if order.broker_order_id else {"broker_order_id": answer.broker_order_id}
-    first = min((fill.at for fill in answer.fills), default=answer.at)
-    accepted = order.status in BEGUN
-    cause = Cause(door=Door.BROKER, at=min(first, answer.at) if accepted else answer.at, now=now)
-    sheet.put(order, happen(order, events, cause), columns)
+    sheet.put(order, happen_each(order, steps), columns)
 
 
 def _end(sheet: Sheet, order: Order, answer: BrokerOrder, now: datetime) -> None:

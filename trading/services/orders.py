@@ -19,7 +19,7 @@ from marketdata.models import Instrument
 from trading.domain.drafts import AT_ONCE, AUCTIONS, OrderDraft, Replacement, replaced
 from trading.domain.hours import Span, check_hours, span_of
 from trading.domain.legs import PlannedLeg, plan
-from trading.domain.orders import Event, EventKind, OrderClass, OrderNotOpen, Sending
+from trading.domain.orders import Event, EventKind, OrderClass, OrderNotOpen, PositionEffect, Sending
 from trading.domain.problems import Problem
 from trading.domain.risk import Action, Breach, RiskRefused
 from trading.models import Decision, Door, Order, Session, terms_of
@@ -170,13 +170,14 @@ def _replace(order: Order, change: Replacement, by: Ordering) -> tuple[Assessmen
     account = order.account
     hold_trading(account)
     old = lock_orders([order.pk])[order.pk]
-    _refuse_unreplaceable(old)
+    _refuse_unreplaceable(old, change)
     single = replace(old.draft, order_class=OrderClass.SIMPLE)
     with told():
         draft = replaced(single, change, filled=old.filled_quantity, terms=terms_of(old.instrument))
     _check_hours(draft, old.instrument, by.at)
     standing_in = [old.pk, *_siblings(old)]
-    found = assess(account=account, instrument=old.instrument, draft=draft, at=by.at, without=standing_in)
+    effect = PositionEffect(old.effect) if old.sending == Sending.HELD else None  # nothing is held yet of what it will close
+    found = assess(account=account, instrument=old.instrument, draft=draft, at=by.at, without=standing_in, effect=effect)
     if found.draft.effect != old.effect:
         detail = "The position has changed since the order was placed; cancel it and place another."
         raise NotAsThingsStand({"quantity": ValidationError(detail, code="position_changed")}, "position_changed")
@@ -241,14 +242,19 @@ def _refuse(account: Account, instrument: Instrument, found: Assessment, by: Ord
     raise RiskBreached(refusal, first.rule.lower())
 
 
-def _refuse_unreplaceable(order: Order) -> None:
+def _refuse_unreplaceable(order: Order, change: Replacement) -> None:
     """Refuse to replace an order that has ended, waits for an answer, or is about to take another's place itself.
+
+    An exit that waits for its entry will be for what that fills: no other quantity of it can be asked for.
 
     :raises NotAsThingsStand: by name
     """
     with told():
         if not order.is_open:
             raise OrderNotOpen([Problem("status", "order_not_open", f"The order is {order.status}; place another.")])
+        if order.sending == Sending.HELD and change.quantity not in {None, order.quantity}:
+            detail = "It waits for its entry and will be for what that fills; change the quantity of the entry."
+            raise OrderNotOpen([Problem("quantity", "waits_for_entry", detail)])
         if order.pending_cancel or order.pending_replace or order.sending in {Sending.SENT, Sending.UNKNOWN}:
             detail = "The broker has not answered yet; wait for it, or cancel the order."
             raise OrderNotOpen([Problem("status", "order_pending", detail)])

@@ -10,7 +10,7 @@ from django.db import connections, transaction
 
 from accounts.models import Account, Level, User
 from portfolio.selectors.market import SYSTEM
-from trading.domain.risk import with_remedy
+from trading.domain.risk import sentence, with_remedy
 from trading.models import RiskEvent, TradingHalt, TradingPause
 from trading.selectors.risk import halt, pause_of
 from trading.services.refusals import unless_taken
@@ -51,8 +51,8 @@ def pause_trading(
         known = pause_of(account)
         assert known is not None  # noqa: S101  # a pause at a time
         return known, False
-    by = f" By {actor}." if actor else ""
-    tell_members(account=account, title="trading is paused", body=with_remedy(reason + by), at=at, level=Level.CRITICAL)
+    said = f"{sentence(reason)} By {actor}." if actor else reason
+    tell_members(account=account, title="trading is paused", body=with_remedy(said), at=at, level=Level.CRITICAL)
     return made, True
 
 

@@ -18,11 +18,12 @@ from accounts.services.accounts import refuse_closed
 from marketdata.models import Instrument
 from portfolio.domain.exact import EXACT, ZERO, money
 from trading.domain.drafts import OrderDraft
+from trading.domain.orders import PositionEffect
 from trading.domain.reserves import effect_beside, price_expected
-from trading.domain.risk import Action, Breach, Proposal, RiskRefused, Rule, check_account, check_order
+from trading.domain.risk import Action, Breach, Proposal, RiskRefused, Rule, check_account, check_order, with_remedy
 from trading.models import RestrictedInstrument, RiskEvent, RiskLimits, terms_of
 from trading.models.risk import AMOUNTS, SHARES
-from trading.selectors.risk import LIMITS, Standing, halt, limits_of, pause_of
+from trading.selectors.risk import LIMITS, Standing, halt, limits_of, pause_of, restricted_in
 from trading.services.locks import hold_trading
 from trading.services.pauses import pause_trading
 from trading.services.refusals import told, unless_taken
@@ -59,10 +60,12 @@ def assess(
     at: datetime,
     without: Collection[UUID] = (),
     holding: bool = False,
+    effect: PositionEffect | None = None,
 ) -> Assessment:
     """Hold an order against the rules of its kind and the limits of its account; broken limits are in the answer.
 
     `without` are open orders whose place it is to take. `holding`: nobody else trades in the account until the transaction ends.
+    `effect` is what it does to the position where that does not follow from what is held: an exit's that waits for its entry.
 
     :raises ValidationError: by field, if it breaks a rule of its kind
     :raises NotAsThingsStand: if it would cross from a long to a short position, or what it closes is spoken for
@@ -71,7 +74,7 @@ def assess(
     market = standing.price.to(draft.side) if standing.price else None
     with told():
         size = _size(draft, market, instrument.multiplier)
-        effect = effect_beside(
+        effect = effect or effect_beside(
             draft.side, size, held=standing.held, instrument_id=instrument.pk, reserves=standing.reserves
         )  # fmt: skip
         draft = replace(draft, effect=effect)
@@ -98,7 +101,7 @@ def record_breaches(
     """Write down which limits were broken, with the limits as they are; pause the account if one asks for it; tell members."""
     types = [breach.rule.value for breach in breaches]
     lately = set(RiskEvent.objects.filter(account=account, at__gt=at - TOLD_EVERY, type__in=types).values_list("type", flat=True))
-    exposure, configuration = standing.exposure, standing.limits.as_record()
+    exposure, configuration = standing.exposure, _configuration(account, standing)
     share = exposure.day_gain_share
     events = [
         RiskEvent(  # type: ignore[misc]  # it may be null
@@ -129,6 +132,11 @@ def record_breaches(
     return events
 
 
+def _configuration(account: Account, standing: Standing) -> dict[str, Any]:
+    """Return the limits as an event keeps them; all that is restricted by name, for an order is asked about its own alone."""
+    return standing.limits.as_record() | {"restricted": [one.instrument.key for one in restricted_in(account)]}
+
+
 def watch(*, account: Account, at: datetime) -> list[RiskEvent]:
     """Look whether an account has run into a limit without anybody ordering: then it is paused. Who looks second sees it so."""
     if account.closed_on is not None:
@@ -151,7 +159,7 @@ def refuse_stopped(*, account: Account, closing: bool = False) -> None:
         if stopped is not None:
             raise RiskRefused((Breach(Rule.TRADING_HALTED, f"All trading is stopped: {stopped.reason}"),))
         if paused is not None and not (closing and limits_of(account).close_while_paused):
-            raise RiskRefused((Breach(Rule.TRADING_PAUSED, f"Trading in the account is paused: {paused.reason}"),))
+            raise RiskRefused((Breach(Rule.TRADING_PAUSED, f"Trading in the account is paused: {with_remedy(paused.reason)}"),))
 
 
 @transaction.atomic

@@ -108,12 +108,15 @@ class TestBreaches:
         make_webhook(account, topics=["RISK"])
         trader = share(account, make_user(), Role.TRADER)
         order = {"instrument": held.key, "side": "BUY", "quantity": "51"}
+        other = make_instrument()
+        call("patch", "risk-limits", {"restricted": [other.key]})
         said = call("post", "orders", order, status=409, by=browser(trader))
         assert (said["code"], said["errors"][0]["field"]) == ("position_share", "quantity")
         call("patch", "risk-limits", {"max_position_share": "0.9"})
         (event,) = call("get", "risk-events")["results"]
         assert (event["type"], event["severity"], event["action_taken"]) == ("POSITION_SHARE", "WARNING", "REJECT")
         assert (event["value"], event["limit"], event["configuration"]["max_position_share"]) == ("0.251", "0.25", "0.25")
+        assert event["configuration"]["restricted"] == [other.key]  # not that of the order alone
         assert (event["actor"], event["instrument"], event["day_gain"]) == (trader.email, held.key, "0")
         assert [one.title for one in told(account.owner, Notification, user=account.owner)] == ["Main: an order was refused"]
         assert [one.topic for one in told(account.owner, Delivery, account=account)] == ["RISK"]

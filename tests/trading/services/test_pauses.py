@@ -152,7 +152,9 @@ class TestHalting:
             with acting_as(alice.pk):
                 return [Order.objects.get(pk=order.pk).status for order in orders]
 
-        call_command("halt_trading", "The data is wrong.", stdout=StringIO())
+        out = StringIO()
+        call_command("halt_trading", "The data is wrong.", stdout=out)
+        assert "stand, and brokers may fill them still" in out.getvalue()
         assert stands(NOW + timedelta(minutes=1)) == ["NEW"] * 4
         assert stands(datetime(2020, 1, 7, 21, tzinfo=UTC)) == ["EXPIRED", "NEW", "NEW", "EXPIRED"]
         call_command("halt_trading", "--end", stdout=StringIO())

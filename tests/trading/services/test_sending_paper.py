@@ -11,7 +11,7 @@ from tests.trading.factories import make_order
 from tests.trading.services.test_sending import NOW, Clock, asked_to_cancel, kinds, look, posted, seen, sent
 from trading.domain.drafts import Replacement
 from trading.domain.orders import Event, EventKind
-from trading.models import Door, Fill
+from trading.models import Door, Fill, OrderEvent
 from trading.services.answers import take_down
 from trading.services.connections import open_broker
 from trading.services.order_rows import Cause, record_events
@@ -126,6 +126,21 @@ def test_a_stop_is_set_off_and_takes_the_market_after_it(account):
     clock.later(timedelta(seconds=60))
     assert [look(account, clock, "paper") for _ in range(2)] == [2, 0]
     assert (seen(order).status, seen(order).filled_value) == ("FILLED", 200 * 105 + 100 * 101)
+    assert told(order, "TRIGGERED") == [("The stop was touched at 105.", {})]
+
+
+def test_a_trailing_stop_says_how_far_it_followed_and_what_set_it_off(account):
+    noon = datetime.combine(quiet_day("quotes"), datetime.min.time(), UTC) + timedelta(hours=12)
+    stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(noon)
+    rows = [(30, "99", "100"), (40, "90", "91"), (50, "96", "97")]
+    make_quotes(stock, [(noon + timedelta(seconds=number), bid, ask) for number, bid, ask in rows])
+    order = make_order(account, stock, time_in_force="GTC", type="TRAILING_STOP", trail_price="4")
+    sent(account, clock)
+    for later in (45, 10):
+        clock.later(timedelta(seconds=later))
+        look(account, clock, "paper")
+    assert (seen(order).status, seen(order).average_price) == ("FILLED", 97)
+    assert told(order, "TRAILED", "TRIGGERED") == [("", {"mark": "91"}), ("The stop was touched at 97.", {})]
 
 
 @pytest.mark.parametrize(
@@ -161,6 +176,13 @@ def test_who_looks_late_sees_what_was_seen_on_the_way(account, asked):
     assert fills[often] == fills[late]
     assert seen(often).status == seen(late).status
     assert seen(often).status == "FILLED" or (seen(often).ended_at - seen(late).ended_at) < timedelta(seconds=1)
+
+
+def told(order, *kinds):
+    """Return why events of some kinds happened to an order, and what is known of them."""
+    with acting_as(order.account.owner_id):
+        rows = OrderEvent.objects.filter(order=order, kind__in=kinds).order_by("sequence")
+        return list(rows.values_list("detail", "data"))
 
 
 def look_at_one(order, clock):

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from trading.services.pauses import AlreadyHalted, end_halt, halt_trading
+from trading.services.pauses import AlreadyHalted, accounts_that_trade, end_halt, halt_trading
 from trading.services.stopping import cancel_everywhere
 
 
@@ -43,12 +43,16 @@ class Command(BaseCommand):
         self.stdout.write("All trading is stopped.")
         if options["cancel"]:
             self.cancel()
+        elif count := len(accounts_that_trade()):
+            told = "one account stand" if count == 1 else f"{count} accounts stand"
+            self.stdout.write(f"Open orders of {told}, and brokers may fill them still; halt_trading --cancel REASON cancels them.")
 
     def cancel(self) -> None:
         """Cancel the open orders of all accounts, each as its owner; one that fails stops no other."""
         done = cancel_everywhere(clock=timezone.now)
         for account_id, error in done.failed:
             self.stderr.write(f"{account_id}: {error}")
-        self.stdout.write(f"{done.orders} orders are canceled, or their brokers are asked to.")
+        count = "1 order is" if done.orders == 1 else f"{done.orders} orders are"
+        self.stdout.write(f"{count} canceled, or to be canceled by the broker.")
         if done.failed:
             raise CommandError(f"The orders of {len(done.failed)} accounts could not be canceled.")
