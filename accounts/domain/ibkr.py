@@ -17,7 +17,8 @@ from accounts.domain.happenings import Happening, currency_of, first_of, flow
 from accounts.domain.ledger import EntryKind
 from accounts.domain.listings import VENUES, coin, identified
 from accounts.domain.moments import DAY_FIRST, ISO, US, day, midnight, stamp
-from accounts.domain.statements import Contract, InstrumentHints, LineRefused, Rate
+from accounts.domain.statements import LONGEST_SYMBOL, NO_SIGN, Contract, InstrumentHints, LineRefused, Rate
+from marketdata.domain.instruments import isin_is_valid
 from marketdata.domain.money import UnknownCurrency, major_unit
 
 SOURCE = "ibkr"
@@ -150,6 +151,8 @@ class Record:
         if category in {"BOND", "BILL"} and multiplier in {None, 1}:
             multiplier = PERCENT
         numbers = {name: said for name in ("isin", "cusip", "figi") if (said := self.text(name).upper())}
+        if not isin_is_valid(numbers.get("isin", "")):  # kept by no instrument, so nothing would be known by it again
+            numbers.pop("isin", None)
         return InstrumentHints(
             **(identified(self.text("securityID"), self.text("securityIDType")) | numbers),
             broker_id=self.text("conid"),
@@ -181,7 +184,9 @@ def _plain_symbol(symbol: str, listed: str) -> str:
     root, point, ending = symbol.rpartition(".")
     if point and ending in {"L", "DE", "PA", "AS", "MI", "SW", "TO"} and listed:
         return root
-    return symbol.replace(" ", ".") if re.fullmatch(r"[A-Z]{1,5} [A-Z]{1,2}", symbol) else symbol
+    if re.fullmatch(r"[A-Z]{1,5} [A-Z]{1,2}", symbol):
+        return symbol.replace(" ", ".")
+    return NO_SIGN.sub("-", symbol).strip("-")[:LONGEST_SYMBOL] if " " in symbol else symbol  # a bond: "T 4 1/4 11/15/34"
 
 
 def cash(record: Record) -> Iterator[Happening]:

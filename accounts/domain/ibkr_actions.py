@@ -10,11 +10,11 @@ from accounts.domain.happenings import Happening, ratio_text, transfer
 from accounts.domain.ibkr import Record
 from accounts.domain.ledger import ZERO, EntryKind
 from accounts.domain.statements import InstrumentHints, LineRefused
+from marketdata.domain.instruments import isin_is_valid
 from marketdata.domain.money import plain
 
 FOR = re.compile(r"(?P<new>\d+(\.\d+)?) FOR (?P<old>\d+(\.\d+)?)", re.ASCII)
 ABOUT = re.compile(r"\((?P<symbol>[^(),]+), (?P<name>[^()]*), (?P<isin>[A-Z0-9]{6,12})\)\s*$", re.ASCII)
-ISIN_LENGTH = 12
 PAIR = 2
 
 
@@ -119,7 +119,7 @@ def _of_action(record: Record) -> InstrumentHints:
     found = ABOUT.search(described(record))
     if not found:
         return hints
-    isin = hints.isin or (found["isin"] if len(found["isin"]) == ISIN_LENGTH else "")
+    isin = hints.isin or (found["isin"] if isin_is_valid(found["isin"]) else "")
     return replace(hints, isin=isin, name=found["name"])
 
 

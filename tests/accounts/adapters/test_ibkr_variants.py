@@ -301,3 +301,13 @@ class TestActionsTakenBack:
         sold, reversed_ = lines(flex(gone, back))
         assert (sold.draft.kind, sold.draft.cash) == ("SELL", 542)
         assert (reversed_.reverses.external_id, reversed_.draft.cash) == ("5", -542)
+
+
+class TestNames:
+    def test_of_bonds_are_made_into_symbols_that_may_be_written_down(self):
+        (line,) = lines(flex(cash(symbol="T 4 1/4 11/15/34", isin="", assetCategory="BOND", type="Bond Interest Received")))
+        assert line.hints.symbol == "T-4-1-4-11-15-34"
+
+    def test_numbers_that_are_no_isin_are_left_out(self):
+        (line,) = lines(flex(trade(isin="US0378331006")))
+        assert line.hints.isin == ""
