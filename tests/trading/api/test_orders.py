@@ -3,12 +3,16 @@
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.utils import timezone
 
 from accounts.domain.roles import Role
+from accounts.models.tenancy import acting_as
 from tests.clients import browser
 from tests.factories import day, make_account, make_bars, make_instrument, make_user, post, share
 from tests.trading.factories import make_fill, make_order, move_order
 from trading.domain.orders import Event, EventKind
+from trading.models import Order
+from trading.services.groups import settle_group
 
 
 @pytest.fixture
@@ -84,6 +88,24 @@ class TestOrders:
             ("TAKE_PROFIT", "SELL", "HELD"), ("STOP_LOSS", "SELL", "HELD"),
         ]  # fmt: skip
         assert call("get", f"orders/{made['id']}")["legs"] == made["legs"]
+
+    def test_exits_that_wait_for_their_entry_are_moved(self, call, account, instrument):
+        legs = {"take_profit": {"limit_price": "12"}, "stop_loss": {"stop_price": "9"}}
+        made = call("post", "orders", body(instrument, order_class="BRACKET", **legs), status=201)
+        profit, loss = (f"orders/{leg['id']}" for leg in made["legs"])
+        nearer = call("patch", loss, {"stop_price": "9.5"})
+        assert (nearer["stop_price"], nearer["sending"], nearer["role"]) == ("9.5", "HELD", "STOP_LOSS")
+        assert call("patch", profit, {"quantity": "5"}, status=409)["code"] == "waits_for_entry"
+        with acting_as(account.owner_id):
+            entry = Order.objects.select_related("account__owner", "instrument").get(pk=made["id"])
+        make_fill(entry, quantity="10", price="10")
+        with acting_as(account.owner_id):
+            settle_group(order=entry, now=timezone.now())
+        stand = {leg["role"]: leg for leg in call("get", f"orders/{made['id']}")["legs"] if leg["status"] == "NEW"}
+        assert {role: (leg["quantity"], leg["sending"]) for role, leg in stand.items()} == {
+            "TAKE_PROFIT": ("10", "PENDING"), "STOP_LOSS": ("10", "PENDING"),
+        }  # fmt: skip
+        assert stand["STOP_LOSS"]["stop_price"] == "9.5"
 
     def test_are_looked_at_beforehand_and_then_not_there(self, call, instrument):
         seen = call("post", "orders?preview=1", body(instrument, quantity="300"))

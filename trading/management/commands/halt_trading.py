@@ -45,7 +45,9 @@ class Command(BaseCommand):
             self.cancel()
         elif count := len(accounts_that_trade()):
             told = "one account stand" if count == 1 else f"{count} accounts stand"
-            self.stdout.write(f"Open orders of {told}, and brokers may fill them still; halt_trading --cancel REASON cancels them.")
+            self.stdout.write(
+                f"Open orders of {told}, and brokers may fill them still; halt_trading --cancel REASON cancels them."
+            )
 
     def cancel(self) -> None:
         """Cancel the open orders of all accounts, each as its owner; one that fails stops no other."""
