@@ -24,7 +24,7 @@ from trading.selectors.paper import RecordedMarket, Records
 Clock = Callable[[], datetime]
 BROKERS = (ALPACA, PAPER)
 MODE = "mode"
-WHERE = {ExecutionMode.PAPER: "on paper", ExecutionMode.LIVE: "live"}
+WHERE: dict[str, str] = {ExecutionMode.PAPER: "on paper", ExecutionMode.LIVE: "live"}
 
 
 class OrdersOpen(ValidationError):
