@@ -2,7 +2,8 @@
 
 Positions and values are those the portfolio derived; where the market has moved since, they are taken along by the last quote or
 trade. What the portfolio cannot value, for no close of it is known, counts at that quote or trade, else at what it cost. Nothing
-is derived here: `Standing.is_current` says whether entries of the ledger are still to be read.
+is derived here: `Standing.is_current` says whether entries of the ledger are still to be read. Prices of later than the time asked
+about are not looked at.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ COUNTS = ("max_consecutive_losses", "max_open_orders")
 PAPER = "paper"  # the broker of accounts that have connected none
 LIMITS = ("max_position_share", "max_daily_loss_share", "max_drawdown_share", "max_consecutive_losses", "max_order_quantity",
           "max_order_value", "max_open_orders", "allow_short", "close_while_paused")  # fmt: skip
-QUESTION = "SELECT trading_standing(%s, %s, %s)"
-HOLDING = "SELECT trading_standing_held(%s, %s, %s, %s)"
+ORDER = ("id", "parent", "replaces", "instrument", "side", "effect", "type", "sending", "quantity", "notional", "filled_quantity",
+         "filled_value", "limit_price", "stop_price", "reference_price", "currency", "multiplier")  # fmt: skip
+QUESTION = "SELECT trading_standing_at(%s, %s, %s, %s)::text"
+HOLDING = "SELECT trading_standing_held(%s, %s, %s, %s, %s)::text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +101,11 @@ def standing_of(
 
     `lock` is the purpose for which the account is locked first, until the transaction ends.
     """
-    told = _asked(account, instrument, lock)
+    told = _asked(account, instrument, at, lock)
     state, held = told["state"], told["held"]
     gone = set(map(str, without))
-    rows = [row for row in told["orders"] if row["id"] not in gone]
+    orders = (dict(zip(ORDER, row, strict=True)) for row in told["orders"])
+    rows = [row for row in orders if row["id"] not in gone]
     unvalued = held["unvalued"] or ()
     currencies = {major_unit(row["currency"])[0] for row in (*rows, *unvalued)} | ({instrument.money} if instrument else set())
     rates = _rates(currencies, account.base_currency, at)
@@ -148,9 +152,9 @@ def halt() -> TradingHalt | None:
     return TradingHalt.objects.filter(ended_at__isnull=True).first()
 
 
-def _asked(account: Account, instrument: Instrument | None, lock: int | None) -> dict[str, Any]:
+def _asked(account: Account, instrument: Instrument | None, at: datetime, lock: int | None) -> dict[str, Any]:
     """Return what the database says of an account; every number is exact."""
-    asked = [account.pk, instrument.pk if instrument else None, list(MINOR_UNITS)]
+    asked = [account.pk, instrument.pk if instrument else None, list(MINOR_UNITS), at]
     with connection.cursor() as cursor:
         cursor.execute(*(QUESTION, asked) if lock is None else (HOLDING, [lock, *asked]))
         answer = cursor.fetchone()[0]

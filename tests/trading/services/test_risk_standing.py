@@ -249,3 +249,32 @@ def test_two_who_look_at_once_leave_one_event(account, instrument):
     for thread in threads:
         thread.join()
     assert act(account, lambda: RiskEvent.objects.filter(account=account).count()) == 1
+
+
+class TestWhatWasKnownThen:
+    """Whoever orders, or replays, at a time knows no price of later."""
+
+    def price(self, account, instrument, at=NOW):
+        found = act(account, lambda: standing_now(account=account, at=at, instrument=instrument)).price
+        return None if found is None else (found.bid, found.ask)
+
+    def test_a_later_close_is_not_looked_at(self, account, instrument):
+        make_bars(instrument, [("2020-01-08", "99")])
+        assert self.price(account, instrument) == (10, 10)
+        assert self.price(account, instrument, NOW + timedelta(days=2)) == (99, 99)
+
+    def test_a_later_quote_is_not_looked_at(self, account, instrument):
+        make_quotes(instrument, [(NOW + timedelta(hours=1), "50", "51")])
+        assert self.price(account, instrument) == (10, 10)
+        assert self.price(account, instrument, NOW + timedelta(hours=1)) == (50, 51)
+
+    def test_a_source_whose_clock_is_ahead_by_seconds_is(self, account, instrument):
+        make_quotes(instrument, [(NOW + timedelta(seconds=20), "50", "51")])
+        assert self.price(account, instrument) == (50, 51)
+
+    def test_a_position_moves_with_what_was_known(self, account, instrument):
+        post(account, "BUY", instrument=instrument, quantity="100", price="10", cash="-1000", occurred_at=day("2020-01-03"))
+        before = exposure(account).equity
+        make_quotes(instrument, [(NOW + timedelta(hours=1), "20", "20")])
+        assert exposure(account).equity == before
+        assert exposure(account, NOW + timedelta(hours=1)).equity == before + 1000

@@ -1,0 +1,98 @@
+-- How an account stands at a time, as risk looks at it: one answer whose plans are kept, for members of the account alone. No
+-- price is looked at that was not known by then.
+CREATE FUNCTION trading_standing_at(_account uuid, _instrument uuid, _minor text[], _at timestamptz) RETURNS json
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+  _resumed timestamptz; _gain_then numeric; _index_then numeric; _valued date; _read bigint; _basis text;
+  _limits trading_risklimits; _state json; _held json; _price json; _orders json;
+  _known timestamptz := _at + interval '1 minute';  -- clocks of sources differ by seconds
+BEGIN
+  IF NOT _account = ANY (app_accounts(10)) THEN
+    RETURN NULL;
+  END IF;
+  -- what counts towards a pause counts anew from the last time that an owner resumed trading
+  SELECT resumed_at, day_gain, twr_index INTO _resumed, _gain_then, _index_then FROM trading_tradingpause
+  WHERE account_id = _account AND resumed_at IS NOT NULL ORDER BY started_at DESC LIMIT 1;
+  SELECT valued_until, read_up_to, basis INTO _valued, _read, _basis FROM portfolio_projection WHERE account_id = _account;
+  SELECT * INTO _limits FROM trading_risklimits l WHERE l.account_id = _account;
+  SELECT json_build_object(
+    'halted', (SELECT reason FROM trading_tradinghalt WHERE ended_at IS NULL),
+    'paused', (SELECT reason FROM trading_tradingpause WHERE account_id = _account AND resumed_at IS NULL),
+    'resumed', _resumed, 'gain_then', _gain_then,
+    'broker', (SELECT broker FROM trading_brokerconnection WHERE account_id = _account AND enabled),
+    'restricted', EXISTS (SELECT FROM trading_restrictedinstrument WHERE account_id = _account AND instrument_id = _instrument),
+    'head', (SELECT sequence FROM accounts_ledgerhead WHERE account_id = _account),
+    'read', _read, 'basis', _basis, 'valued', _valued,
+    'total', s.total_value, 'power', s.buying_power, 'gain', s.day_gain, 'out', s.outflow, 'index', s.twr_index,
+    'peak', CASE WHEN _limits.account_id IS NULL OR _limits.max_drawdown_share IS NOT NULL THEN
+      greatest(_index_then, (SELECT max(p.twr_index) FROM portfolio_snapshot p
+       WHERE p.account_id = _account AND p.date > coalesce((_resumed AT TIME ZONE 'UTC')::date, '-infinity'))) END,
+    'trades', CASE WHEN _limits.account_id IS NULL OR _limits.max_consecutive_losses IS NOT NULL THEN
+      (SELECT json_agg(gain ORDER BY last DESC) FROM (
+         -- what one order closed is one trade, in however many parts it was filled; of parts as many are looked at as may matter
+         SELECT sum(newest.gain) AS gain, max(newest.number) AS last FROM (
+           SELECT gain, number, closing, instrument_id FROM portfolio_closure
+           WHERE account_id = _account AND quantity <> 0 AND closed_at > coalesce(_resumed, '-infinity')
+           ORDER BY number DESC
+           LIMIT least(200, 12 * (1 + coalesce(_limits.max_consecutive_losses, 5)))) AS newest
+         LEFT JOIN accounts_ledgerentry e ON e.account_id = _account AND e.sequence = newest.closing AND e.source = 'fill'
+         LEFT JOIN trading_fill f ON f.account_id = _account AND f.entry_id = e.id
+         GROUP BY coalesce(f.order_id::text, newest.closing::text), newest.instrument_id) AS trades) END,
+    'limits', CASE WHEN _limits.account_id IS NOT NULL THEN row_to_json(_limits) END)
+  INTO _state FROM (SELECT 1) AS one
+  LEFT JOIN portfolio_snapshot s ON s.account_id = _account AND s.date = _valued;
+  -- what all positions have made since they were valued, what is held of the instrument (pence are hundredths), and what has no
+  -- value as no close of it is known
+  SELECT json_build_object(
+    'moved', sum(moved), 'quantity', sum(quantity) FILTER (WHERE id = _instrument),
+    'worth', sum(value_in_base + moved) FILTER (WHERE id = _instrument),
+    'unvalued', json_agg(json_build_object(
+      'id', id, 'quantity', quantity, 'price', price, 'cost', cost_basis, 'since', since, 'currency', currency,
+      'multiplier', multiplier)) FILTER (WHERE value_in_base IS NULL))
+  INTO _held FROM (
+    SELECT p.instrument_id AS id, p.quantity, p.value_in_base, p.cost_basis, p.since, i.currency, i.multiplier, live.price,
+           CASE WHEN live.price IS NULL OR p.market_price IS NULL OR p.market_price = 0 THEN 0 ELSE
+             p.value_in_base * (live.price * CASE WHEN i.currency = ANY (_minor) THEN 0.01 ELSE 1 END / p.market_price - 1)
+           END AS moved
+    FROM portfolio_position p
+    JOIN marketdata_instrument i ON i.id = p.instrument_id
+    LEFT JOIN marketdata_latestquote q
+      ON q.instrument_id = p.instrument_id AND q.timestamp >= coalesce(p.priced_on, '-infinity') AND q.timestamp <= _known
+    LEFT JOIN marketdata_latesttick t
+      ON t.instrument_id = p.instrument_id AND t.timestamp >= coalesce(p.priced_on, '-infinity') AND t.timestamp <= _known
+    CROSS JOIN LATERAL (
+      SELECT CASE WHEN q.timestamp IS NULL OR t.timestamp > q.timestamp THEN t.price ELSE (q.bid + q.ask) / 2 END AS price
+    ) AS live
+    WHERE p.account_id = _account AND p.quantity <> 0) AS held;
+  SELECT json_build_object(
+    'quoted', q.timestamp, 'bid', q.bid, 'ask', q.ask, 'traded', t.timestamp, 'trade', t.price,
+    'day', bar.timestamp, 'close', bar.close, 'adjusted', bar.adjusted_through)
+  INTO _price FROM (SELECT 1) AS one
+  LEFT JOIN marketdata_latestquote q ON q.instrument_id = _instrument AND q.timestamp <= _known
+  LEFT JOIN marketdata_latesttick t ON t.instrument_id = _instrument AND t.timestamp <= _known
+  LEFT JOIN LATERAL (
+    SELECT timestamp, close, adjusted_through FROM marketdata_bar
+    WHERE instrument_id = _instrument AND timeframe = '1d' AND timestamp <= _known ORDER BY timestamp DESC LIMIT 1) AS bar ON true;
+  -- in the order in which `trading.selectors.risk.ORDER` names them: there may be many
+  SELECT coalesce(json_agg(json_build_array(
+    o.id, o.parent_id, o.replaces_id, o.instrument_id, o.side, o.effect, o.type, o.sending, o.quantity, o.notional,
+    o.filled_quantity, o.filled_value, o.limit_price, o.stop_price, o.reference_price, i.currency, i.multiplier)), '[]')
+  INTO _orders FROM trading_order o JOIN marketdata_instrument i ON i.id = o.instrument_id
+  WHERE o.account_id = _account AND o.status IN ('ACCEPTED', 'NEW', 'PARTIALLY_FILLED');
+  RETURN json_build_object('state', _state, 'held', _held, 'price', _price, 'orders', _orders);
+END $$;
+REVOKE ALL ON FUNCTION trading_standing_at(uuid, uuid, text[], timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION trading_standing_at(uuid, uuid, text[], timestamptz) TO bedrock_app;
+
+-- The same, once whoever trades in the account has finished: limits are checked, and orders stored, one after another.
+CREATE FUNCTION trading_standing_held(_purpose integer, _account uuid, _instrument uuid, _minor text[], _at timestamptz) RETURNS json
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(_purpose, hashtext(_account::text));
+  RETURN trading_standing_at(_account, _instrument, _minor, _at);  -- what was committed while it waited is seen
+END $$;
+REVOKE ALL ON FUNCTION trading_standing_held(integer, uuid, uuid, text[], timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION trading_standing_held(integer, uuid, uuid, text[], timestamptz) TO bedrock_app;
+
+DROP FUNCTION trading_standing_held(integer, uuid, uuid, text[]);
+DROP FUNCTION trading_standing(uuid, uuid, text[]);
