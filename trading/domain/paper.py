@@ -192,7 +192,8 @@ class _Worker:
         for look in looks:
             if look.at > self.now:
                 break
-            if look.begins > self.since or (untouched and look.begins == self.since):
+            begins_then = look.begins == self.since and (untouched or look.low is not None)  # a bar that was seen began before
+            if look.begins > self.since or begins_then:
                 later.append(look)
             elif look.low is None and fresh <= look.at <= self.order.accepted_at:
                 earlier = look

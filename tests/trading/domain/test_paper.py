@@ -134,6 +134,28 @@ class TestStop:
         assert run(one, *looks) == [(2, "TRAILED"), (4, "TRIGGERED"), (4, "FILLED", 10, 108)]
 
 
+@pytest.mark.parametrize(
+    ("asked", "looks"),
+    [
+        (
+            {"side": Side.SELL, "type": OrderType.TRAILING_STOP, "trail_percent": at(10)},
+            [bar(1, 100, 99, 120), bar(2, 105, 105, 106)],
+        ),
+        ({"type": OrderType.STOP_LIMIT, "stop_price": at(11), "limit_price": at(11)}, [bar(1, 10, 9, 12), bar(2, 10, 10, 12)]),
+        ({}, [bar(1, 10, 9, 12, volume=4), bar(2, 11, 9, 12, volume=4), bar(3, 12, 9, 12, volume=4)]),
+    ],
+    ids=["trails", "is set off", "is filled in parts"],
+)
+def test_bar_after_bar_is_seen_as_all_of_them_are_at_once(asked, looks):
+    one, seen = order(**asked), []
+    for number in range(len(looks)):
+        for step in work(one, looks[: number + 1], DAYS, FREE, now=looks[number].at):
+            one = replace(one, state=apply(one.state, step.event), since=step.at, fills=one.fills + (step.event.fill is not None))
+            seen.append(step)
+    assert one.state.status == "FILLED"
+    assert told(seen) == run(order(**asked), *looks)
+
+
 class TestTime:
     def test_for_the_day_expires_at_the_close(self):
         one = order(type=OrderType.LIMIT, limit_price=at(5))
