@@ -38,10 +38,11 @@ from trading.services.automation import evaluate_account
 from trading.services.backtests import perform_backtest, request_backtest, runs_of
 from trading.services.decisions import record_decision
 from trading.services.journal import note_trade, tag_trade
+from trading.services.looking import look_at
 from trading.services.orders import Ordering, RiskBreached, cancel_order, place_order
 from trading.services.pauses import resume_trading
 from trading.services.risk import set_limits, watch
-from trading.services.sending import look_at, send_orders
+from trading.services.sending import send_orders
 from trading.services.sessions import start_session
 from trading.services.strategies import create_strategy
 

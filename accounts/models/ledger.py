@@ -69,10 +69,10 @@ class LedgerQuerySet(AccountScoped):
         rows = [as_row(draft, links[index] if links else NO_LINK) for index, draft in enumerate(drafts)]
         with connection.cursor() as cursor:
             cursor.execute("select ledger_append(%s, %s, %s, %s)", [account_id, actor_id, f"[{','.join(rows)}]", partial])
-            return [_appended(*answer) for answer in json.loads(cursor.fetchone()[0])]
+            return [appended(*answer) for answer in json.loads(cursor.fetchone()[0])]
 
 
-def _appended(
+def appended(
     outcome: str,
     entry_id: str = "",
     sequence: int | None = None,
@@ -93,10 +93,10 @@ def _appended(
     )
 
 
-def as_row(draft: EntryDraft, link: Link = NO_LINK) -> str:
+def as_row(draft: EntryDraft, link: Link = NO_LINK, *, entry_id: UUID | str | None = None) -> str:
     """Return a draft as the JSON object that `ledger_append` reads: the columns by name, numbers as texts."""
     row = {
-        "id": uuid7(),
+        "id": entry_id or uuid7(),
         "kind": draft.kind.value,
         "occurred_at": draft.occurred_at,
         "currency": draft.currency,

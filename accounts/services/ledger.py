@@ -1,7 +1,9 @@
 """Write to an account's ledger: post, reverse, correct. Nothing else writes there, and nothing there is ever changed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -9,6 +11,7 @@ from django.db import DatabaseError
 
 from accounts.domain.ledger import EntryDraft, EntryKind, check_texts
 from accounts.models import Account, Appended, LedgerEntry, Link, User
+from accounts.models.ledger import appended, as_row
 from accounts.models.tenancy import acting_as
 from accounts.services.accounts import AccountClosed
 from marketdata.services.instruments import follow
@@ -94,6 +97,29 @@ def post_entries(
         else:
             posted.append(replace(posted[first], outcome=posted[first].outcome.replace("created", "known")))
     return posted
+
+
+def post_along(
+    *, drafts: Sequence[EntryDraft], ids: Sequence[str], store: Callable[[str], list[list[Any]] | None]
+) -> list[Posted] | None:
+    """Write entries of one account, none of them twice, and in the same trip what belongs to them; all or none.
+
+    `store` is given the drafts under the ids that they shall have, as `ledger_append` reads them. It has that called, and returns
+    what it answers, or None where all entries are new and their instruments followed; this returns None then, too.
+
+    :raises EntryRefused: if a draft breaks the rules of its kind
+    :raises AccountClosed: if the account is closed
+    """
+    for draft in drafts:
+        draft.check()
+    rows = [as_row(draft, entry_id=entry_id) for draft, entry_id in zip(drafts, ids, strict=True)]
+    with _told():
+        answers = store(f"[{','.join(rows)}]")
+    if answers is None:
+        return None
+    done = [appended(*answer) for answer in answers]
+    _follow(drafts, done)
+    return [Posted(row.outcome, row.entry_id, row.sequence) for row in done]
 
 
 def is_end(entry: LedgerEntry) -> bool:
@@ -222,9 +248,16 @@ def _post(*, account: Account, draft: EntryDraft, actor: User) -> Appended:
 def _append(
     *, account_id: UUID, actor: User, drafts: Sequence[EntryDraft], links: Sequence[Link] = (), partial: bool = False
 ) -> list[Appended]:
-    """Call the ledger's one writer and turn its refusals into ours."""
-    try:
+    """Call the ledger's one writer."""
+    with _told():
         return LedgerEntry.objects.append(account_id=account_id, actor_id=actor.pk, drafts=drafts, links=links, partial=partial)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn the refusals of the ledger's one writer into ours."""
+    try:
+        yield
     except DatabaseError as error:
         if getattr(error.__cause__, "sqlstate", None) == CLOSED:
             raise AccountClosed("The account is closed; its ledger takes no more entries.", code="account_closed") from error

@@ -38,7 +38,7 @@ def die_at_times(step: str) -> None:
 @worker_process_init.connect
 def arm(**_signal: Any) -> None:
     """Let the tasks of this process tell their steps, and what each is about."""
-    from trading.services import reconciliation, sending, syncing  # noqa: PLC0415  # the apps are ready by now
+    from trading.services import looking, reconciliation, sending, syncing  # noqa: PLC0415  # the apps are ready by now
 
     begin = sending._begin
 
@@ -59,4 +59,4 @@ def arm(**_signal: Any) -> None:
     _chance.seed(f"{os.environ['CHAOS_SEED']}:{os.getpid()}:{time.time_ns()}")
     sending._begin = noted
     sending.send_orders = partial(sending.send_orders, on_step=die_at_times)
-    syncing.look_at = partial(sending.look_at, on_step=die_at_times)  # type: ignore[attr-defined]
+    syncing.look_at = partial(looking.look_at, on_step=die_at_times)  # type: ignore[attr-defined]

@@ -218,13 +218,40 @@ def apply(state: OrderState, event: Event) -> OrderState:
     <OrderStatus.ACCEPTED: 'ACCEPTED'>
     """
     if event.kind is EventKind.FILLED:
-        return _fill(state, event)
+        if event.fill is None:
+            raise Refused([Problem("fill", "required", "Say what was filled.")])
+        return fill(state, event.fill, complete=event.complete)
     target = STATUS_AFTER.get(event.kind)
     if target is not None:
         return _move(state, event, target)
     if not state.is_open:
-        raise _too_late(state, event)
+        raise _too_late(state, event.kind)
     return _note(state, event)
+
+
+def fill(state: OrderState, one: Fill, *, complete: bool = False) -> OrderState:
+    """Return how an order stands after a fill; `complete` as events have it.
+
+    :raises OrderNotOpen: if the order was rejected
+    :raises Overfilled: if the order would be filled beyond its quantity
+    """
+    if not state.is_open and state.status not in TAKES_LATE_FILLS:
+        raise _too_late(state, EventKind.FILLED)
+    filled = state.filled.plus(one, most=state.quantity)
+    if not state.is_open:
+        return replace(state, filled=filled)
+    whole = complete if state.quantity is None else filled.quantity == state.quantity
+    if whole:
+        return replace(state, filled=filled, status=OrderStatus.FILLED, pending_cancel=False, pending_replace=False)
+    return OrderState(  # most fills are parts
+        OrderStatus.PARTIALLY_FILLED,
+        state.quantity,
+        filled,
+        state.pending_cancel,
+        state.pending_replace,
+        state.triggered,
+        state.high_water_mark,
+    )
 
 
 def tells_nothing_new(state: OrderState, event: Event) -> bool:
@@ -272,25 +299,10 @@ def entry_kind(side: Side, effect: PositionEffect) -> EntryKind:
 def _move(state: OrderState, event: Event, target: OrderStatus) -> OrderState:
     """Return the state after an event that is about the status."""
     if target not in NEXT.get(state.status, frozenset()):
-        raise _too_late(state, event)
+        raise _too_late(state, event.kind)
     quantity = state.quantity if event.quantity is None else event.quantity
     moved = replace(state, status=target, quantity=quantity)
     return moved if moved.is_open else replace(moved, pending_cancel=False, pending_replace=False)
-
-
-def _fill(state: OrderState, event: Event) -> OrderState:
-    """Return the state after a fill."""
-    if event.fill is None:
-        raise Refused([Problem("fill", "required", "Say what was filled.")])
-    if not state.is_open and state.status not in TAKES_LATE_FILLS:
-        raise _too_late(state, event)
-    filled = state.filled.plus(event.fill, most=state.quantity)
-    if not state.is_open:
-        return replace(state, filled=filled)
-    whole = event.complete if state.quantity is None else filled.quantity == state.quantity
-    if not whole:
-        return replace(state, filled=filled, status=OrderStatus.PARTIALLY_FILLED)
-    return replace(state, filled=filled, status=OrderStatus.FILLED, pending_cancel=False, pending_replace=False)
 
 
 def _note(state: OrderState, event: Event) -> OrderState:
@@ -305,8 +317,8 @@ def _note(state: OrderState, event: Event) -> OrderState:
     return replace(state, **_FLAGS.get(event.kind, {}))
 
 
-def _too_late(state: OrderState, event: Event) -> OrderNotOpen:
+def _too_late(state: OrderState, kind: EventKind) -> OrderNotOpen:
     """Return the refusal of an event that cannot follow."""
-    word = event.kind.replace("_", " ").lower()
+    word = kind.replace("_", " ").lower()
     detail = f"The order is {state.status}; '{word}' cannot follow on that."
     return OrderNotOpen([Problem("status", "order_not_open", detail)])

@@ -7,34 +7,53 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
 from django.db import connection, models
+from uuid_utils import uuid7
 
-from accounts.models import Account
+from accounts.models import Account, User
 from marketdata.models import Instrument
-from trading.models.orders import SENDING_COLUMNS, STATE_COLUMNS, Order
+from trading.models.orders import SENDING_COLUMNS, STATE_COLUMNS, Door, Order
 
 EventRow = Mapping[str, Any]  # the columns of an order event by name: hundreds are written at once, and none is looked at again
 
 
-@dataclass(slots=True)
-class FillRow:
-    """The columns of a fill, which is lighter than the model: hundreds are written at once."""
+class FillRow(NamedTuple):
+    """A fill and its event as `trading_post` reads them, by their places: hundreds are written at once."""
 
-    id: UUID
-    account_id: UUID
+    id: str
+    entry_id: str
     order_id: UUID
-    broker: str
     execution_id: str
     quantity: Decimal
     price: Decimal
     fee: Decimal
     at: datetime
-    recorded_at: datetime
-    entry_id: UUID
+    event_id: str
+    sequence: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filling:
+    """What fills of one account have in common: by whom they are posted, of which broker, by which door and when."""
+
+    account: Account
+    actor: User
+    broker: str
+    door: Door
+    now: datetime
+
+
+class Answer(NamedTuple):
+    """Whether fills are stored, what the ledger answers unless all is new and followed, and whether mail of fills is wished."""
+
+    stored: bool
+    answers: list[list[Any]] | None
+    wished: bool
 
 
 def store(
@@ -42,13 +61,12 @@ def store(
     new: Sequence[Order] = (),
     moved: Sequence[Order] = (),
     events: Sequence[EventRow] = (),
-    fills: Sequence[FillRow] = (),
 ) -> bool:
     """Store new orders, orders that are locked and have moved, and what is added to them; all or none.
 
     It returns False, and nothing is stored, where the account of a new order has used its client order id before.
     """
-    rows = (_ORDER.of(new), _MOVING.of(moved), events, fills)
+    rows = (_ORDER.of(new), _MOVING.of(moved), events, ())
     with connection.cursor() as cursor:
         cursor.execute("SELECT trading_store(%s, %s, %s, %s)", [_written(some) for some in rows])
         done: bool = cursor.fetchone()[0]
@@ -56,6 +74,26 @@ def store(
         for row in new:
             row._state.adding, row._state.db = False, connection.alias
     return done
+
+
+def post(by: Filling, *, drafts: str, fills: Sequence[FillRow], moved: Sequence[Order], events: Sequence[EventRow]) -> Answer:
+    """Post fills with their ledger entries, their orders as they have moved, and what else happened to these, in one trip.
+
+    `drafts` are the entries as `ledger_append` reads them. Where it refuses one, nothing is stored.
+    """
+    said = orjson.dumps([tuple(row) for row in fills], default=_plain).decode()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT stored, answers, wished FROM trading_post(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [by.account.pk, by.actor.pk, by.broker, by.door, by.now, drafts, said, _written(_MOVING.of(moved)), _written(events)],
+        )
+        stored, answers, wished = cursor.fetchone()
+    return Answer(stored, None if answers is None else orjson.loads(answers), wished)
+
+
+def new_id() -> str:
+    """Return an id for a row that is written in a moment: each is greater than the one before."""
+    return str(uuid7())
 
 
 def locked(account: Account, ids: Iterable[UUID], *, skip_locked: bool) -> list[Order]:
@@ -79,6 +117,11 @@ def locked(account: Account, ids: Iterable[UUID], *, skip_locked: bool) -> list[
 def _written(rows: Sequence[object]) -> str | None:
     """Return rows as `trading_store` reads them: the columns by name, numbers as texts."""
     return orjson.dumps(rows, default=str).decode() if rows else None
+
+
+def _plain(number: object) -> str:
+    """Return a number as events write it."""
+    return f"{number:f}"
 
 
 class _Columns:

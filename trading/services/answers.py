@@ -19,9 +19,9 @@ from portfolio.domain.exact import plain
 from trading.adapters.base import BrokerOrder
 from trading.domain.orders import Event, EventKind, OrderStatus, Sending
 from trading.models import BreakKind, Door, Order
-from trading.models.writing import FillRow
+from trading.models.writing import Filling, FillRow
 from trading.services.breaks import Difference, open_break
-from trading.services.fills import Execution, enter_fills
+from trading.services.fills import Execution, enter_fills, store_filled
 from trading.services.groups import settle_group
 from trading.services.order_rows import Cause, Sheet, happen, happen_each, lock_orders
 from trading.services.pairs import rider_of
@@ -92,7 +92,7 @@ def _taken(
 
     :raises ValidationError: if a fill cannot have been
     """
-    orders, sheet, fills = lock_orders(answers, account=account, skip_locked=not waiting), Sheet(), []
+    orders, sheet, entered = lock_orders(answers, account=account, skip_locked=not waiting), Sheet(), None
     answers = {key: answer for key, answer in answers.items() if waiting or key in orders}
     if not answers:
         return []
@@ -105,10 +105,11 @@ def _taken(
             for number, fill in enumerate(answer.fills, 1)
         ]
         broker = next(iter(orders.values())).broker
-        fills = enter_fills(sheet, orders, account=account, executions=executions, broker=broker, actor=account.owner, now=now)
+        by = Filling(account=account, actor=account.owner, broker=broker, door=Door.BROKER, now=now)
+        entered = enter_fills(sheet, orders, executions, by=by)
     for order_id, answer in answers.items():
         _end(sheet, orders[order_id], answer, now)
-    sheet.store()
+    fills = store_filled(sheet, entered)
     for order in orders.values():
         if order.role:
             settle_group(order=order, now=now)

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
-from uuid_utils.compat import uuid7
 
 from accounts.domain.ledger import EntryDraft
 from accounts.models import Account, Level, Topic, User
-from accounts.services.ledger import post_entries
+from accounts.services.ledger import post_along
 from trading.domain import fills as domain
-from trading.domain.orders import Event, EventKind, PositionEffect, Side
+from trading.domain.orders import OrderState, PositionEffect, Side, fill
 from trading.domain.posting import entry_of
 from trading.models import Door, Order
-from trading.models.writing import FillRow
-from trading.services.order_rows import Cause, Sheet, happen_each, lock_orders
+from trading.models.writing import Answer, Filling, FillRow, new_id, post
+from trading.services.order_rows import Sheet, lock_orders, stand
+from trading.services.refusals import told
+from trading.services.ringing import ring
 from trading.services.telling import tell_members
 
 MOST_TOLD = 20
@@ -42,6 +44,16 @@ class Execution:
     complete: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """Fills of locked orders that are to be posted, with their ledger entries in the same order."""
+
+    by: Filling
+    orders: Mapping[UUID, Order]
+    rows: list[FillRow]
+    drafts: list[EntryDraft]
+
+
 @transaction.atomic
 def post_fills(
     *,
@@ -59,45 +71,79 @@ def post_fills(
     :raises ConflictingFill: if an execution is known with other figures, or of another order
     :raises NotAsThingsStand: if an order would be filled beyond its quantity, or was rejected
     """
+    by = Filling(account=account, actor=actor, broker=broker, door=door, now=now)
     # before the known ones are read: two at once see each other
     orders = lock_orders({one.order_id for one in executions}, account=account)
     sheet = Sheet()
-    rows = enter_fills(sheet, orders, account=account, executions=executions, broker=broker, actor=actor, now=now, door=door)
-    sheet.store()
-    return rows
+    return store_filled(sheet, enter_fills(sheet, orders, executions, by=by))
 
 
-def enter_fills(
-    sheet: Sheet,
-    orders: Mapping[UUID, Order],
-    *,
-    account: Account,
-    executions: Sequence[Execution],
-    broker: str,
-    actor: User,
-    now: datetime,
-    door: Door = Door.BROKER,
-) -> list[FillRow]:
-    """Do what `post_fills` does with orders that are locked, and put down what is to be stored in the same transaction."""
-    fresh = _fresh(account, executions, broker)
+def enter_fills(sheet: Sheet, orders: Mapping[UUID, Order], executions: Sequence[Execution], *, by: Filling) -> Entered | None:
+    """Put down the fills of locked orders that are not known yet; `store_filled` posts them. None if there are none.
+
+    :raises ConflictingFill: if an execution is known with other figures, or of another order
+    :raises NotAsThingsStand: if an order would be filled beyond its quantity, or was rejected
+    """
+    fresh = _fresh(executions, by)
     if not fresh:
+        return None
+    entered = fill_orders(orders, fresh, by=by)
+    sheet.moved |= {one.order_id: orders[one.order_id] for one in fresh}
+    return entered
+
+
+def fill_orders(orders: Mapping[UUID, Order], executions: Sequence[Execution], *, by: Filling) -> Entered:
+    """Let locked orders be filled, and return what is to be posted.
+
+    :raises NotAsThingsStand: if an order would be filled beyond its quantity, or was rejected
+    """
+    entered, states = Entered(by, orders, [], []), dict[UUID, tuple[OrderState, int]]()
+    with told():
+        for one in executions:
+            order = orders[one.order_id]
+            state, events = states.get(one.order_id) or (order.state, order.events)
+            state, events = fill(state, one.fill, complete=one.complete), events + 1
+            states[one.order_id] = state, events
+            if not state.is_open and order.ended_at is None:
+                order.ended_at = one.fill.at
+            figures = (one.fill.execution_id, one.fill.quantity, one.fill.price, one.fill.fee, one.fill.at)
+            entered.rows.append(FillRow(new_id(), new_id(), order.pk, *figures, new_id(), events, state.status))
+            entered.drafts.append(draft_of(one.fill, order))
+    for order_id, (state, events) in states.items():
+        stand(orders[order_id], state, events)
+        orders[order_id].updated_at = by.now
+    return entered
+
+
+def store_filled(sheet: Sheet, entered: Entered | None) -> list[FillRow]:
+    """Store a sheet with fills that were entered: they, their entries and how their orders stand, all or none, in one trip.
+
+    It returns the fills; whose entry the ledger has already is the fill of that one.
+
+    :raises ConflictingFill: if the ledger knows one of them with other figures; nothing is stored
+    """
+    if entered is None:
+        sheet.store()
         return []
-    steps: dict[UUID, list[tuple[Event, Cause]]] = {}
-    for one in fresh:
-        steps.setdefault(one.order_id, []).append(step_of(one.fill, door, now, complete=one.complete))
-    for order_id, some in steps.items():
-        sheet.put(orders[order_id], happen_each(orders[order_id], some))
-    rows = _post(account, fresh, orders, broker, actor, now)
-    sheet.fills += rows
-    if door is not Door.IMPORT:  # what files bring in is long over
-        _tell(account, rows, orders, now)
+    done = Answer(stored=False, answers=None, wished=False)
+
+    def store(drafts: str) -> list[list[Any]] | None:
+        nonlocal done
+        moved = list(sheet.moved.values())
+        done = post(entered.by, drafts=drafts, fills=entered.rows, moved=moved, events=sheet.events)
+        return done.answers
+
+    rows = entered.rows
+    posted = post_along(drafts=entered.drafts, ids=[row.entry_id for row in rows], store=store)
+    if not done.stored:
+        detail = "The ledger has an entry of one of these executions with other figures; compare with the broker's records."
+        raise ConflictingFill(detail, code="conflicting_fill")
+    if posted is not None:
+        rows = [row._replace(entry_id=str(entry.entry_id)) for row, entry in zip(rows, posted, strict=True)]
+    ring([entered.by.account.pk])
+    if done.wished and entered.by.door is not Door.IMPORT:  # what files bring in is long over
+        _tell(entered)
     return rows
-
-
-def step_of(fill: domain.Fill, door: Door, now: datetime, *, complete: bool = False) -> tuple[Event, Cause]:
-    """Return what a fill does to its order, and why."""
-    figures = {"execution_id": fill.execution_id, "quantity": f"{fill.quantity:f}", "price": f"{fill.price:f}"}
-    return Event(EventKind.FILLED, fill=fill, complete=complete), Cause(door=door, at=fill.at, now=now, data=figures)
 
 
 def draft_of(fill: domain.Fill, order: Order) -> EntryDraft:
@@ -113,41 +159,26 @@ def draft_of(fill: domain.Fill, order: Order) -> EntryDraft:
     )
 
 
-def row_of(fill: domain.Fill, order: Order, broker: str, entry_id: UUID, now: datetime) -> FillRow:
-    """Return the row of a fill."""
-    return FillRow(
-        id=uuid7(),
-        account_id=order.account_id,
-        order_id=order.pk,
-        broker=broker,
-        execution_id=fill.execution_id,
-        quantity=fill.quantity,
-        price=fill.price,
-        fee=fill.fee,
-        at=fill.at,
-        recorded_at=now,
-        entry_id=entry_id,
-    )
-
-
-def _tell(account: Account, rows: Sequence[FillRow], orders: Mapping[UUID, Order], now: datetime) -> None:
+def _tell(entered: Entered) -> None:
     """Write to those who wish mail about fills."""
+    rows = entered.rows
     told = [
         f"{order.side} {row.quantity.normalize():f} {order.instrument.key} at {row.price.normalize():f} "
         f"{order.instrument.currency}, fee {row.fee.normalize():f}: order {order.client_order_id} is {order.status}"
-        for row, order in ((row, orders[row.order_id]) for row in rows[:MOST_TOLD])
+        for row, order in ((row, entered.orders[row.order_id]) for row in rows[:MOST_TOLD])
     ]
     more = [f"and {len(rows) - MOST_TOLD} more"] if len(rows) > MOST_TOLD else []
     title = "an order was filled" if len({row.order_id for row in rows}) == 1 else "orders were filled"
-    tell_members(account=account, title=title, body="\n".join([*told, *more]), at=now, level=Level.INFO, topic=Topic.FILL)
+    body, by = "\n".join([*told, *more]), entered.by
+    tell_members(account=by.account, title=title, body=body, at=by.now, level=Level.INFO, topic=Topic.FILL)
 
 
-def _fresh(account: Account, executions: Sequence[Execution], broker: str) -> list[Execution]:
+def _fresh(executions: Sequence[Execution], by: Filling) -> list[Execution]:
     """Return the executions that are not known yet, each once."""
     if not executions:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(KNOWN, [account.pk, broker, [one.fill.execution_id for one in executions]])
+        cursor.execute(KNOWN, [by.account.pk, by.broker, [one.fill.execution_id for one in executions]])
         known: dict[str, tuple[object, ...]] = {name: tuple(figures) for name, *figures in cursor.fetchall()}
     fresh: list[Execution] = []
     for one in executions:
@@ -159,16 +190,3 @@ def _fresh(account: Account, executions: Sequence[Execution], broker: str) -> li
             detail = f"The execution {one.fill.execution_id} is known with other figures; compare with the broker's records."
             raise ConflictingFill(detail, code="conflicting_fill")
     return fresh
-
-
-def _post(
-    account: Account, executions: Sequence[Execution], orders: Mapping[UUID, Order], broker: str, actor: User, now: datetime
-) -> list[FillRow]:
-    """Post the ledger entries of executions, and return the fills that name them."""
-    drafts = [draft_of(one.fill, orders[one.order_id]) for one in executions]
-    posted = post_entries(account=account, drafts=drafts, actor=actor)
-    ids = [entry.entry_id for entry in posted if entry.entry_id is not None and entry.outcome in {"created", "known"}]
-    if len(ids) < len(drafts):
-        detail = "The ledger has an entry of one of these executions with other figures; compare with the broker's records."
-        raise ConflictingFill(detail, code="conflicting_fill")
-    return [row_of(one.fill, orders[one.order_id], broker, entry_id, now) for one, entry_id in zip(executions, ids, strict=True)]

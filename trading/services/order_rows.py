@@ -22,7 +22,7 @@ from trading.domain.drafts import OrderDraft
 from trading.domain.legs import PlannedLeg, plan
 from trading.domain.orders import Event, EventKind, OrderState, OrderStatus, Sending, apply, tells_nothing_new
 from trading.models import Decision, Door, Order, OrderEvent, Session
-from trading.models.writing import EventRow, FillRow, locked, store
+from trading.models.writing import EventRow, locked, store
 from trading.services.refusals import told
 from trading.services.ringing import Hint, ring
 
@@ -136,11 +136,15 @@ def happen_each(order: Order, steps: Iterable[tuple[Event, Cause]]) -> list[Even
             order.updated_at = cause.now
             made.append(_event(order, order.events + len(made) + 1, event.kind, state.status, cause, first=not made))
     if made:
-        order.state = state
-        order.events += len(made)
-        if not order.is_open and order.sending in SENDABLE:
-            order.sending = Sending.SETTLED  # it ended before it was sent
+        stand(order, state, order.events + len(made))
     return made
+
+
+def stand(order: Order, state: OrderState, events: int) -> None:
+    """Let a locked order stand as its events, so many by now, have left it."""
+    order.state, order.events = state, events
+    if not order.is_open and order.sending in SENDABLE:
+        order.sending = Sending.SETTLED  # it ended before it was sent
 
 
 def created(order: Order, cause: Cause) -> EventRow:
@@ -162,7 +166,6 @@ class Sheet:
 
     moved: dict[UUID, Order] = field(default_factory=dict)
     events: list[EventRow] = field(default_factory=list)
-    fills: list[FillRow] = field(default_factory=list)
 
     def put(self, order: Order, events: Sequence[EventRow], columns: Mapping[str, Any] | None = None) -> None:
         """Put down what has happened to an order, and how it goes on to its broker."""
@@ -175,7 +178,7 @@ class Sheet:
     def store(self) -> None:
         """Store everything, and have those who follow the orders look at them."""
         if self.moved:
-            store(moved=list(self.moved.values()), events=self.events, fills=self.fills)
+            store(moved=list(self.moved.values()), events=self.events)
             ring(event["account_id"] for event in self.events)
 
 

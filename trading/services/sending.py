@@ -30,9 +30,8 @@ from portfolio.selectors.market import SYSTEM
 from trading.adapters.base import Broker, BrokerAway, BrokerFailed, BrokerOrder, BrokerRefused, OutcomeUnknown, Ticket
 from trading.domain.hours import span_of
 from trading.domain.legs import EXITS
-from trading.domain.orders import OPEN, Event, EventKind, PositionEffect, Sending
+from trading.domain.orders import Event, EventKind, PositionEffect, Sending
 from trading.models import Door, Order, OrderEvent
-from trading.models.words import one_of
 from trading.selectors.paper import hours_of, ticket_of
 from trading.services.answers import take_down, tell_rejected
 from trading.services.connections import Clock, open_broker
@@ -44,7 +43,6 @@ from trading.services.refusals import NotAsThingsStand
 from trading.services.risk import refuse_stopped
 
 LEASE = timedelta(seconds=10)  # how long whoever has claimed a row has it for itself, and a pause between questions
-LATE = timedelta(minutes=15)  # for so long fills may be heard of that an order had before its end
 QUIET = timedelta(seconds=16)  # what is not there so long after it left did not arrive: nobody waits longer for an answer
 SURE = timedelta(seconds=30)  # as long after it left it is given up, if it was seen to leave
 WANTED = timedelta(minutes=5)  # for so long an order is sent whose sender died
@@ -341,52 +339,3 @@ def _replaced(order: Order, now: datetime, kind: EventKind, detail: str = "") ->
 
 def _cause(now: datetime, detail: str = "") -> Cause:
     return Cause(door=Door.BROKER, at=now, now=now, detail=detail)
-
-
-def look_at(
-    *,
-    account: Account,
-    broker: str,
-    clock: Clock,
-    since: datetime,
-    opener: Opener = open_broker,
-    on_step: Callable[[str], None] = lambda _step: None,
-) -> int:
-    """Ask how an account's open orders stand, and take it down; return how many fills are new.
-
-    :raises BrokerFailed: if it cannot be told now
-    """
-    with acting_as(account.owner_id):
-        rows = Order.objects.filter(account=account, broker=broker, sending=Sending.SETTLED)
-        rows = rows.filter(one_of("status", OPEN) | Q(ended_at__gte=clock() - LATE)).exclude(broker_order_id="")
-        known = dict(rows.values_list("client_order_id", "broker_order_id"))
-        orders = dict(rows.values_list("client_order_id", "pk"))
-        asked = opener(account, broker, clock)
-    if asked.local:
-        return sum(_look_at_own(account, order_id, client_order_id, asked, clock) for client_order_id, order_id in orders.items())
-    answers = asked.look(known, since=since)
-    on_step("looked")
-    new = 0
-    for answer in answers:
-        new += _taken(account, orders, answer, clock(), on_step)
-        on_step("taken")
-    return new
-
-
-def _look_at_own(account: Account, order_id: UUID, client_order_id: str, broker: Broker, clock: Clock) -> int:
-    """Work a paper order on, under its lock: what is computed is what is recorded."""
-    with acting_as(account.owner_id):
-        lock_orders([order_id])
-        answer = broker.find(client_order_id)
-        return 0 if answer is None else len(take_down(account=account, order_id=order_id, answer=answer, now=clock()))
-
-
-def _taken(account: Account, orders: dict[str, UUID], answer: BrokerOrder, now: datetime, on_step: Callable[[str], None]) -> int:
-    """Take an answer down, if it is of one of our orders."""
-    order_id = orders.get(answer.client_order_id)
-    if order_id is None:
-        return 0
-    with acting_as(account.owner_id):
-        new = len(take_down(account=account, order_id=order_id, answer=answer, now=now))
-        on_step("taking")
-        return new

@@ -22,7 +22,8 @@ from trading.domain.orders import OPEN, Sending
 from trading.models import Break, BrokerConnection, Order
 from trading.models.words import one_of
 from trading.services.connections import Clock, open_broker
-from trading.services.sending import Opener, look_at
+from trading.services.looking import look_at
+from trading.services.sending import Opener
 
 BACK = timedelta(minutes=10)  # how far back orders are listed once more: a broker's clock is not ours
 CHUNK = 50

@@ -5,18 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.urls import reverse
 
 from accounts.domain.roles import Role
 from accounts.models import Account, Level, Membership, Topic
 from accounts.services.notifications import notify
 from portfolio.selectors.market import SYSTEM
-
-WISHED = """
-    SELECT EXISTS (SELECT FROM accounts_membership m JOIN accounts_user u ON u.id = m.user_id
-                   WHERE m.account_id = %s AND m.accepted_at IS NOT NULL AND u.mail_topics @> ARRAY[%s]::varchar[])
-"""
 
 
 def tell_members(
@@ -39,8 +34,6 @@ def tell_members(
 
 def _write(account_id: UUID, title: str, body: str, level: Level, role: Role, topic: Topic, at: datetime) -> None:
     """Write to the members, whom the one who acts may not write to."""
-    if topic is Topic.FILL and not _wished(account_id, topic):
-        return  # as a rule nobody wishes to be told of fills, and there are many
     rows = Membership.objects.using(SYSTEM).filter(
         account=account_id, accepted_at__isnull=False, user__isnull=False, role__gte=role
     )
@@ -59,10 +52,3 @@ def _write(account_id: UUID, title: str, body: str, level: Level, role: Role, to
                 topic=topic,
                 using=SYSTEM,
             )
-
-
-def _wished(account_id: UUID, topic: Topic) -> bool:
-    """Say whether a member of an account wishes mail about a topic."""
-    with connections[SYSTEM].cursor() as cursor:
-        cursor.execute(WISHED, [account_id, topic.value])
-        return bool(cursor.fetchone()[0])

@@ -12,7 +12,8 @@ from tests.factories import make_account, make_bars, make_instrument, make_user,
 from tests.trading.factories import make_strategy, stored
 from trading.models import Evaluation, Order, RiskLimits, Session
 from trading.services.automation import evaluate_account
-from trading.services.sending import look_at, send_orders
+from trading.services.looking import look_at
+from trading.services.sending import send_orders
 from trading.services.sessions import start_session
 
 FIRST = date(2024, 1, 2)

@@ -20,7 +20,8 @@ from django.db import connections  # noqa: E402
 
 from accounts.models import Account  # noqa: E402
 from accounts.models.tenancy import acting_as  # noqa: E402
-from trading.services.sending import look_at, send_orders  # noqa: E402
+from trading.services.looking import look_at  # noqa: E402
+from trading.services.sending import send_orders  # noqa: E402
 
 
 def main(database: str, url: str, account: str, now: str, fatal: str) -> None:

@@ -16,8 +16,9 @@ from tests.trading.factories import make_order
 from trading.domain.orders import Event, EventKind, Sending
 from trading.models import Break, BrokerConnection, Door, Fill, Order, OrderEvent, TradingHalt
 from trading.services.connections import connect_broker
+from trading.services.looking import look_at
 from trading.services.order_rows import Cause, record_events
-from trading.services.sending import LEASE, WANTED, claim_orders, look_at, send_orders
+from trading.services.sending import LEASE, WANTED, claim_orders, send_orders
 
 NOW = datetime(2024, 5, 6, 15, tzinfo=UTC)
 

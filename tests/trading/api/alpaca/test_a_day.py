@@ -7,7 +7,8 @@ from alpaca.trading.enums import OrderStatus
 from alpaca.trading.requests import LimitOrderRequest, MarketOrderRequest, StopLossRequest, TakeProfitRequest
 
 from tests.factories import make_bars, make_instrument, make_quotes
-from trading.services.sending import look_at, send_orders
+from trading.services.looking import look_at
+from trading.services.sending import send_orders
 
 
 class Desk:
