@@ -25,6 +25,7 @@ DOORS: list[tuple[Any, ...]] = [
     ("alpaca-announcement", "get", *OPEN),
     ("alpaca-option-contracts", "get", *OPEN),
     ("alpaca-option-contract", "get", *NOWHERE),  # it is none
+    ("alpaca-trade-events", "get", *SEEN),
     ("alpaca-orders", "get", *SEEN),
     ("alpaca-orders", "post", 200, 200, 403, 401, 401, 401, 403, 200, 200, 401),
     ("alpaca-orders", "delete", 207, 207, 403, 401, 401, 401, 403, 207, 207, 401),

@@ -94,18 +94,21 @@ class UpdateWatch(Watch):
 
     def written(self, told: list[Told]) -> list[bytes]:
         """Return those that Alpaca would tell of."""
-        found = [one for one in told if event_of(one.event, one.order)]
+        found = self.wanted(told)
         orders = [one.order for one in found]
         legs: dict[Any, list[Order]] = {}
         after: dict[Any, Any] = {}
         if orders:
             legs, after = legs_of(orders[0].account, orders), replaced_by(orders[0].account, orders)
-        return [
-            self.codec.write(
-                {"stream": UPDATES, "data": update(one, legs=legs.get(one.order.pk), replaced=after.get(one.order.pk))}
-            )
-            for one in found
-        ]
+        return [self.framed(one, update(one, legs=legs.get(one.order.pk), replaced=after.get(one.order.pk))) for one in found]
+
+    def wanted(self, told: list[Told]) -> list[Told]:
+        """Return those that Alpaca would tell of."""
+        return [one for one in told if event_of(one.event, one.order)]
+
+    def framed(self, told: Told, data: dict[str, Any]) -> bytes:
+        """Return one event as it is sent."""
+        return self.codec.write({"stream": UPDATES, "data": data})
 
 
 @dataclass(frozen=True, slots=True)

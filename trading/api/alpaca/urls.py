@@ -13,6 +13,7 @@ from trading.api.alpaca.option_contracts import OptionContractsView, OptionContr
 from trading.api.alpaca.orders import OrderByClientIdView, OrdersView, OrderView
 from trading.api.alpaca.positions import ExerciseView, PositionsView, PositionView
 from trading.api.alpaca.routes import route
+from trading.api.alpaca.trade_events import TradeEventsView
 from trading.api.alpaca.watchlists import WatchlistAssetView, WatchlistByNameView, WatchlistsView, WatchlistView
 
 # symbols may hold a slash: BTC/USD
@@ -30,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     route("v2/corporate_actions/announcements/<str:announcement_id>", AnnouncementView, "alpaca-announcement"),
     route("v2/options/contracts", OptionContractsView, "alpaca-option-contracts"),
     route("v2/options/contracts/<path:symbol>", OptionContractView, "alpaca-option-contract"),
+    route("v2/events/trades", TradeEventsView, "alpaca-trade-events"),
     route("v2/orders", OrdersView, "alpaca-orders"),
     route("v2/orders:by_client_order_id", OrderByClientIdView, "alpaca-order-by-client-id"),
     route("v2/orders/<str:order_id>", OrderView, "alpaca-order"),
