@@ -1,7 +1,8 @@
-"""The site with one door more: the two rows of an order inserted as they are, beside the door that places orders.
+"""The site with two doors more: the two rows of an order inserted as they are, beside the door that places orders.
 
-`granian ... benchmarks.making.order_server:application` serves it. The raw door stands behind the same middleware, so that the
-caller is found and acts the same way; it knows no framework, no risk, no lock and no constraint of another table.
+`granian ... benchmarks.making.order_server:application` serves it. The raw doors stand behind the same middleware, so that the
+caller is found and acts the same way; they know no framework, no risk and no lock. One inserts into the tables of orders, the
+other into bare copies, which no other table, guard or policy belongs to.
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ from trading.models import Order, OrderEvent
 
 __all__ = ["application"]
 
-TABLES = {"bench_order": Order, "bench_orderevent": OrderEvent}
-COLUMNS = {name: [field.column for field in model._meta.local_fields] for name, model in TABLES.items()}
+DOORS = {"tables": "trading", "copies": "bench"}
+COLUMNS = {
+    name: [field.column for field in model._meta.local_fields] for name, model in (("order", Order), ("orderevent", OrderEvent))
+}
 INSERTS = {
-    name: f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
+    (door, name): f"INSERT INTO {prefix}_{name} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
+    for door, prefix in DOORS.items()
     for name, columns in COLUMNS.items()
 }
 BLANK: dict[str, Any] = {
@@ -44,7 +48,7 @@ ASKED = ("side", "type", "time_in_force", "quantity", "limit_price")
 
 @csrf_exempt
 @transaction.non_atomic_requests  # no savepoint within the caller's transaction
-def insert(request: HttpRequest, account_id: UUID) -> HttpResponse:
+def insert(request: HttpRequest, account_id: UUID, door: str) -> HttpResponse:
     """Insert the rows of an order, and answer with it."""
     said, now, key = json.loads(request.body), datetime.now(UTC), uuid7()
     row = BLANK | {name: said.get(name) for name in ASKED} | {
@@ -52,11 +56,12 @@ def insert(request: HttpRequest, account_id: UUID) -> HttpResponse:
         "actor_id": request.user.pk, "created_at": now, "updated_at": now, "at": now, "recorded_at": now, "order_id": key,
     }  # fmt: skip
     with connection.cursor() as cursor:
-        for table, insertion in INSERTS.items():
-            cursor.execute(insertion, [row.get(column) for column in COLUMNS[table]])
+        for table, columns in COLUMNS.items():
+            cursor.execute(INSERTS[door, table], [row.get(column) for column in columns])
             row["id"] = uuid7()
-    told = {name: row.get(name) for name in COLUMNS["bench_order"]} | {"id": key}
+    told = {name: row.get(name) for name in COLUMNS["order"]} | {"id": key}
     return HttpResponse(json.dumps(told, cls=DjangoJSONEncoder), content_type="application/json", status=201)
 
 
-urlpatterns.insert(0, path("bench/accounts/<uuid:account_id>/orders/", insert))  # found after as long a search as ours
+for each in DOORS:  # found after as long a search as ours
+    urlpatterns.insert(0, path(f"{each}/accounts/<uuid:account_id>/orders/", insert, {"door": each}))
