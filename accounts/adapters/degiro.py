@@ -232,7 +232,8 @@ def _joined(found: Iterator[Record]) -> Iterator[Row | Refusal]:
         cells = [cell.strip() for cell in record.cells]
         alone = [place for place, cell in enumerate(cells) if cell] == [LAST]
         if alone and held is not None:
-            held = replace(held, cells={**held.cells, "order": held.cells.get("order", "") + cells[LAST]})
+            cells_of = {**held.cells, "order": held.cells.get("order", "") + cells[LAST]}
+            held = replace(held, cells=cells_of, also=(*held.also, record.number))
             continue
         if held is not None:
             yield held

@@ -13,7 +13,7 @@ from accounts.domain.ibkr import CANCELED, SOURCE, Record, base_currency, cash, 
 from accounts.domain.ibkr_actions import booking_of, corporate, transferred
 from accounts.domain.ibkr_trades import ended, trade
 from accounts.domain.moments import said_day
-from accounts.domain.statements import CashBalance, Heading, Holding, Item, LineRefused, Refusal, Skipped
+from accounts.domain.statements import CashBalance, Heading, Holding, Item, LineRefused, Refusal, Skipped, said_with
 from accounts.domain.takebacks import settled
 
 ACTION = "CorporateAction"
@@ -143,9 +143,11 @@ class _Reading:
         if not waiting:
             return
         try:
-            for place, happening in list(corporate([record for _, record, _ in waiting])):
+            told = dict(corporate([record for _, record, _ in waiting]))
+            for place, happening in told.items():
                 number, _, raw = waiting[place]
                 yield self.lines.line(number, self._own(happening), raw)
+            yield from said_with(number for place, (number, _, _) in enumerate(waiting) if place not in told)
         except LineRefused as refusal:
             for number, _, _ in waiting:
                 yield Refusal(number, refusal.code, str(refusal))

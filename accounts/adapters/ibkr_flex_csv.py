@@ -12,7 +12,7 @@ from accounts.domain.happenings import Happening, Lines
 from accounts.domain.ibkr import CANCELED, SOURCE, Record, base_currency, cash, order_of, plain_name, taxed
 from accounts.domain.ibkr_actions import booking_of, corporate, transferred
 from accounts.domain.ibkr_trades import trade
-from accounts.domain.statements import CashBalance, Holding, Item, LineRefused, Refusal
+from accounts.domain.statements import CashBalance, Holding, Item, LineRefused, Refusal, said_with
 from accounts.domain.takebacks import settled
 
 # names of columns of which at least three stand in any row of headings
@@ -122,8 +122,10 @@ class _Reading:
         if not waiting:
             return
         try:
-            for place, happening in list(corporate([record for _, record in waiting])):
+            told = dict(corporate([record for _, record in waiting]))
+            for place, happening in told.items():
                 yield self.lines.line(waiting[place][0].number, happening, waiting[place][0].raw)
+            yield from said_with(row.number for place, (row, _) in enumerate(waiting) if place not in told)
         except LineRefused as refusal:
             for row, _ in waiting:
                 yield Refusal(row.number, refusal.code, str(refusal))

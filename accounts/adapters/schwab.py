@@ -15,7 +15,7 @@ from accounts.domain.holdings import with_holdings
 from accounts.domain.ledger import ZERO, EntryKind
 from accounts.domain.listings import identified, in_percent
 from accounts.domain.moments import US, day, midnight, said_day
-from accounts.domain.statements import Heading, InstrumentHints, Item, LineRefused, Refusal, Remark
+from accounts.domain.statements import Heading, InstrumentHints, Item, LineRefused, Refusal, Remark, said_with
 from accounts.domain.takebacks import TAKEN_BACK, canceled, settled
 from marketdata.domain.money import plain
 
@@ -253,6 +253,7 @@ class _Reading:
             return
         self.moved += sum((one.cash or ZERO for one in made), ZERO)
         yield from lines
+        yield from said_with(row.number for place, row in enumerate(together) if place not in places)
 
 
 def _key_of(row: Row | Refused) -> tuple[str, str] | None:

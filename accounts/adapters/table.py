@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 from itertools import groupby, islice
@@ -13,7 +13,7 @@ from accounts.adapters.base import MAX_LINES, NotReadable, StatementFile
 from accounts.domain.figures import Style, figure, money, units
 from accounts.domain.happenings import Happening, Lines
 from accounts.domain.ledger import ZERO
-from accounts.domain.statements import Item, LineRefused, Refusal, Skipped
+from accounts.domain.statements import Item, LineRefused, Refusal, Skipped, said_with
 
 MOST_COLUMNS = 500
 MOST_ROWS = MAX_LINES + 100  # headings, and what stands around them
@@ -148,12 +148,16 @@ def headings_of(file: StatementFile, needed: Sequence[str]) -> tuple[str, Record
 
 @dataclass(slots=True)
 class Row:
-    """One row: its cells by the names of their columns, read as what they are, or refused by that name."""
+    """One row: its cells by the names of their columns, read as what they are, or refused by that name.
+
+    `also` are the numbers of other rows that it says, too.
+    """
 
     number: int
     cells: Mapping[str, str]
     raw: str
     style: Style = Style.POINT
+    also: tuple[int, ...] = ()
 
     def text(self, *names: str) -> str:
         """Return the text in the first of some columns that holds one."""
@@ -249,7 +253,10 @@ def paired(
             continue
         several = [row for row in together if isinstance(row, Row)]
         one = join(*several) if len(several) == PAIR else None
-        yield from several if one is None else [one]
+        if one is None:
+            yield from several
+        else:
+            yield replace(one, also=tuple(row.number for row in several if row.number != one.number))
 
 
 def named(headings: Iterable[str]) -> list[str]:
@@ -292,8 +299,11 @@ def read_rows(rows: Iterable[Row | Refused], lines: Lines, read: Callable[[Row],
             yield Refusal(number, refusal.code, str(refusal))
             continue
         try:
-            yield from [lines.line(row.number, happening, row.raw) for happening in read(row)]
+            made = [lines.line(row.number, happening, row.raw) for happening in read(row)]
         except Passed as passed:
-            yield Skipped(row.number, passed.code, str(passed))
+            yield from (Skipped(number, passed.code, str(passed)) for number in (row.number, *row.also))
         except LineRefused as refusal:
-            yield Refusal(row.number, refusal.code, str(refusal))
+            yield from (Refusal(number, refusal.code, str(refusal)) for number in (row.number, *row.also))
+        else:
+            yield from made
+            yield from said_with(row.also if made else (row.number, *row.also))

@@ -5,6 +5,7 @@ when to when, what the file says was left at its end).
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -210,6 +211,12 @@ class Skipped:
 
 Fact = Heading | CashBalance | Holding | Remark | Skipped
 Item = StatementLine | Refusal | Fact
+
+
+def said_with(numbers: Iterable[int]) -> Iterator[Skipped]:
+    """Yield that some rows are no lines of their own: sent alone, they would be taken for something else."""
+    for number in numbers:
+        yield Skipped(number, "said_with_another", "Another line of the file says it, too: they belong together.")
 
 
 def completed(line: StatementLine, *, instrument_id: UUID | None, currency: str, multiplier: Decimal) -> EntryDraft:
