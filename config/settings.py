@@ -292,6 +292,9 @@ MARKETDATA_RULES = env.list("MARKETDATA_RULES", default=[])
 CHECK_POSITIONS_SECONDS = 120  # how long the nightly check derives accounts anew; those it has no time for have another night
 MARKETDATA_CHECKS = ["portfolio.services.checks.POSITIONS_FOLLOW", *env.list("MARKETDATA_CHECKS", default=[])]
 
+# ways of trading of your own, beside those of the house: classes, as `module.Name`
+STRATEGIES = env.list("STRATEGIES", default=[])
+
 # a currency rate that is carried forward further than this many days is called stale
 FX_STALE_DAYS = env.int("FX_STALE_DAYS", default=7)
 if FX_STALE_DAYS < 0:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from portfolio.domain.exact import EXACT, MONEY_PLACES, ONE, ZERO, Fixed, money
 from trading.domain.backtest_costs import Costs
 from trading.domain.backtest_steps import Cause, Exits, Market, Phase, Step, steps_of
-from trading.domain.strategies.base import Strategy
+from trading.domain.strategies.base import Strategy, plan_of
 
 Times = NDArray[np.int64]
 
@@ -113,7 +113,7 @@ def run_backtest(
         steps += steps_of(
             place,
             market,
-            strategy.plan(market.bars),
+            plan_of(strategy, market.bars),
             exits=rules.exits,
             costs=rules.costs,
             shorts=rules.shorts,

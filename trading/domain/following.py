@@ -17,7 +17,7 @@ from trading.domain.backtest_steps import wanted
 from trading.domain.orders import Side
 from trading.domain.outcomes import Choice
 from trading.domain.signals import SignalKind
-from trading.domain.strategies.base import BarColumns, Strategy
+from trading.domain.strategies.base import BarColumns, Strategy, plan_of
 
 SHARE = Decimal("0.000001")
 PRICE = Decimal("1e-10")
@@ -68,7 +68,7 @@ def see(strategy: Strategy, bars: BarColumns, *, shorts: bool, begin: int) -> Se
 
     The whole plan is made anew from these bars alone, and its last row counts: it is the row that a backtest reads there.
     """
-    plan = strategy.plan(bars)
+    plan = plan_of(strategy, bars)
     first = int(np.searchsorted(bars.timestamps, begin)) + 1  # its close is the first that is decided on
     target = float(wanted(plan, shorts=shorts, first=first)[-1])
     stop = None if plan.stop is None or np.isnan(plan.stop[-1]) else _exact(float(plan.stop[-1]), PRICE)

@@ -15,6 +15,7 @@ from marketdata.domain.bars import Timeframe
 from marketdata.models import CorporateAction
 from tests.factories import make_bars, make_instrument
 from tests.trading.factories import make_strategy
+from trading.domain.strategies.sma_cross import MovingAverageCross
 from trading.models.backtests import BacktestRun
 from trading.selectors.backtests import curve_of, files_of, folder_of, markets_of, summary_of
 from trading.services import backtest_runs
@@ -127,6 +128,17 @@ class TestRun:
         assert perform(run) == ["FAILED"]
         assert "fewer instruments" in again(run).error
         assert run.pk not in waiting_runs(at=NOW + 10 * LEASE)
+
+    def test_of_a_strategy_whose_program_is_wrong_says_so_and_is_not_tried_again(self, ask, monkeypatch):
+        def wrong(self, bars):
+            raise LookupError("no such column")
+
+        run = ask()
+        monkeypatch.setattr(MovingAverageCross, "plan", wrong)
+        assert perform(run) == ["FAILED"]
+        run = again(run)
+        assert (run.status, run.attempts) == ("FAILED", 1)
+        assert run.error == "The strategy sma_cross failed: LookupError: no such column"
 
     def test_without_bars_says_so(self, ask):
         run = ask(instruments=[make_instrument()])

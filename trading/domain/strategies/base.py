@@ -21,10 +21,16 @@ from trading.domain.problems import Problem, Refused, refuse_if
 
 Numbers = NDArray[np.float64]
 Value = int | Decimal | bool | str
+# what a wrong program raises; a worker that is told to stop raises something else
+MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError, NameError, RuntimeError, TypeError, ValueError)
 
 
 class ParametersRefused(Refused):
     """Parameters that the strategy does not take."""
+
+
+class StrategyFailed(Refused):
+    """A strategy whose plan cannot be made, or cannot be read: its program is wrong."""
 
 
 class ParameterType(enum.StrEnum):
@@ -142,6 +148,25 @@ class Strategy(Protocol):
     def plan(self, bars: BarColumns) -> Plan:
         """Return what it would hold after each bar."""
         ...
+
+
+def plan_of(strategy: Strategy, bars: BarColumns) -> Plan:
+    """Return what a strategy would hold after each bar.
+
+    :raises StrategyFailed: if its program fails, or does not say one thing of each bar
+    """
+    try:
+        said = strategy.plan(bars)
+        columns = [np.asarray(said.target, dtype=np.float64)]
+        columns += [] if said.stop is None else [np.asarray(said.stop, dtype=np.float64)]
+    except MISTAKES as error:
+        detail = f"The strategy {strategy.name} failed: {type(error).__name__}: {error}"
+        raise StrategyFailed([Problem("", "strategy_failed", detail)]) from error
+    wrong = next((each.shape for each in columns if each.shape != (len(bars),)), None)
+    if wrong is not None:
+        detail = f"The strategy {strategy.name} has to say one number of each of {len(bars)} bars, not {wrong}."
+        raise StrategyFailed([Problem("", "strategy_failed", detail)])
+    return Plan(*columns)
 
 
 def read_parameters(declared: Sequence[Parameter], written: Mapping[str, Any]) -> dict[str, Value]:
