@@ -13,6 +13,7 @@ from typing import Any
 from accounts.domain.json_text import read_json
 from accounts.domain.limits import problem_of_number, problem_of_text
 from marketdata.domain.instruments import BadSymbol, check_symbol
+from portfolio.domain.exact import plain
 from trading.domain.outcomes import TradeOutcome
 from trading.domain.problems import Problem, Refused, refuse_if
 
@@ -220,7 +221,7 @@ def _bad_numbers(record: TradeRecord, most: Decimal | None) -> Iterator[Problem]
         elif name in {"quantity", "price"} and number <= 0:
             yield Problem(name, "not_positive", f"The {name} of a trade is above zero.")
     if most is not None and record.quantity > most:
-        yield Problem("quantity", "too_much", f"A trade is of {most:f} units at most; raise the limit to take larger ones.")
+        yield Problem("quantity", "too_much", f"A trade is of {plain(most)} units at most; raise the limit to take larger ones.")
 
 
 def _bad_times(record: TradeRecord) -> Iterator[Problem]:

@@ -154,6 +154,11 @@ class TestRules:
             replace(RECORD, **fields).check()
         assert (field, code) in {(problem.field, problem.code) for problem in refused.value.problems}
 
+    def test_tell_the_largest_quantity_as_it_was_set(self):
+        with pytest.raises(RecordRefused) as refused:
+            replace(RECORD, quantity=Decimal(11)).check(most=Decimal("10.000000000000"))
+        assert "of 10 units" in refused.value.problems[0].detail
+
     def test_of_the_largest_quantity_can_be_lifted(self):
         replace(RECORD, quantity=Decimal(10_000)).check()
         replace(RECORD, quantity=Decimal(1_000_000)).check(most=None)
