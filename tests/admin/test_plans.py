@@ -171,7 +171,8 @@ def faults(plan) -> list[str]:
         table = step.get("Relation Name", "")
         if table.startswith(TABLES) and seen > 2 * CAP:
             found.append(f"{step['Node Type']} reads {seen:.0f} rows of {table}")
-        if step["Node Type"] in {"Sort", "Hash"} and seen > MANY:
+        ours = any(below.get("Relation Name", "").startswith(TABLES) for below in nodes(step))  # else it is one they point to
+        if step["Node Type"] in {"Sort", "Hash"} and seen > MANY and ours:
             found.append(f"{step['Node Type']} of {seen:.0f} rows")
     return found
 
