@@ -181,26 +181,6 @@ class TestSent:
         sent(account, clock)
         assert kinds(order) == ["CREATED", "PUT_OFF"]
 
-    def test_why_it_waits_is_on_record_once(self, account, apple, server, clock, settings):
-        reached = settings.BROKERS
-        settings.BROKERS = {"alpaca": {"paper_url": "http://127.0.0.1:9", "live_url": "http://127.0.0.1:9"}}  # nobody is there
-        order = placed(account, apple, time_in_force="GTC")
-        for _ in range(3):
-            sent(account, clock)
-            clock.later()
-        assert (seen(order).attempts, kinds(order)) == (3, ["CREATED", "SENT", "PUT_OFF"])
-        with acting_as(account.owner_id):
-            assert "cannot be reached" in OrderEvent.objects.get(order=order, kind="PUT_OFF").detail
-        settings.BROKERS, server.always = reached, status(429)
-        sent(account, clock)
-        clock.later()
-        sent(account, clock)
-        assert kinds(order) == ["CREATED", "SENT", "PUT_OFF", "PUT_OFF"]  # another reason
-        server.always = None
-        clock.later()
-        sent(account, clock)
-        assert (seen(order).status, kinds(order)[4:]) == ("ACCEPTED", ["ACCEPTED"])
-
 
 class TestUnknown:
     def test_is_asked_for_and_not_sent_again(self, account, apple, server, clock):
