@@ -35,12 +35,13 @@ class PlannedLeg:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One order of a group as it stands; `key` is whatever its owner knows it by."""
+    """One order of a group as it stands; `key` is whatever its owner knows it by, and whose place it is to take by `instead_of`."""
 
     key: Hashable
     role: LegRole
     state: OrderState
     held: bool = False
+    instead_of: Hashable | None = None
 
 
 class StepKind(enum.StrEnum):
@@ -93,12 +94,15 @@ def follow_up(members: Sequence[Member]) -> list[Step]:
     """Return what is to be done so that the orders of a group agree; nothing, once it has been done.
 
     Exits wait until the entry has come to its end, and are then for what it filled; if it filled nothing, they are canceled. Once
-    an exit has ended in any way, the other is canceled; while one is partly filled, the other is for the rest.
+    an exit has ended in any way, the other is canceled; while one is partly filled, the other is for the rest. Where a broker
+    refused to put an order in another's place, that one stands as if nobody had asked.
     """
-    entry = next((one for one in reversed(members) if one.role is LegRole.ENTRY), None)
+    standing = {one.key for one in members if one.state.status is not OrderStatus.REPLACED}
+    members = [one for one in members if one.state.status is not OrderStatus.REJECTED or one.instead_of not in standing]
+    entries = [one for one in members if one.role is LegRole.ENTRY]
     exits = [one for one in members if one.role in EXITS]
-    if entry is not None and any(one.held for one in exits):
-        return list(_after_entry(entry, exits))
+    if entries and any(one.held for one in exits):
+        return list(_after_entry(entries, exits))
     ended = [one for one in exits if not one.state.is_open and one.state.status is not OrderStatus.REPLACED]
     closed = exact_sum(one.state.filled.quantity for one in exits)
     if ended:
@@ -106,11 +110,11 @@ def follow_up(members: Sequence[Member]) -> list[Step]:
     return list(_resized(exits, closed))
 
 
-def _after_entry(entry: Member, exits: Sequence[Member]) -> Iterator[Step]:
-    """Yield what follows for exits that wait for their entry."""
-    if entry.state.is_open or entry.state.status is OrderStatus.REPLACED:
+def _after_entry(entries: Sequence[Member], exits: Sequence[Member]) -> Iterator[Step]:
+    """Yield what follows for exits that wait for their entry, or for the one that took its place: what all of them filled counts."""
+    if any(one.state.is_open for one in entries) or entries[-1].state.status is OrderStatus.REPLACED:
         return  # the entry that takes its place comes after it
-    filled = entry.state.filled.quantity
+    filled = exact_sum(one.state.filled.quantity for one in entries)
     for one in exits:
         if one.held and one.state.is_open:
             yield Step(one.key, StepKind.RELEASE, filled) if filled else Step(one.key, StepKind.CANCEL)

@@ -246,7 +246,7 @@ class Order(models.Model):
     @property
     def member(self) -> Member:
         """The order as one of its group."""
-        return Member(self.pk, LegRole(self.role), self.state, self.sending == Sending.HELD)
+        return Member(self.pk, LegRole(self.role), self.state, self.sending == Sending.HELD, self.replaces_id)
 
 
 STATE_COLUMNS = (

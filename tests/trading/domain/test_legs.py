@@ -91,6 +91,20 @@ class TestFollowUp:
         group = [member(ENTRY, "REPLACED"), *self.waiting(status="FILLED", filled="10")]
         assert {step.kind for step in follow_up(group)} == {StepKind.RELEASE}
 
+    def test_of_an_entry_that_was_replaced_halfway_counts_what_both_filled(self):
+        group = [member(ENTRY, "REPLACED", "3"), *self.waiting(status="CANCELED", filled="6")]
+        assert {step.quantity for step in follow_up(group)} == {9}
+
+    def test_of_an_entry_whose_replacement_was_refused_is_what_it_brings_itself(self):
+        refused = replace(member(ENTRY, "REJECTED"), key="new", instead_of=ENTRY)
+        assert follow_up([*self.waiting(), refused]) == []
+        assert {step.quantity for step in follow_up([*self.waiting(status="FILLED", filled="10"), refused])} == {10}
+        assert {step.kind for step in follow_up([*self.waiting(status="REPLACED"), refused])} == {StepKind.CANCEL}
+
+    def test_of_an_exit_whose_replacement_was_refused_is_nothing(self):
+        refused = replace(member(PROFIT, "REJECTED"), key="new", instead_of=PROFIT)
+        assert follow_up([*self.working(), refused]) == []
+
     @pytest.mark.parametrize("end", ["FILLED", "CANCELED", "EXPIRED", "REJECTED"])
     def test_of_an_exit_that_ended_is_to_cancel_the_other(self, end):
         filled = "10" if end == "FILLED" else "0"
