@@ -47,10 +47,14 @@ class AccountScopedViewSet(GenericViewSet):
         token = token_of(self.request)
         if token is not None and token.accounts is not None and account_id not in token.accounts:
             raise Http404
-        account = account_of(caller(self.request), account_id)
+        account = self.find_account(caller(self.request), account_id)
         if account is None:
             raise Http404
         return account
+
+    def find_account(self, user: User, account_id: UUID) -> Account | None:
+        """Return the account with the user's role, None for a stranger."""
+        return account_of(user, account_id)
 
     def check_role(self) -> None:
         """Refuse a write that the caller's role does not reach, or in an account that is closed."""

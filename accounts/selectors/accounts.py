@@ -1,5 +1,6 @@
 """Whose accounts."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
@@ -7,6 +8,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from accounts.domain.roles import Role
 from accounts.models import Account, LedgerHead, Membership, User
+from marketdata.models import Instrument
 
 
 class _Columns:
@@ -18,13 +20,17 @@ class _Columns:
         self.asked = ", ".join(f'{alias}."{field.column}"' for field in fields)
 
 
-ACCOUNT, HEAD = _Columns(Account, "a"), _Columns(LedgerHead, "h")
-ONE = f"""
-    SELECT {ACCOUNT.asked}, m.role, {HEAD.asked} FROM accounts_account a
+ACCOUNT, HEAD, INSTRUMENT = _Columns(Account, "a"), _Columns(LedgerHead, "h"), _Columns(Instrument, "i")
+QUERY = f"""
+    SELECT {ACCOUNT.asked}, m.role, {HEAD.asked}{{more}} FROM accounts_account a
     JOIN accounts_membership m ON m.account_id = a.id AND m.user_id = %s AND m.accepted_at IS NOT NULL
-    LEFT JOIN accounts_ledgerhead h ON h.account_id = a.id
+    LEFT JOIN accounts_ledgerhead h ON h.account_id = a.id{{beside}}
     WHERE a.id = %s AND m.role >= {int(Role.VIEWER)}
 """  # noqa: S608  # names of columns
+ONE = QUERY.format(more="", beside="")
+WITH_INSTRUMENT = QUERY.format(
+    more=f", {INSTRUMENT.asked}", beside=" LEFT JOIN marketdata_instrument i ON i.symbol = %s AND i.exchange = %s"
+)
 
 
 def accounts_of(user: User) -> QuerySet[Account]:
@@ -35,14 +41,32 @@ def accounts_of(user: User) -> QuerySet[Account]:
 
 def account_of(user: User, account_id: UUID) -> Account | None:
     """Return one of the accounts of `accounts_of`, None for a stranger: the question of every request, asked without much ado."""
-    with connection.cursor() as cursor:
-        cursor.execute(ONE, [user.pk, account_id])
-        row = cursor.fetchone()
+    row = _asked(ONE, user.pk, account_id)
+    return None if row is None else _account(row)
+
+
+def account_and_instrument(user: User, account_id: UUID, symbol: str, exchange: str) -> tuple[Account | None, Instrument | None]:
+    """Return the account of `account_of`, and the instrument that has the symbol there: whoever orders asks for both at once."""
+    row = _asked(WITH_INSTRUMENT, user.pk, symbol, exchange, account_id)
     if row is None:
-        return None
+        return None, None
+    rest = row[-len(INSTRUMENT.names) :]
+    return _account(row), Instrument.from_db(connection.alias, INSTRUMENT.names, rest) if rest[0] is not None else None
+
+
+def _asked(query: str, *values: str | UUID) -> tuple[Any, ...] | None:
+    """Return the only row of a query, if there is one."""
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        row: tuple[Any, ...] | None = cursor.fetchone()
+    return row
+
+
+def _account(row: tuple[Any, ...]) -> Account:
+    """Return the account of a row, with the user's role and the ledger's head."""
     account = Account.from_db(connection.alias, ACCOUNT.names, row[: len(ACCOUNT.names)])
     account.role = row[len(ACCOUNT.names)]  # type: ignore[attr-defined]
-    rest = row[len(ACCOUNT.names) + 1 :]
+    rest = row[len(ACCOUNT.names) + 1 :][: len(HEAD.names)]
     head = LedgerHead.from_db(connection.alias, HEAD.names, rest) if rest[0] is not None else None
     Account._meta.get_field("head").set_cached_value(account, head)
     return account

@@ -23,6 +23,7 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(?P<offset>Z|[+-]\d{2}:\d{2})?", re.ASCII)
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 MAX_NAME = 100
+READ_ONLY = "This field is read-only; leave it out."
 
 
 class DecimalStringField(serializers.Field):
@@ -204,7 +205,7 @@ class StrictSerializer(serializers.Serializer):
 
     def _why_refused(self, name: str) -> str:
         """Return the sentence for a field that is not taken."""
-        return "This field is read-only; leave it out." if name in self.fields else "There is no such field."
+        return READ_ONLY if name in self.fields else "There is no such field."
 
 
 class DecimalStringSchema(OpenApiSerializerFieldExtension):

@@ -34,7 +34,7 @@ from portfolio.api.streams import (
     retry,
 )
 from trading.api.order_following import Watch, follow
-from trading.api.orders import OrderEventSerializer, TradingOrderSerializer
+from trading.api.order_serializers import OrderEventSerializer, TradingOrderSerializer
 from trading.selectors.order_events import Told, first_id
 
 log = logging.getLogger(__name__)

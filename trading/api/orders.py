@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from copy import copy, deepcopy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.http import HttpResponse
@@ -13,15 +14,26 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api.scoping import AccountScopedViewSet, caller
-from marketdata.api.fields import DecimalStringField, InstrumentField, StrictSerializer, TextField, UtcDateTimeField
-from trading.api.fields import RowField
-from trading.domain.drafts import LONGEST_ID, OrderDraft, Replacement, StopLoss, TakeProfit
+from accounts.models import Account, User
+from accounts.selectors.accounts import account_and_instrument
+from marketdata.api.fields import DecimalStringField, UtcDateTimeField
+from marketdata.domain.instruments import BadSymbol, split_key
+from marketdata.models import Instrument
+from trading.api.order_serializers import (
+    OrderEventSerializer,
+    OrderGroupSerializer,
+    PlacingSerializer,
+    ReplacementSerializer,
+    TradingOrderSerializer,
+)
+from trading.domain.drafts import OrderDraft, Replacement, StopLoss, TakeProfit
 from trading.domain.orders import OrderClass, OrderType, Side, TimeInForce
-from trading.models import Decision, Door, Order, OrderEvent, Session
+from trading.models import Door, Order, OrderEvent
 from trading.services.estimates import Estimate, estimate_of
 from trading.services.orders import (
     Ordering,
@@ -34,109 +46,6 @@ from trading.services.orders import (
 )
 
 TRUE = {"1", "true", "True"}
-QUANTITY: dict[str, Any] = {"digits": 12, "places": 12, "positive": True, "required": False, "allow_null": True}
-AMOUNT: dict[str, Any] = {"positive": True, "required": False, "allow_null": True}
-PERCENT: dict[str, Any] = {"digits": 3, "places": 6, "positive": True, "required": False, "allow_null": True}
-
-
-def words(kinds: Any) -> list[str]:
-    """Return the words of an enumeration."""
-    return [kind.value for kind in kinds]
-
-
-class TakeProfitSerializer(StrictSerializer):
-    """Where the position is to be closed with a gain."""
-
-    limit_price = DecimalStringField(positive=True)
-
-
-class StopLossSerializer(StrictSerializer):
-    """Where the position is to be closed before it loses more; with a limit, for no worse than that."""
-
-    stop_price = DecimalStringField(positive=True)
-    limit_price = DecimalStringField(**AMOUNT)
-
-
-class TradingOrderSerializer(StrictSerializer):
-    """An order as it was asked for, and how it stands; quantities and amounts are magnitudes, the side says which way."""
-
-    id = serializers.UUIDField(read_only=True)
-    client_order_id = TextField(max_length=LONGEST_ID, required=False, allow_blank=True)
-    instrument = InstrumentField()
-    side = serializers.ChoiceField(words(Side))
-    effect = serializers.CharField(read_only=True)
-    type = serializers.ChoiceField(words(OrderType), default=OrderType.MARKET.value)
-    time_in_force = serializers.ChoiceField(words(TimeInForce), default=TimeInForce.DAY.value)
-    order_class = serializers.ChoiceField(words(OrderClass), default=OrderClass.SIMPLE.value)
-    quantity = DecimalStringField(**QUANTITY)
-    notional = DecimalStringField(**AMOUNT, help_text="An amount of the instrument's currency, instead of a quantity.")
-    limit_price = DecimalStringField(**AMOUNT)
-    stop_price = DecimalStringField(**AMOUNT)
-    trail_price = DecimalStringField(**AMOUNT)
-    trail_percent = DecimalStringField(**PERCENT, help_text="5 is five percent.")
-    extended_hours = serializers.BooleanField(required=False)
-    take_profit = TakeProfitSerializer(required=False, allow_null=True, write_only=True)
-    stop_loss = StopLossSerializer(required=False, allow_null=True, write_only=True)
-    session = RowField(Session, required=False, allow_null=True)
-    decision = RowField(Decision, required=False, allow_null=True)
-    status = serializers.CharField(read_only=True)
-    filled_quantity = DecimalStringField(read_only=True)
-    average_price = DecimalStringField(read_only=True, allow_null=True)
-    fee = DecimalStringField(source="filled_fee", read_only=True)
-    pending_cancel = serializers.BooleanField(read_only=True)
-    pending_replace = serializers.BooleanField(read_only=True)
-    reference_price = DecimalStringField(read_only=True, allow_null=True)
-    parent = serializers.UUIDField(source="parent_id", read_only=True, allow_null=True)  # type: ignore[assignment]  # a field of that name
-    role = serializers.CharField(read_only=True)
-    replaces = serializers.UUIDField(source="replaces_id", read_only=True, allow_null=True)
-    broker = serializers.CharField(read_only=True)
-    broker_order_id = serializers.CharField(read_only=True)
-    sending = serializers.CharField(read_only=True)
-    door = serializers.CharField(read_only=True)
-    created_at = UtcDateTimeField(read_only=True)
-    submitted_at = UtcDateTimeField(read_only=True, allow_null=True)
-    updated_at = UtcDateTimeField(read_only=True)
-    ended_at = UtcDateTimeField(read_only=True, allow_null=True)
-
-    def get_fields(self) -> dict[str, serializers.Field]:
-        """Return fields of its own; making each of the many anew, as others do, takes a tenth of what placing an order takes."""
-        return {
-            name: deepcopy(field) if isinstance(field, serializers.ListSerializer) else copy(field)  # a list has a field within
-            for name, field in self._declared_fields.items()
-        }
-
-
-class OrderGroupSerializer(TradingOrderSerializer):
-    """An order with the orders that hang on it."""
-
-    legs = TradingOrderSerializer(many=True, read_only=True)
-
-
-class ReplacementSerializer(StrictSerializer):
-    """What is to be different; `quantity` is the whole of the order, what is filled already included."""
-
-    quantity = DecimalStringField(**QUANTITY)
-    limit_price = DecimalStringField(**AMOUNT)
-    stop_price = DecimalStringField(**AMOUNT)
-    trail_price = DecimalStringField(**AMOUNT)
-    trail_percent = DecimalStringField(**PERCENT)
-    time_in_force = serializers.ChoiceField(words(TimeInForce), required=False, allow_null=True)
-    client_order_id = TextField(max_length=LONGEST_ID, required=False, allow_blank=True)
-
-
-class OrderEventSerializer(serializers.Serializer):
-    """One step of an order's life: what happened, when, by which door, and how the order stood afterwards."""
-
-    id = serializers.UUIDField()
-    sequence = serializers.IntegerField()
-    kind = serializers.CharField()
-    status = serializers.CharField()
-    at = UtcDateTimeField()
-    recorded_at = UtcDateTimeField()
-    door = serializers.CharField()
-    actor = serializers.CharField(source="actor.email", default=None, allow_null=True)
-    detail = serializers.CharField()
-    data = serializers.DictField()  # type: ignore[assignment]  # a field of that name
 
 
 class BreachSerializer(serializers.Serializer):
@@ -252,6 +161,32 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScop
         "updated_at": ["gte", "lt"],
     }
 
+    known: Mapping[str, Instrument] = {}
+    unread: APIException | None = None
+
+    def find_account(self, user: User, account_id: UUID) -> Account | None:
+        """Return the account; for whoever places an order the instrument's key is looked up on the same trip."""
+        named = self._instrument_named() if self.action == "create" else None
+        if named is None:
+            return super().find_account(user, account_id)
+        text, symbol, exchange = named
+        account, instrument = account_and_instrument(user, account_id, symbol, exchange)
+        self.known = {text: instrument} if instrument is not None else {}
+        return account
+
+    def _instrument_named(self) -> tuple[str, str, str] | None:
+        """Return the key that the body gives, with its symbol and exchange; what is wrong with it is told after who may order."""
+        try:
+            said = self.request.data
+            text = said.get("instrument") if isinstance(said, Mapping) else None
+            symbol, exchange = split_key(text) if isinstance(text, str) else ("", "")
+        except APIException as unread:
+            self.unread = unread
+            return None
+        except BadSymbol:
+            return None
+        return (str(text), symbol, exchange) if exchange else None
+
     @extend_schema(responses=OrderGroupSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Return an order with the orders that hang on it."""
@@ -286,7 +221,10 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScop
 
         A limit that is broken refuses the order with 409 and the limit's name, and is on record under `risk-events/`.
         """
-        serializer = self.get_serializer(data=request.data)
+        if self.unread is not None:
+            raise self.unread
+        context = {**self.get_serializer_context(), "instruments_by_name": dict(self.known)}
+        serializer = PlacingSerializer(data=request.data, context=context)
         serializer.is_valid(raise_exception=True)
         said = dict(serializer.validated_data)
         instrument, session, decision = said.pop("instrument"), said.pop("session", None), said.pop("decision", None)
@@ -300,7 +238,7 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScop
             rows = place_order(**asked)
         except RiskBreached as refusal:
             return self.keeping(refusal)
-        told = serializer.to_representation  # its fields are made already
+        told = TradingOrderSerializer().to_representation
         return Response({**told(rows[0]), "legs": [told(leg) for leg in rows[1:]]}, status.HTTP_201_CREATED)
 
     @extend_schema(request=ReplacementSerializer, responses=OrderGroupSerializer)
