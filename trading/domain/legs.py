@@ -35,7 +35,7 @@ class PlannedLeg:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One order of a group as it stands; `key` is whatever its owner knows it by, and whose place it is to take by `instead_of`."""
+    """One order of a group as it stands; `key` is its name with its owner, `instead_of` that of the one whose place it takes."""
 
     key: Hashable
     role: LegRole
@@ -111,7 +111,7 @@ def follow_up(members: Sequence[Member]) -> list[Step]:
 
 
 def _after_entry(entries: Sequence[Member], exits: Sequence[Member]) -> Iterator[Step]:
-    """Yield what follows for exits that wait for their entry, or for the one that took its place: what all of them filled counts."""
+    """Yield what follows for exits that wait for their entry, or what took its place: all that these filled counts."""
     if any(one.state.is_open for one in entries) or entries[-1].state.status is OrderStatus.REPLACED:
         return  # the entry that takes its place comes after it
     filled = exact_sum(one.state.filled.quantity for one in entries)

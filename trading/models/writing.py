@@ -16,6 +16,7 @@ from uuid_utils import uuid7
 
 from accounts.models import Account, User
 from marketdata.models import Instrument
+from portfolio.domain.exact import plain
 from trading.models.orders import SENDING_COLUMNS, STATE_COLUMNS, Door, Order
 
 EventRow = Mapping[str, Any]  # the columns of an order event by name: hundreds are written at once, and none is looked at again
@@ -81,7 +82,7 @@ def post(by: Filling, *, drafts: str, fills: Sequence[FillRow], moved: Sequence[
 
     `drafts` are the entries as `ledger_append` reads them. Where it refuses one, nothing is stored.
     """
-    said = orjson.dumps([tuple(row) for row in fills], default=_plain).decode()
+    said = orjson.dumps([tuple(row) for row in fills], default=plain).decode()
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT stored, answers, wished FROM trading_post(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
@@ -117,11 +118,6 @@ def locked(account: Account, ids: Iterable[UUID], *, skip_locked: bool) -> list[
 def _written(rows: Sequence[object]) -> str | None:
     """Return rows as `trading_store` reads them: the columns by name, numbers as texts."""
     return orjson.dumps(rows, default=str).decode() if rows else None
-
-
-def _plain(number: object) -> str:
-    """Return a number as events write it."""
-    return f"{number:f}"
 
 
 class _Columns:

@@ -127,6 +127,7 @@ def test_a_stop_is_set_off_and_takes_the_market_after_it(account):
     assert [look(account, clock, "paper") for _ in range(2)] == [2, 0]
     assert (seen(order).status, seen(order).filled_value) == ("FILLED", 200 * 105 + 100 * 101)
     assert told(order, "TRIGGERED") == [("The stop was touched at 105.", {})]
+    assert [(data["quantity"], data["price"]) for _, data in told(order, "FILLED")] == [("200", "105"), ("100", "101")]
 
 
 def test_a_trailing_stop_says_how_far_it_followed_and_what_set_it_off(account):

@@ -22,6 +22,7 @@ KNOWN: Mapping[str, tuple[int, int]] = {
     "client_order_id_taken": (UNPROCESSABLE, INVALID_FIELD),
     "order_not_open": (UNPROCESSABLE, 42210000),
     "order_pending": (UNPROCESSABLE, 42210000),
+    "waits_for_entry": (UNPROCESSABLE, 42210000),
     "nothing_changes": (UNPROCESSABLE, 42210000),
     "not_replaceable": (UNPROCESSABLE, 42210000),
     "below_filled": (UNPROCESSABLE, 42210000),

@@ -253,6 +253,13 @@ class TestReplaced:
         nested = client.get_orders(GetOrdersRequest(nested=True))
         assert [(one.id, len(one.legs)) for one in nested] == [(second.id, 2)]
 
+    def test_while_it_waits_for_its_entry_for_as_much_as_that_alone(self, client, apple, refused):
+        exits = {"take_profit": TakeProfitRequest(limit_price=14), "stop_loss": StopLossRequest(stop_price=8)}
+        _, stop = client.submit_order(limit(apple, order_class=OrderClass.BRACKET, **exits)).legs
+        assert refused(client.replace_order_by_id, stop.id, ReplaceOrderRequest(qty=5))[:2] == (422, 42210000)
+        nearer = client.replace_order_by_id(stop.id, ReplaceOrderRequest(stop_price=8.5))
+        assert (nearer.status, nearer.stop_price) == (OrderStatus.HELD, "8.5")
+
     def test_for_no_more_than_is_filled_is_refused(self, client, apple, account, refused):
         order = move_order(make_order(account, apple, type="LIMIT", limit_price="11"), Event(EventKind.ACCEPTED))
         make_fill(order, "4", "10")
