@@ -26,7 +26,7 @@ from trading.services.groups import settle_group
 from trading.services.order_rows import Cause, Sheet, happen, happen_each, lock_orders
 from trading.services.pairs import rider_of
 from trading.services.telling import tell_members
-from trading.services.watching import wake_watch
+from trading.services.watching import to_watch
 
 ENDS = {
     OrderStatus.CANCELED: EventKind.CANCELED,
@@ -109,12 +109,10 @@ def _taken(
         entered = enter_fills(sheet, orders, executions, by=by)
     for order_id, answer in answers.items():
         _end(sheet, orders[order_id], answer, now)
-    fills = store_filled(sheet, entered)
+    fills = store_filled(sheet, entered, hint=to_watch(account.pk, account.owner_id))
     for order in orders.values():
         if order.role:
             settle_group(order=order, now=now)
-    if fills:
-        wake_watch(account)
     return fills
 
 

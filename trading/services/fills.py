@@ -21,7 +21,7 @@ from trading.models import Door, Order
 from trading.models.writing import Answer, Filling, FillRow, new_id, post
 from trading.services.order_rows import Sheet, lock_orders, stand
 from trading.services.refusals import told
-from trading.services.ringing import ring
+from trading.services.ringing import Hint, ring
 from trading.services.telling import tell_members
 
 MOST_TOLD = 20
@@ -115,10 +115,10 @@ def fill_orders(orders: Mapping[UUID, Order], executions: Sequence[Execution], *
     return entered
 
 
-def store_filled(sheet: Sheet, entered: Entered | None) -> list[FillRow]:
+def store_filled(sheet: Sheet, entered: Entered | None, *, hint: Hint | None = None) -> list[FillRow]:
     """Store a sheet with fills that were entered: they, their entries and how their orders stand, all or none, in one trip.
 
-    It returns the fills; whose entry the ledger has already is the fill of that one.
+    It returns the fills; whose entry the ledger has already is the fill of that one. `hint` is left where there are some.
 
     :raises ConflictingFill: if the ledger knows one of them with other figures; nothing is stored
     """
@@ -140,7 +140,7 @@ def store_filled(sheet: Sheet, entered: Entered | None) -> list[FillRow]:
         raise ConflictingFill(detail, code="conflicting_fill")
     if posted is not None:
         rows = [row._replace(entry_id=str(entry.entry_id)) for row, entry in zip(rows, posted, strict=True)]
-    ring([entered.by.account.pk])
+    ring([entered.by.account.pk], hint=hint)
     if done.wished and entered.by.door is not Door.IMPORT:  # what files bring in is long over
         _tell(entered)
     return rows

@@ -12,7 +12,7 @@ from django.db import connections
 from accounts.models import Account
 from accounts.models.tenancy import acting_as
 from portfolio.selectors.market import SYSTEM
-from trading.services.ringing import Hint, leave
+from trading.services.ringing import Hint
 from trading.services.risk import watch
 
 WATCH = "trading.tasks.watch_accounts"
@@ -51,11 +51,6 @@ def watch_many(*, accounts: Iterable[tuple[UUID, UUID]], clock: Callable[[], dat
     return found
 
 
-def wake_watch(account: Account) -> None:
-    """Have an account looked at after the transaction at hand; if the hint is lost, the clock does it."""
-    leave(to_watch(account.pk, account.owner_id))
-
-
 def to_watch(account_id: UUID, owner_id: UUID) -> Hint:
-    """Return the hint for those who watch."""
+    """Return the hint for those who watch: if it is lost, the clock has the account looked at."""
     return Hint(WATCH, {"accounts": [[str(account_id), str(owner_id)]]})

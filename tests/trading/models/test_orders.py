@@ -220,6 +220,43 @@ class TestFill:
         with refused(account, "fill_order_of_the_account", error=IntegrityError):
             self.again(fill, order_id=other.pk, execution_id="x", entry=post(account, "DEPOSIT", cash="1"))
 
+    @pytest.mark.parametrize("alias", ["default", "system", "owner"])
+    @pytest.mark.parametrize("table", ["fill", "orderevent"])
+    def test_of_no_order_is_refused_to_everybody(self, account, order, alias, table):
+        make_fill(order, "4")
+        columns = {
+            "fill": "quantity, price, fee, at, recorded_at, broker, entry_id, execution_id",
+            "orderevent": "sequence, kind, status, at, recorded_at, door, detail, data, external_id",
+        }[table]
+        values = columns.replace("execution_id", "'x'").replace("entry_id", "gen_random_uuid()")
+        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+            cursor.execute("select set_config('app.user_id', %s, true)", [str(account.owner_id)])
+            with pytest.raises(DatabaseError), transaction.atomic(using=alias):
+                cursor.execute(
+                    f"insert into trading_{table} (id, account_id, order_id, {columns}) "
+                    f"select gen_random_uuid(), account_id, gen_random_uuid(), {values} from trading_{table} where order_id = %s",
+                    [order.pk],
+                )
+
+    @pytest.mark.parametrize("table", ["fill", "orderevent"])
+    def test_of_one_order_that_is_not_there_is_refused_among_others(self, order, table):
+        make_fill(order, "4")
+        columns = {
+            "fill": "quantity, price, fee, at, recorded_at, broker, entry_id, execution_id",
+            "orderevent": "kind, status, at, recorded_at, door, detail, data, external_id, sequence",
+        }[table]
+        values = (
+            columns.replace("execution_id", "'x' || n").replace("entry_id", "gen_random_uuid()").replace("sequence", "90 + n")
+        )
+        with pytest.raises(IntegrityError, match=f"{table}_order_of_the_account"), connections["owner"].cursor() as cursor:
+            cursor.execute(
+                f"insert into trading_{table} (id, account_id, order_id, {columns}) "
+                f"select gen_random_uuid(), account_id, case n when 3 then gen_random_uuid() else order_id end, {values} "
+                f"from (select distinct on (order_id) * from trading_{table}) as one, generate_series(1, 4) as n "
+                f"where order_id = %s",
+                [order.pk],
+            )
+
     def test_is_an_entry_of_its_own_accounts_ledger(self, account, order):
         foreign = post(make_account(owner=account.owner), "DEPOSIT", cash="1")
         fill = make_fill(order, "4")

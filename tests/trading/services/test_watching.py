@@ -7,7 +7,7 @@ from tests.factories import make_quotes
 from tests.trading.services.automation_desk import Market
 from trading import tasks
 from trading.models import Order, RiskEvent, TradingPause
-from trading.services import answers, watching
+from trading.services import fills, watching
 from trading.services.pauses import pause_trading
 from trading.services.sending import LEASE, send_orders
 
@@ -62,11 +62,11 @@ def test_an_account_that_fails_does_not_hold_up_the_others(monkeypatch):
 
 def test_fills_have_the_account_looked_at(monkeypatch):
     market, woken = Market(FLAT), []
-    monkeypatch.setattr(answers, "wake_watch", woken.append)
+    monkeypatch.setattr(fills, "ring", lambda accounts, *, hint: woken.append(hint))
     market.day("11")
     assert woken == []
     market.day("12")
-    assert [account.pk for account in woken] == [market.account.pk]
+    assert woken == [watching.to_watch(*pair(market))]
 
 
 def test_the_tasks_look_at_who_trades(monkeypatch):
