@@ -4,7 +4,16 @@ from django.db import migrations, models
 
 KINDS = (
     *("CREATED", "RELEASED", "SENT", "PUT_OFF", "UNANSWERED", "ACCEPTED", "TRIGGERED", "TRAILED", "RESIZED", "FILLED"),
-    *("CANCEL_REQUESTED", "CANCEL_REFUSED", "CANCELED", "REPLACE_REQUESTED", "REPLACE_REFUSED", "REPLACED", "REJECTED", "EXPIRED"),
+    *(
+        "CANCEL_REQUESTED",
+        "CANCEL_REFUSED",
+        "CANCELED",
+        "REPLACE_REQUESTED",
+        "REPLACE_REFUSED",
+        "REPLACED",
+        "REJECTED",
+        "EXPIRED",
+    ),
 )
 
 

@@ -2,8 +2,8 @@
 
 Positions and values are those the portfolio derived; where the market has moved since, they are taken along by the last quote or
 trade. What the portfolio cannot value, for no close of it is known, counts at that quote or trade, else at what it cost. Nothing
-is derived here: `Standing.is_current` says whether entries of the ledger are still to be read. Prices of later than the time asked
-about are not looked at.
+is derived here: `Standing.is_current` says whether entries of the ledger are still to be read. Prices of later than the time
+asked about are not looked at.
 """
 
 from __future__ import annotations
