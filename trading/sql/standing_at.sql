@@ -37,6 +37,7 @@ BEGIN
            LIMIT least(200, 12 * (1 + coalesce(_limits.max_consecutive_losses, 5)))) AS newest
          LEFT JOIN accounts_ledgerentry e ON e.account_id = _account AND e.sequence = newest.closing AND e.source = 'fill'
          LEFT JOIN trading_fill f ON f.account_id = _account AND f.entry_id = e.id
+         WHERE f.broker IS DISTINCT FROM 'import'  -- that is what was traded elsewhere, and came with a file
          GROUP BY coalesce(f.order_id::text, newest.closing::text), newest.instrument_id) AS trades) END,
     'limits', CASE WHEN _limits.account_id IS NOT NULL THEN row_to_json(_limits) END)
   INTO _state FROM (SELECT 1) AS one

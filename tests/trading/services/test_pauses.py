@@ -13,7 +13,7 @@ from accounts.domain.roles import Role
 from accounts.models import Notification
 from accounts.models.tenancy import acting_as
 from tests.factories import day, make_account, make_bars, make_instrument, make_quotes, make_user, post, share
-from tests.trading.factories import make_order, make_pause
+from tests.trading.factories import make_fill, make_order, make_pause
 from trading.domain.drafts import OrderDraft
 from trading.domain.orders import Side
 from trading.models import Door, Order, RiskEvent, TradingPause
@@ -80,6 +80,15 @@ class TestBreaker:
         assert (event.type, event.consecutive_losses) == ("LOSING_STREAK", 6)
         act(alice, lambda: resume_trading(account=account, actor=alice, at=NOW))
         assert act(alice, lambda: watch(account=account, at=NOW)) == []
+
+    @pytest.mark.parametrize(("broker", "streak"), [("paper", 6), ("import", 0)])
+    def test_counts_no_trades_that_a_file_of_old_ones_brought(self, account, alice, broker, streak):
+        for n in range(6):
+            loser, at = make_instrument(), day("2020-01-03") + timedelta(hours=n)
+            make_fill(make_order(account, loser, broker=broker), price="10", at=at)
+            make_fill(make_order(account, loser, broker=broker, side="SELL", effect="CLOSE"), price="9", at=at)
+        standing = act(alice, lambda: standing_now(account=account, at=NOW))
+        assert standing.exposure.losing_streak == streak
 
     def test_lets_the_day_go_on_from_where_an_owner_resumed_it(self, account, alice, held):
         make_quotes(held, [(NOW, "8", "8")])
