@@ -31,7 +31,7 @@ from trading.selectors.order_bells import CHANNEL
 log = logging.getLogger(__name__)
 SILENCE = 5.0  # seconds that a Redis which was away is left alone
 PATIENCE = 0.5  # seconds that it has for an answer
-WAITS = 3  # seconds for which a hint holds back others of its kind; those who look by the clock do so more often
+WAITS = 3  # seconds for which a hint holds back others of its kind, should no worker begin to look
 
 
 @dataclass(frozen=True, slots=True)
