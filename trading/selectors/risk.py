@@ -240,7 +240,8 @@ def _exposure(
         day_gain = EXACT.subtract(day_gain, state["gain_then"] or ZERO)
     drawdown = None
     if index is not None and peak is not None and peak > 0:
-        drawdown = EXACT.subtract(EXACT.divide(index, max(peak, index)), ONE)
+        highest = max(peak, index) if resumed is not None else max(peak, index, ONE)  # it begins at one
+        drawdown = EXACT.subtract(EXACT.divide(index, highest), ONE)
     return Exposure(
         equity=course.equity,
         buying_power=max(EXACT.subtract(power if power is not None else ZERO, reserves.spent), ZERO),

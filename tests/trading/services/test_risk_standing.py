@@ -147,6 +147,15 @@ class TestWithoutAClose:
         assert (seen.equity, seen.day_gain, seen.drawdown) == (10_000, 0, 0)
 
 
+def test_a_fall_on_the_first_day_is_one_from_what_was_paid_in():
+    account, fresh = make_account(owner=make_user()), make_instrument()
+    make_bars(fresh, [("2020-01-06", "6")])
+    post(account, "DEPOSIT", cash="10000", occurred_at=day("2020-01-06"))
+    post(account, "BUY", instrument=fresh, quantity="600", price="10", occurred_at=day("2020-01-06") + MINUTE)
+    assert exposure(account).drawdown == Decimal("-0.24")
+    assert "DRAWDOWN" in look(account)
+
+
 class TestLosingStreak:
     def test_an_order_that_closes_in_parts_is_one_trade(self, account, instrument):
         post(account, "BUY", instrument=instrument, quantity="60", price="10", occurred_at=day("2020-01-03"))
