@@ -164,9 +164,12 @@ class Run:
             self.naive += not line.names_zone
 
     def ask(self, question: Question, first_line: int, lines: int = 1) -> None:
-        """Keep a question that lines leave."""
-        kept = self.questions.setdefault(question.identity, question)
-        kept.first_line = min(kept.first_line or first_line, first_line)
+        """Keep a question that lines leave: as the first of them puts it, in whatever order they come."""
+        kept = self.questions.get(question.identity)
+        if kept is None or first_line < kept.first_line:
+            question.lines = kept.lines if kept is not None else 0
+            question.first_line = first_line
+            kept = self.questions[question.identity] = question
         kept.lines += lines
 
     def give(self) -> list[Ready]:
