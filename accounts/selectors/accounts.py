@@ -12,25 +12,19 @@ from marketdata.models import Instrument
 
 
 class _Columns:
-    """The columns of a model as a question names them, and the fields they fill."""
+    """The columns of a model as `accounts_seen` answers them, and the fields they fill."""
 
-    def __init__(self, model: type[models.Model], alias: str) -> None:
+    def __init__(self, model: type[models.Model], column: str) -> None:
         fields = model._meta.concrete_fields
         self.names = [field.attname for field in fields]
-        self.asked = ", ".join(f'{alias}."{field.column}"' for field in fields)
+        self.asked = ", ".join(f'(seen.{column})."{field.column}"' for field in fields)
 
 
-ACCOUNT, HEAD, INSTRUMENT = _Columns(Account, "a"), _Columns(LedgerHead, "h"), _Columns(Instrument, "i")
-QUERY = f"""
-    SELECT {ACCOUNT.asked}, m.role, {HEAD.asked}{{more}} FROM accounts_account a
-    JOIN accounts_membership m ON m.account_id = a.id AND m.user_id = %s AND m.accepted_at IS NOT NULL
-    LEFT JOIN accounts_ledgerhead h ON h.account_id = a.id{{beside}}
-    WHERE a.id = %s AND m.role >= {int(Role.VIEWER)}
+ACCOUNT, HEAD, INSTRUMENT = _Columns(Account, "account"), _Columns(LedgerHead, "head"), _Columns(Instrument, "instrument")
+SEEN = f"""
+    SELECT {ACCOUNT.asked}, seen.role, {HEAD.asked}, {INSTRUMENT.asked}
+    FROM accounts_seen(%s, %s, {int(Role.VIEWER)}::smallint, %s, %s) AS seen
 """  # noqa: S608  # names of columns
-ONE = QUERY.format(more="", beside="")
-WITH_INSTRUMENT = QUERY.format(
-    more=f", {INSTRUMENT.asked}", beside=" LEFT JOIN marketdata_instrument i ON i.symbol = %s AND i.exchange = %s"
-)
 
 
 def accounts_of(user: User) -> QuerySet[Account]:
@@ -41,25 +35,20 @@ def accounts_of(user: User) -> QuerySet[Account]:
 
 def account_of(user: User, account_id: UUID) -> Account | None:
     """Return one of the accounts of `accounts_of`, None for a stranger: the question of every request, asked without much ado."""
-    row = _asked(ONE, user.pk, account_id)
-    return None if row is None else _account(row)
+    return account_and_instrument(user, account_id)[0]
 
 
-def account_and_instrument(user: User, account_id: UUID, symbol: str, exchange: str) -> tuple[Account | None, Instrument | None]:
+def account_and_instrument(
+    user: User, account_id: UUID, symbol: str | None = None, exchange: str | None = None
+) -> tuple[Account | None, Instrument | None]:
     """Return the account of `account_of`, and the instrument that has the symbol there: whoever orders asks for both at once."""
-    row = _asked(WITH_INSTRUMENT, user.pk, symbol, exchange, account_id)
+    with connection.cursor() as cursor:
+        cursor.execute(SEEN, [user.pk, account_id, symbol, exchange])
+        row = cursor.fetchone()
     if row is None:
         return None, None
     rest = row[-len(INSTRUMENT.names) :]
     return _account(row), Instrument.from_db(connection.alias, INSTRUMENT.names, rest) if rest[0] is not None else None
-
-
-def _asked(query: str, *values: str | UUID) -> tuple[Any, ...] | None:
-    """Return the only row of a query, if there is one."""
-    with connection.cursor() as cursor:
-        cursor.execute(query, values)
-        row: tuple[Any, ...] | None = cursor.fetchone()
-    return row
 
 
 def _account(row: tuple[Any, ...]) -> Account:
