@@ -32,6 +32,7 @@ from trading.domain.risk import DEFAULTS, Exposure, Limits
 from trading.models import RestrictedInstrument, RiskLimits, TradingHalt, TradingPause
 
 COUNTS = ("max_consecutive_losses", "max_open_orders")
+MINOR = f"{{{','.join(MINOR_UNITS)}}}"  # as the database reads an array
 PAPER = "paper"  # the broker of accounts that have connected none
 LIMITS = ("max_position_share", "max_daily_loss_share", "max_drawdown_share", "max_consecutive_losses", "max_order_quantity",
           "max_order_value", "max_open_orders", "allow_short", "close_while_paused")  # fmt: skip
@@ -154,7 +155,7 @@ def halt() -> TradingHalt | None:
 
 def _asked(account: Account, instrument: Instrument | None, at: datetime, lock: int | None) -> dict[str, Any]:
     """Return what the database says of an account; every number is exact."""
-    asked = [account.pk, instrument.pk if instrument else None, list(MINOR_UNITS), at]
+    asked = [account.pk, instrument.pk if instrument else None, MINOR, at]
     with connection.cursor() as cursor:
         cursor.execute(*(QUESTION, asked) if lock is None else (HOLDING, [lock, *asked]))
         answer = cursor.fetchone()[0]
