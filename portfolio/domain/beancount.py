@@ -8,11 +8,14 @@ A gain is stated as we reckon it, and beancount refuses the transaction unless t
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, insort
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Context, Decimal, localcontext
+from itertools import count
+from typing import NamedTuple
 
 from accounts.domain.ledger import EntryKind
 from portfolio.domain.book import Book
@@ -40,16 +43,22 @@ COUNTERPARTS: Mapping[str, str] = {
 }
 ACCOUNTS = sorted({HOLDINGS, CASH, GAINS, ROUNDING, OTHER, FEES, TAXES, CONVERSIONS, *COUNTERPARTS.values()} - {HOLDINGS})
 EARNED = frozenset({EntryKind.DIVIDEND, EntryKind.INTEREST})
+Key = tuple[int, str, int]  # the entry and the time that opened a lot, and which one of these it is
 TEXT_ENDS = re.compile(r'["\\\x00-\x1f\x7f]+')
 NO_LETTERS = re.compile(r"[^A-Z0-9'._-]+")
 LONGEST_NAME, LONGEST_TEXT = 24, 200
 CENTS = 2
+STRIDE = 1024  # lots that are compared at once
 
 
 @dataclass(slots=True)
 class Kept:
-    """A lot as beancount has it: under a name, with the units left of those it was opened with, at a cost for each."""
+    """A lot as beancount has it: under a name, with the units left of those it was opened with, at a cost for each.
 
+    `number` is when beancount was told of it: one that is told later has a higher one.
+    """
+
+    number: int
     label: str
     day: date
     units: Decimal
@@ -65,12 +74,33 @@ class Kept:
         return fewer and abs(self.cost(lot.quantity) - lot.cost) <= NEAR
 
 
+class Closed(NamedTuple):
+    """Units that a lot loses, and those it is left with."""
+
+    lot: Kept
+    units: Decimal
+    left: Decimal = ZERO
+
+
 @dataclass(slots=True)
 class Change:
     """What an entry did to lots: those that lose units, and those that are opened at a cost for all of them."""
 
-    closed: list[tuple[Kept, Decimal]] = field(default_factory=list)
+    closed: list[Closed] = field(default_factory=list)
     opened: list[tuple[Kept, Decimal]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Told:
+    """What beancount was told of an instrument: our lots as they were then, and its own.
+
+    A lot of ours never changes, another one takes its place; so what is the same as it was needs no telling.
+    """
+
+    ours: list[Lot] = field(default_factory=list)
+    kept: dict[Key, Kept] = field(default_factory=dict)
+    queue: list[tuple[date, int, Kept]] = field(default_factory=list)  # as beancount goes by FIFO; empty by other methods
+    restless: bool = False  # a lot can't be told as it is (one that cost less than nothing), and is told anew every time
 
 
 def commodities(keys: Mapping[str, str], taken: Iterable[str]) -> dict[str, str]:
@@ -120,8 +150,9 @@ class Writer:
 
     book: Book
     names: Mapping[str, str]
-    kept: dict[str, dict[tuple[int, str, int], Kept]] = field(default_factory=dict)
+    told: defaultdict[str, Told] = field(default_factory=lambda: defaultdict(Told))
     labels: Counter[str] = field(default_factory=Counter)
+    numbers: count[int] = field(default_factory=count)
 
     def written(self, entry: Entry) -> Iterator[str]:
         """Post an entry to the book, and yield the transaction that it is."""
@@ -168,40 +199,56 @@ class Writer:
     def _lots(self, legs: list[str], sums: dict[str, Decimal], holding: Holding) -> None:
         """Add what an entry did to the lots of an instrument."""
         ours = leveled(holding.lots, holding.cost) if self.book.method is Method.AVERAGE else holding.lots
-        kept = self.kept.setdefault(holding.key, {})
-        order = [(lot, lot.units) for lot in kept.values()]
-        change = self._change(kept, ours)
+        told = self.told[holding.key]
+        change = self._change(told, ours)
         name, currency = self.names[holding.key], holding.currency
-        if self.book.method is Method.FIFO and change.closed and _first_in(order, change.closed):
-            total = sum((units for _, units in change.closed), ZERO)
+        if self.book.method is Method.FIFO and change.closed and _first_in(told.queue, change.closed):
+            total = sum((one.units for one in change.closed), ZERO)
             legs.append(f"  {HOLDINGS}  {plain(-total)} {name} {{{currency}}}\n")
         else:
-            legs += [f'  {HOLDINGS}  {plain(-units)} {name} {{{currency}, "{lot.label}"}}\n' for lot, units in change.closed]
-        for lot, units in change.closed:
+            legs += [f'  {HOLDINGS}  {plain(-units)} {name} {{{currency}, "{lot.label}"}}\n' for lot, units, _ in change.closed]
+        for lot, units, _ in change.closed:
             sums[currency] -= lot.cost(units)
         for lot, cost in change.opened:
             sums[currency] += lot.cost(lot.units)
             legs.append(f'  {HOLDINGS}  {plain(lot.units)} {name} {{{{{plain(cost)} {currency}, {lot.day}, "{lot.label}"}}}}\n')
+        self._note(told, change)
 
-    def _change(self, kept: dict[tuple[int, str, int], Kept], ours: Sequence[Lot]) -> Change:
-        """Return what has to be told for beancount to have our lots, and note that it has them then."""
-        change, there = Change(), _keyed(ours)
-        for key in [key for key in kept if key not in there]:
-            gone = kept.pop(key)
-            change.closed.append((gone, gone.units))
+    def _change(self, told: Told, ours: Sequence[Lot]) -> Change:
+        """Return what has to be told for beancount to have our lots; only those between the first and the last change count."""
+        front, back = (0, 0) if told.restless else _alike(told.ours, ours)
+        middle, until = slice(front, len(ours) - back), len(told.ours) - back
+        change, kept, there = Change(), told.kept, _keyed(ours[middle])
+        known_there = _keyed(told.ours[front:until]) if front or back else kept
+        gone = [kept.pop(key) for key in [key for key in known_there if key not in there]]
+        change.closed += [Closed(lot, lot.units) for lot in sorted(gone, key=lambda lot: lot.number)]
+        told.ours[front:until], told.restless = ours[middle], False
         for key, lot in there.items():
             known = kept.get(key)
             if known is not None and known.has_left(lot):
                 if less := known.units - lot.quantity:
-                    change.closed.append((known, less))
-                    known.units = lot.quantity
+                    change.closed.append(Closed(known, less, lot.quantity))
                 continue
             if known is not None:
-                change.closed.append((kept.pop(key), known.units))
+                change.closed.append(Closed(known, known.units))
             cost = max(lot.cost.copy_sign(lot.cost * lot.quantity), ZERO)
-            kept[key] = fresh = Kept(self._label(lot), lot.opened_at.date(), lot.quantity, THEIRS.divide(cost, abs(lot.quantity)))
+            each = THEIRS.divide(cost, abs(lot.quantity))
+            kept[key] = fresh = Kept(next(self.numbers), self._label(lot), lot.opened_at.date(), lot.quantity, each)
             change.opened.append((fresh, cost))
+            told.restless |= not fresh.has_left(lot)
         return change
+
+    def _note(self, told: Told, change: Change) -> None:
+        """Note what beancount has after a change."""
+        fifo = self.book.method is Method.FIFO
+        for lot, _, left in change.closed:
+            if left:
+                lot.units = left
+            elif fifo:
+                del told.queue[bisect_left(told.queue, (lot.day, lot.number))]
+        if fifo:
+            for lot, _ in change.opened:
+                insort(told.queue, (lot.day, lot.number, lot))
 
     def _label(self, lot: Lot) -> str:
         """Return a name for a lot: the sequence of the entry that opened it, and how often that was told."""
@@ -209,7 +256,7 @@ class Writer:
         return f"{lot.sequence}.{self.labels[str(lot.sequence)]}"
 
 
-def _keyed(lots: Iterable[Lot]) -> dict[tuple[int, str, int], Lot]:
+def _keyed(lots: Iterable[Lot]) -> dict[Key, Lot]:
     """Return lots by the entry and the time that opened them, and which one of these it is."""
     seen: Counter[tuple[int, str]] = Counter()
     found = {}
@@ -220,16 +267,47 @@ def _keyed(lots: Iterable[Lot]) -> dict[tuple[int, str, int], Lot]:
     return found
 
 
-def _first_in(order: Iterable[tuple[Kept, Decimal]], closed: Sequence[tuple[Kept, Decimal]]) -> bool:
+def _alike(before: Sequence[Lot], now: Sequence[Lot]) -> tuple[int, int]:
+    """Return how many lots, in the order of opening, are the same from the front, and how many of the others from the back.
+
+    Lots opened together are told apart by their places, so they are all the same or none of them counts as that.
+    """
+    most = min(len(before), len(now))
+    front = _run(before, now, most)
+    if front == len(before) == len(now):
+        return front, 0
+    back = _run(before, now, most - front, back=True)
+    while front and any(front < len(lots) and lots[front][:2] == before[front - 1][:2] for lots in (before, now)):
+        front -= 1
+    while back and any(back < len(lots) and lots[-back - 1][:2] == before[-back][:2] for lots in (before, now)):
+        back -= 1
+    return front, back
+
+
+def _run(before: Sequence[Lot], now: Sequence[Lot], most: int, *, back: bool = False) -> int:
+    """Return how many lots on end are the same, from the front or from the back; so many at most are looked at."""
+    same, step = 0, STRIDE
+    while step:
+        one, other = (len(before) - same - step, len(now) - same - step) if back else (same, same)
+        if same + step <= most and before[one : one + step] == now[other : other + step]:
+            same += step
+        else:
+            step //= 2
+    return same
+
+
+def _first_in(queue: Iterable[tuple[date, int, Kept]], closed: Sequence[Closed]) -> bool:
     """Say whether beancount would choose these very lots: it goes by their days, and of one day by when it was told of them."""
-    going = {lot.label: units for lot, units in closed}
+    going = {one.lot.number: one.units for one in closed}
     left = sum(going.values(), ZERO)
-    for lot, units in sorted(order, key=lambda one: one[0].day):
-        taken = units if abs(units) <= abs(left) else left
-        if taken != going.get(lot.label, ZERO):
+    for _, number, lot in queue:
+        if not left:
+            break
+        taken = lot.units if abs(lot.units) <= abs(left) else left
+        if taken != going.pop(number, ZERO):
             return False
         left -= taken
-    return not left
+    return not left and not going
 
 
 def _amount(number: Decimal) -> str:
