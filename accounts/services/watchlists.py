@@ -61,6 +61,6 @@ def _save(watchlist: Watchlist) -> None:
 def _put(watchlist: Watchlist, instruments: Iterable[Instrument], at: datetime) -> None:
     """Put instruments on a list, each once, in their order: that of the rows, for no relation keeps one of its own."""
     wanted, rows = list(dict.fromkeys(instruments)), Watchlist.instruments.through
-    rows.objects.filter(watchlist=watchlist).delete()
+    watchlist.instruments.clear()
     rows.objects.bulk_create([rows(watchlist=watchlist, instrument=instrument) for instrument in wanted])
     follow(instrument_ids=[instrument.pk for instrument in wanted], at=at)

@@ -182,7 +182,7 @@ class TestEveryRecord:
         client = clients["operator" if model in OPERATORS_ALONE else "alice"]
         with CaptureQueriesContext(connection) as queries:
             assert client.get(to(model, "changelist")).status_code == 200
-        derived = model is Trade  # from fills and splits
+        derived = 2 if model is Trade else 0  # from fills, which are matched before those of the page are read, and splits
         assert len(queries) <= MOST_QUERIES + derived, "\n".join(query["sql"] for query in queries)
         counts = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
         assert counts
