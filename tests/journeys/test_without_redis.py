@@ -71,7 +71,7 @@ class Watch:
     def __call__(self, what: str, most: int = PATIENCE, soon: float = SOON) -> None:
         asked, took = self.trouble.asked - self.before, time.monotonic() - self.started
         patient = asked <= most or self.trouble.says == TROUBLES["full"]  # that one is well enough to be asked again
-        if not patient or (asked and took > soon):  # who did not ask has not waited for it, however busy the machine is
+        if not patient or took > soon:
             self.impatient.append(f"{what}: asked {asked} times in {took:.1f} s")
         self.before, self.started = self.trouble.asked, time.monotonic()
 

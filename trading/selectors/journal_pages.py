@@ -65,7 +65,7 @@ class Moves:
     def moved_by(self, orders: Collection[str]) -> list[str]:
         """Return the trades that orders opened or closed."""
         return [
-            one.order  # type: ignore[misc]  # a text here
+            str(one.order)
             for one in self.matches.opened.values()
             if one.order in orders or any(self.lines[place][ORDER] in orders for place, _ in one.exits)
         ]
