@@ -311,7 +311,6 @@ class Storm:
             ],
             "wrong": verdict.wrong(ours, there),
         }
-        given = [f"given up: order {name}" for name in verdict.given_up(ours, there)]
         deaths = Counter(self.log.read_text().split()) if self.log.exists() else Counter()
         statuses = Counter(order.status for order in ours.orders)
         rows = {
@@ -321,12 +320,11 @@ class Storm:
             "fills": f"{len(ours.fills)}, at the broker {len(there['fills'])}, entries {len(ours.entries)}, held {ours.held:f}",
             "settled": f"{settled:.0f} s after the storm",
             "compared": f"{self._compared()} times with the broker",
-            "given up": f"{len(given)}, that left without an answer and never came",
         } | {name: str(len(some)) for name, some in found.items()}
         print("\n".join(f"{name:<10} {told}" for name, told in rows.items()))
         bad = [f"{name}: {one}" for name, some in found.items() for one in some]
-        told = [*bad[:50], *given, *verdict.trails(ours, [*bad, *given])[:50]]
-        print("\n".join(told), end="\n" if told else "")
+        print("\n".join(bad[:50]), end="\n" if bad else "")
+        print("\n".join(verdict.trails(ours, bad)[:50]), end="\n" if bad else "")
         for log in sorted(self.var.glob("*.log")) if bad or self.asked.verbose else ():
             print(f"--- {log.name}", *log.read_text().splitlines()[-15:], sep="\n")
         print("FAILED" if bad else "passed")

@@ -18,8 +18,7 @@ from trading.models import Break, Fill, Order, OrderEvent
 
 ZERO = Decimal(0)
 NEVER_SENT = {"CANCELED", "REPLACED"}  # so an order may end that never left
-WORDS = {"filled": "FILLED", "canceled": "CANCELED", "replaced": "REPLACED", "rejected": "REJECTED"}
-ONE_IN = 100  # orders of which one may be given up, as the storm itself breaks no connection off: more are a fault
+WORDS = {"filled": "FILLED", "canceled": "CANCELED", "replaced": "REPLACED"}
 
 
 @dataclass(frozen=True)
@@ -55,32 +54,12 @@ def lost(ours: Records, there: Mapping[str, Any], wanted: Collection[str]) -> li
     fills, entries = {fill.execution_id for fill in ours.fills}, {entry.external_id for entry in ours.entries}
     never_sent = {order.client_order_id for order in ours.orders if order.status in NEVER_SENT and not order.broker_order_id}
     said = {fill["id"] for fill in there["fills"]}
-    given = given_up(ours, there)
-    excused = set(given) if len(given) <= max(1, len(wanted) // ONE_IN) else set()
     return [
         *(f"order {name} with us" for name in sorted(set(wanted) - known)),
-        *(f"order {name} at the broker" for name in sorted(known - at_broker - never_sent - excused)),
+        *(f"order {name} at the broker" for name in sorted(known - at_broker - never_sent)),
         *(f"fill {name}" for name in sorted(said - fills)),
         *(f"entry of fill {name}" for name in sorted(fills - entries)),
     ]
-
-
-def given_up(ours: Records, there: Mapping[str, Any]) -> list[str]:
-    """Return the orders that left without an answer and that the broker then said it never got.
-
-    What became of such an order is asked for, and it is not sent again: it has come to its end as REJECTED, with the reason on
-    record, and whoever placed it was told. That is an end, not a loss; without the steps that lead there it is one.
-    """
-    at_broker = {order["client_order_id"] for order in there["orders"]}
-    steps: dict[Any, list[OrderEvent]] = defaultdict(list)
-    for event in ours.events:
-        steps[event.order_id].append(event)
-    return sorted(
-        order.client_order_id
-        for order in ours.orders
-        if order.status == "REJECTED" and not order.broker_order_id and order.client_order_id not in at_broker
-        and "UNANSWERED" in {event.kind for event in steps[order.pk][:-1]} and steps[order.pk][-1].detail
-    )  # fmt: skip
 
 
 def trails(ours: Records, names: Collection[str]) -> list[str]:

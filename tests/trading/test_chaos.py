@@ -93,37 +93,3 @@ def test_what_is_amiss_is_told_and_fails(judged, ours, there, more, line):
     assert told.splitlines()[-1] == "FAILED"
     if "market-0" in line:
         assert "market-0: 15:00:00 FILLED (by hand)" in told.splitlines()
-
-
-def never_came(*names, unanswered="UNANSWERED", detail="The broker never got it."):
-    """Return records of orders that left, were not answered, and ended because the broker never got them."""
-    ours = records()
-    for pk, name in enumerate(names, start=2):
-        nothing = {"status": "REJECTED", "broker_order_id": "", "filled_quantity": Decimal(0)}
-        ours.orders.append(order(pk=pk, client_order_id=name, events=2, **nothing))
-        for sequence, kind, told in ((1, unanswered, "It broke off."), (2, "REJECTED", detail)):
-            event = {"order_id": pk, "sequence": sequence, "kind": kind, "status": "REJECTED", "at": NOW, "detail": told}
-            ours.events.append(SimpleNamespace(**event))
-    return ours
-
-
-def test_what_left_unanswered_and_never_came_is_told_and_no_loss(judged):
-    status, told = judged(never_came("market-1"), broker(), wanted=("market-0", "market-1"))
-    assert (status, told.splitlines()[-1]) == (0, "passed")
-    assert "given up: order market-1" in told.splitlines()
-    assert "market-1: 15:00:00 UNANSWERED (It broke off.); 15:00:00 REJECTED (The broker never got it.)" in told.splitlines()
-
-
-@pytest.mark.parametrize(
-    "ours",
-    [
-        never_came("market-1", "market-2"),
-        never_came("market-1", unanswered="SENT"),
-        never_came("market-1", detail=""),
-    ],
-    ids=["too many", "answered", "untold"],
-)
-def test_what_ended_so_too_often_or_without_a_reason_is_lost(judged, ours):
-    status, told = judged(ours, broker(), wanted=[order.client_order_id for order in ours.orders])
-    assert status == 1
-    assert "lost: order market-1 at the broker" in told.splitlines()
