@@ -33,6 +33,7 @@ from benchmarks.harness import Harness
 from benchmarks.making.account import NOW, make_account, make_instruments, post, store_bars, store_day
 from benchmarks.peers import portfolio as peers
 from portfolio.domain.book import Book
+from portfolio.domain.collecting import collector_paused
 from portfolio.domain.columns import OF_ACCOUNT
 from portfolio.domain.daily import analyze
 from portfolio.domain.derivation import derive
@@ -43,7 +44,7 @@ from portfolio.domain.swift import Holdings, by_fifo
 from portfolio.selectors.columns import columns_of, holdings_and_closes
 from portfolio.selectors.market import listings_of, load_market, reach_of_prices
 from portfolio.selectors.projections import entries_after
-from portfolio.services.projections import catch_up, collector_paused, forget
+from portfolio.services.projections import catch_up, forget
 
 TRADES, DEPOSITS, INSTRUMENTS, DAYS = 9_880, 120, 100, 2520
 QUICK_SHARE = 10

@@ -3,7 +3,7 @@
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
 
-from config import celery, checks  # noqa: F401  importing them registers them: the checks, and the app that tasks are sent through
+from config import celery, checks, instants  # noqa: F401  importing them registers them: the checks, and the app that tasks are sent through
 
 
 class ConfigConfig(AppConfig):
@@ -11,6 +11,10 @@ class ConfigConfig(AppConfig):
 
     name = "config"
     verbose_name = "Bedrock"
+
+    def ready(self) -> None:
+        """Let times be read fast."""
+        instants.register()
 
 
 class AdminConfig(DjangoAdminConfig):

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, NoReturn
@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from rest_framework.exceptions import ParseError
 from rest_framework.metadata import BaseMetadata
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -79,6 +80,20 @@ class JSONRenderer(BaseRenderer):
             return orjson.dumps(data, default=_as_text, option=OPTIONS)
         except TypeError:  # a whole number beyond 64 bits, in data that came in by file
             return json.dumps(data, cls=DjangoJSONEncoder, ensure_ascii=False).encode()
+
+
+class Negotiation(DefaultContentNegotiation):
+    """Finds what to answer with. Most clients take anything, or what comes first: nothing is weighed for those."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """Return the renderer and its media type."""
+        first = next(iter(renderers))
+        if format_suffix is None and request.META.get("HTTP_ACCEPT", "*/*") in {"*/*", first.media_type}:
+            return first, str(first.media_type)
+        found: tuple[BaseRenderer, str] = super().select_renderer(request, renderers, format_suffix)
+        return found
 
 
 class NoMetadata(BaseMetadata):

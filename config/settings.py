@@ -1,5 +1,6 @@
 """Settings of every process, all from the environment; anything odd stops the boot."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ def _database(variable: str, group_role: str) -> dict[str, Any]:
     options = database.setdefault("OPTIONS", {})
     if not env.str("DATABASE_OWNER_URL", default="") and group_role:
         options["options"] = f"-c role={group_role}"
+    if env.bool("DATABASE_PREPARES", default=True):
+        options["prepare_threshold"] = 0  # at once: who asks for it means it
     database |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
     return database
 
@@ -187,6 +190,14 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 
 # --- the API ------------------------------------------------------------------------------------
+RATES = {
+    "caller": env.str("API_RATE", default="1200/min"),
+    "nobody": env.str("API_RATE_ANONYMOUS", default="60/min"),
+    "login": env.str("API_RATE_LOGIN", default="10/min"),
+}
+for name, rate in zip(("API_RATE", "API_RATE_ANONYMOUS", "API_RATE_LOGIN"), RATES.values(), strict=True):
+    if not re.fullmatch(r"[1-9]\d*/(s|sec|second|m|min|minute|h|hour|d|day)", rate):
+        raise ImproperlyConfigured(f"{name} must be a number for a time, such as 1200/min.")
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "config.authentication.BearerAuthentication",
@@ -195,15 +206,12 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["config.authentication.ScopedPermission", "config.filters.KnownParameters"],
     "DEFAULT_PAGINATION_CLASS": "config.pagination.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": ["config.filters.StrictFilterBackend"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.formats.Negotiation",
     "DEFAULT_PARSER_CLASSES": ["config.formats.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["config.formats.JSONRenderer"],
     "DEFAULT_SCHEMA_CLASS": "config.schema.Schema",
     "DEFAULT_THROTTLE_CLASSES": ["config.throttles.CallerThrottle"],
-    "DEFAULT_THROTTLE_RATES": {
-        "caller": env.str("API_RATE", default="1200/min"),
-        "nobody": env.str("API_RATE_ANONYMOUS", default="60/min"),
-        "login": env.str("API_RATE_LOGIN", default="10/min"),
-    },
+    "DEFAULT_THROTTLE_RATES": RATES,
     "DEFAULT_METADATA_CLASS": "config.formats.NoMetadata",
     "URL_FORMAT_OVERRIDE": None,
     "NUM_PROXIES": 1 if BEHIND_PROXY else 0,
@@ -231,6 +239,7 @@ SPECTACULAR_SETTINGS = {
         "JobKind": "accounts.models.JobKind",
         "PolicyKind": "accounts.models.PolicyKind",
         "RunOutcome": "accounts.models.RunOutcome",
+        "TradeOutcome": "trading.domain.trade_records.OUTCOMES",
     },
 }
 
@@ -326,8 +335,9 @@ ACCOUNT_ZIP = {
     "take": "trading.services.account_zip.take_parts",
 }
 
-# --- before an account trades on paper no longer, or live no longer: who has to agree ---
+# --- before an account trades on paper no longer, or live no longer, and before it is closed: who has to agree ---
 BEFORE_MODE_CHANGES = "trading.services.connections.refuse_other_mode_of_orders"
+BEFORE_CLOSING = "trading.services.connections.refuse_closing_over_orders"
 
 # --- logs ---------------------------------------------------------------------------------------
 LOGGING = {

@@ -26,6 +26,7 @@ MOST_DOCUMENT = 4 * 1024**2  # its objects take twenty times that
 MOST_TOTAL = 1024**3
 LONGEST_ROW = 4_096  # of a table of prices
 CHUNK = 256 * 1024
+BLOCK = 64 * 1024
 END, END_SIZE, LONGEST_COMMENT = b"PK\x05\x06", 22, 65_535
 END_64 = b"PK\x06\x07"
 MOST_DIRECTORY = 64 * 1024
@@ -38,14 +39,24 @@ class Counted:
 
     def __init__(self, out: IO[bytes]) -> None:
         self.out, self.size, self.rows, self.digest = out, 0, 0, hashlib.sha256()
+        self.waiting: list[str] = []
+        self.length = 0
 
     def write(self, text: str, *, rows: int = 1) -> None:
         """Add a text."""
-        content = text.encode()
+        self.waiting.append(text)
+        self.length += len(text)
+        self.rows += rows
+        if self.length > BLOCK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits: it is packed many lines at a time."""
+        content = "".join(self.waiting).encode()
+        self.waiting, self.length = [], 0
         self.out.write(content)
         self.digest.update(content)
         self.size += len(content)
-        self.rows += rows
 
     def record(self) -> PartRecord:
         """Return what the manifest says of it."""
@@ -66,6 +77,7 @@ class BundleWriter:
         with self.zip.open(self._info(name), "w", force_zip64=True) as out:
             counted = Counted(out)
             yield counted
+            counted.flush()
         self.parts[name] = counted.record()
 
     def document(self, name: str, value: Any) -> None:

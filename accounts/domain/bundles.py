@@ -21,9 +21,9 @@ ACCOUNT, PERSONAL = "account.json", "personal.json"
 INSTRUMENTS, ACTIONS = "instruments.jsonl", "actions.jsonl"
 BARS, RATES = "bars.csv", "rates.csv"
 ENTRIES, RECORDS = "entries.csv", "records.csv"
-TRADING, PICTURES = "trading.jsonl", "pictures.jsonl"
+TRADING, PICTURES, ARCHIVES = "trading.jsonl", "pictures.jsonl", "thrown-away.jsonl"
 PARTS = (ACCOUNT, PERSONAL, INSTRUMENTS, ACTIONS, BARS, RATES, ENTRIES, RECORDS)
-MORE = (TRADING, PICTURES)  # of a higher floor; a ZIP may lack them
+MORE = (TRADING, PICTURES, ARCHIVES)  # of a higher floor; a ZIP may lack them
 BAR_COLUMNS = (
     *("instrument", "timestamp", "open", "high", "low", "close", "volume", "vwap", "trade_count"),
     *("adjusted_through", "rolled_from"),

@@ -8,6 +8,9 @@ from marketdata.domain.money import plain
 
 MAX_DEPTH = 30
 MAX_DIGITS = 400
+SIMPLE = frozenset((str, int, bool, type(None)))  # what is written as it always is
+NAME = frozenset((str,))
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 
 def read_json(text: str) -> Any:
@@ -34,13 +37,15 @@ def write_json(value: Any) -> str:
     >>> write_json({"b": Decimal("12.50"), "a": ["é", None, True]})
     '{"a": ["é", null, true], "b": 12.5}'
     """
+    if _is_simple(value):
+        return _encode(value)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{write_json(str(name))}: {write_json(value[name])}" for name in sorted(value)) + "}"
+        return "{" + ", ".join(f"{_encode(str(name))}: {write_json(value[name])}" for name in sorted(value)) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(write_json, value)) + "]"
     if isinstance(value, float):
         value = Decimal(repr(value))
-    return plain(value) if isinstance(value, Decimal) else json.dumps(value, ensure_ascii=False)
+    return plain(value) if isinstance(value, Decimal) else _encode(value)
 
 
 def storable(value: Any) -> Any:
@@ -56,6 +61,18 @@ def storable(value: Any) -> Any:
     if isinstance(value, Decimal):
         return float(value) if Decimal(repr(float(value))) == value else plain(value)
     return value
+
+
+def _is_simple(value: Any) -> bool:
+    """Say whether a value holds no number with a point, and nothing else that wants looking at."""
+    kind = type(value)
+    if kind is dict:
+        if not NAME.issuperset(map(type, value)):
+            return False
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        return kind in SIMPLE
+    return SIMPLE.issuperset(map(type, value)) or all(map(_is_simple, value))
 
 
 def _decimal(digits: str) -> Decimal:

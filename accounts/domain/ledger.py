@@ -14,6 +14,7 @@ from accounts.domain.limits import problem_of_data, problem_of_number, problem_o
 ZERO = Decimal(0)
 HALF_A_CENT = Decimal("0.005")
 CENT_OF_CENTS = Decimal("1e-10")
+SMALLEST_UNIT = Decimal("1e-12")
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=5)
 
@@ -132,6 +133,7 @@ RULES: Mapping[EntryKind, Rule] = {
 
 TAKES_CASH = frozenset({EntryKind.BUY, EntryKind.COVER})
 GIVES_CASH = frozenset({EntryKind.SELL, EntryKind.SHORT})
+TRADES = TAKES_CASH | GIVES_CASH
 TRANSFERS = frozenset({EntryKind.TRANSFER_IN, EntryKind.TRANSFER_OUT})
 ENDS = frozenset({EntryKind.OPTION_EXERCISE, EntryKind.OPTION_ASSIGNMENT})  # of contracts that were held, or written
 FLOWS = frozenset({EntryKind.DEPOSIT, EntryKind.WITHDRAWAL}) | TRANSFERS
@@ -181,7 +183,7 @@ class EntryDraft:
 def expected_cash(draft: EntryDraft) -> Decimal | None:
     """Return the cash that follows from the other figures of a draft, or None where it does not follow."""
     costs = draft.fee + draft.tax
-    if draft.kind in TAKES_CASH | GIVES_CASH and draft.price is not None:
+    if draft.kind in TRADES and draft.price is not None:
         return cash_of_trade(draft.quantity, draft.price, draft.multiplier, costs)
     if draft.kind in {EntryKind.DIVIDEND, EntryKind.INTEREST} and "gross" in draft.data:
         return gross_of(draft) - draft.tax

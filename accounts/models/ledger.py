@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -94,8 +95,8 @@ def appended(
 
 
 def as_row(draft: EntryDraft, link: Link = NO_LINK, *, entry_id: UUID | str | None = None) -> str:
-    """Return a draft as the JSON object that `ledger_append` reads: the columns by name, numbers as texts."""
-    row = {
+    """Return a draft as the JSON object that `ledger_append` reads: the columns by name, numbers as texts, few that are empty."""
+    row: dict[str, Any] = {
         "id": entry_id or uuid7(),
         "kind": draft.kind.value,
         "occurred_at": draft.occurred_at,
@@ -105,18 +106,17 @@ def as_row(draft: EntryDraft, link: Link = NO_LINK, *, entry_id: UUID | str | No
         "price": draft.price,
         "cash": str(draft.cash),
         "fee": str(draft.fee),
-        "tax": str(draft.tax),
         "data": draft.data,
-        "reason_primary": draft.reason_primary,
-        "reason_explanation": draft.reason_explanation,
-        "notes": draft.notes,
-        "tags": draft.tags,
         "source": draft.source,
         "external_id": draft.external_id,
-        "group_id": draft.group,
-        "reverses_id": link.reverses,
-        "corrects_id": link.corrects,
     }
+    if draft.tax:
+        row["tax"] = str(draft.tax)
+    if draft.reason_primary or draft.reason_explanation or draft.notes or draft.tags:
+        row["reason_primary"], row["reason_explanation"] = draft.reason_primary, draft.reason_explanation
+        row["notes"], row["tags"] = draft.notes, draft.tags
+    if draft.group or link is not NO_LINK:
+        row["group_id"], row["reverses_id"], row["corrects_id"] = draft.group, link.reverses, link.corrects
     try:
         return orjson.dumps(row, default=str).decode()
     except TypeError:  # a whole number beyond 64 bits, in data that came in by file

@@ -52,15 +52,15 @@ def change_account(*, account: Account, changes: Mapping[str, Any], at: datetime
     :raises OrdersOpen: if it has open orders, and is to trade on paper no longer, or live no longer
     :raises ValidationError: by field
     """
+    if "execution_mode" in changes:  # first, for it waits for whoever trades in the account: they look at its row, too
+        import_string(settings.BEFORE_MODE_CHANGES)(account=account, mode=changes["execution_mode"])
     account = lock_open(account)
-    currency, mode = account.base_currency, account.execution_mode
+    currency = account.base_currency
     for name in CHANGEABLE & changes.keys():
         setattr(account, name, changes[name])
     if account.base_currency != currency and LedgerHead.objects.filter(account=account, sequence__gt=0).exists():
         raise CurrencyFixed("The account has entries; its base currency stays.", code="currency_fixed")
     _check(account, at)
-    if account.execution_mode != mode:
-        import_string(settings.BEFORE_MODE_CHANGES)(account=account, mode=mode)
     account.save(update_fields=[*CHANGEABLE])
     return account
 
@@ -70,7 +70,9 @@ def close_account(*, account: Account, at: datetime) -> Account:
     """Close an account: from now on it is read, and no longer written.
 
     :raises AccountClosed: if it was closed before
+    :raises OrdersOpen: if it has open orders, naming them
     """
+    import_string(settings.BEFORE_CLOSING)(account=account)
     account = lock_open(account)
     account.closed_on = at.astimezone(UTC).date()
     account.save(update_fields=["closed_on"])

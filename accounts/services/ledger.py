@@ -9,6 +9,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError
 
+from accounts.domain.alike import check_all
 from accounts.domain.ledger import EntryDraft, EntryKind, check_texts
 from accounts.models import Account, Appended, LedgerEntry, Link, User
 from accounts.models.ledger import appended, as_row
@@ -110,8 +111,7 @@ def post_along(
     :raises EntryRefused: if a draft breaks the rules of its kind
     :raises AccountClosed: if the account is closed
     """
-    for draft in drafts:
-        draft.check()
+    check_all(drafts)
     rows = [as_row(draft, entry_id=entry_id) for draft, entry_id in zip(drafts, ids, strict=True)]
     with _told():
         answers = store(f"[{','.join(rows)}]")

@@ -193,11 +193,10 @@ class StrictSerializer(serializers.Serializer):
     def to_internal_value(self, data: Any) -> Any:
         """Return the validated fields; what is unknown is refused by name before anything else is read."""
         if isinstance(data, Mapping):
-            writable = {name for name, field in self.fields.items() if not field.read_only}
             unknown = {
                 str(name)[:MAX_NAME]: [ErrorDetail(self._why_refused(name), code="unknown_field")]
                 for name in data
-                if name not in writable
+                if name not in self.fields or self.fields[name].read_only
             }
             if unknown:
                 raise serializers.ValidationError(unknown)

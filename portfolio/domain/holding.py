@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from portfolio.domain.dearest import Dearest
 from portfolio.domain.entry import Listing
 from portfolio.domain.exact import ZERO
 from portfolio.domain.lots import Choice, Lot, Method, Part, insert, leveled, scaled, take
@@ -29,6 +30,7 @@ class Holding:
     fees: Decimal = ZERO
     taxes: Decimal = ZERO
     since: int | None = None  # the first day on which it moved
+    dearest: Dearest[Lot] | None = field(default=None, repr=False, compare=False)  # what HIFO remembers from sale to sale
 
     @property
     def currency(self) -> str:
@@ -43,7 +45,9 @@ class Holding:
 
     def take(self, quantity: Decimal, method: Method, named: Sequence[Choice] = ()) -> list[Part]:
         """Take units out, lot by lot; what is taken and what is left add up."""
-        parts, self.lots = take(self.lots, quantity, method, cost=self.cost, named=named)
+        if method is Method.HIFO and self.dearest is None:
+            self.dearest = Dearest()
+        parts, self.lots = take(self.lots, quantity, method, cost=self.cost, named=named, dearest=self.dearest)
         for part in parts:
             self.quantity -= part.quantity
             self.cost -= part.cost

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import NamedTuple
 
-from portfolio.domain.exact import EXACT, UNIT, ZERO, share, spread
-
-DUST = Decimal("1e-9")  # what the roundings of a cost, to ten places each, may come to
+from portfolio.domain.dearest import Dearest
+from portfolio.domain.exact import UNIT, ZERO, share, spread
 
 
 class Method(enum.StrEnum):
@@ -138,12 +138,14 @@ def take(
     *,
     cost: Decimal = ZERO,
     named: Sequence[Choice] = (),
+    dearest: Dearest[Lot] | None = None,
 ) -> tuple[list[Part], list[Lot]]:
     """Return the parts that close a quantity, and the lots left; both sides of the split add up to what was there.
 
     `lots` are of one sign and in the order of opening; `quantity` is positive, at most what they hold. AVERAGE closes in
     the order of opening, each unit at `cost` (that of all lots) over the quantity held: the costs written in its lots don't
-    matter. `named` are the lots to close before all others, whatever the method says of the rest (but AVERAGE).
+    matter. `named` are the lots to close before all others, whatever the method says of the rest (but AVERAGE). `dearest` is
+    what HIFO remembers from one sale to the next, if it is to.
 
     >>> day = datetime(2024, 1, 2)
     >>> lots = [Lot(day, n, Decimal(10), Decimal(cost), Decimal(10)) for n, cost in ((1, 100), (2, 130), (3, 120))]
@@ -154,31 +156,21 @@ def take(
         return _take_average(lots, quantity, cost)
     if method is Method.FIFO and not named:
         return _take_first(lots, quantity)
-    order = list(range(len(lots)))
+    order: Iterable[int] = range(len(lots))
+    memory: Dearest[Lot] = dearest or Dearest()
     if method is Method.LIFO:
-        order.reverse()
+        order = reversed(range(len(lots)))
     elif method is Method.HIFO:
-        order = _dearest_first(lots)
-    steps = [*chosen(lots, named), *((index, None) for index in order)] if named else [(index, None) for index in order]
-    return _take_in(steps, lots, quantity)
-
-
-def _dearest_first(lots: Sequence[Lot]) -> list[int]:
-    """Return the places of the lots by their cost a unit, the highest first; of those that cost the same, the oldest first.
-
-    A cost is kept to ten places, so one that was split or lowered is off by a digit of the last: units are as dear as others
-    where no more than that is between them.
-    """
-    sizes = [abs(lot.quantity) for lot in lots]
-    each = [EXACT.divide(lot.cost, size) for lot, size in zip(lots, sizes, strict=True)]
-    groups: list[list[int]] = []
-    for index in sorted(range(len(lots)), key=each.__getitem__, reverse=True):
-        before = groups[-1][-1] if groups else None
-        if before is not None and each[before] - each[index] <= EXACT.divide(DUST, min(sizes[before], sizes[index])):
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-    return [index for group in groups for index in sorted(group)]
+        memory.look_at(lots)
+        order = memory.places()
+    rest = ((index, None) for index in order)
+    parts, changed = _take_in(chain(chosen(lots, named), rest) if named else rest, lots, quantity)
+    if method is Method.HIFO:
+        return parts, memory.change(changed)
+    left: list[Lot | None] = list(lots)
+    for index, lot in changed.items():
+        left[index] = lot
+    return parts, [lot for lot in left if lot is not None]
 
 
 def chosen(lots: Sequence[Lot], named: Sequence[Choice]) -> list[tuple[int, Decimal | None]]:
@@ -212,26 +204,28 @@ def _take_first(lots: Sequence[Lot], quantity: Decimal) -> tuple[list[Part], lis
     return parts, []
 
 
-def _take_in(steps: Sequence[tuple[int, Decimal | None]], lots: Sequence[Lot], quantity: Decimal) -> tuple[list[Part], list[Lot]]:
-    """Return parts and rest, taking lots step by step: the index of each, and at most how much of it."""
+def _take_in(
+    steps: Iterable[tuple[int, Decimal | None]], lots: Sequence[Lot], quantity: Decimal
+) -> tuple[list[Part], dict[int, Lot | None]]:
+    """Return parts, and what is left of their lots, taken step by step: the index of each, and at most how much of it."""
     parts: list[Part] = []
-    left: dict[int, Lot] = dict(enumerate(lots))
+    changed: dict[int, Lot | None] = {}
     for index, limit in steps:
         if not quantity:
             break
-        if index not in left:
+        lot = changed.get(index, lots[index])
+        if lot is None:
             continue
-        lot = left[index]
         held = abs(lot.quantity)
         wanted = min(quantity, held if limit is None else limit, held)
         quantity -= wanted
         if wanted == held:
             parts.append(Part(lot, lot.quantity, lot.cost))
-            del left[index]
+            changed[index] = None
         elif wanted > 0:
-            part, left[index] = _split(lot, wanted)
+            part, changed[index] = _split(lot, wanted)
             parts.append(part)
-    return parts, list(left.values())
+    return parts, changed
 
 
 def _split(lot: Lot, quantity: Decimal) -> tuple[Part, Lot]:

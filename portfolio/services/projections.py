@@ -7,10 +7,8 @@ the work done. A run that is broken off leaves what was there before.
 from __future__ import annotations
 
 import decimal
-import gc
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import date, datetime
 from uuid import UUID
 
@@ -18,6 +16,7 @@ from django.db import DataError, connections, transaction
 from django.db.backends.utils import CursorWrapper
 
 from accounts.models import Account, AccountKind
+from portfolio.domain.collecting import collector_paused
 from portfolio.domain.derivation import Derivation, derive
 from portfolio.domain.fingerprints import fingerprint
 from portfolio.domain.memory import as_json
@@ -59,18 +58,6 @@ def catch_up(*, account_id: UUID, at: datetime, measuring: bool = False) -> Proj
             return _catch_up(account_id, at, known, measuring=measuring)
     except (decimal.DecimalException, DataError) as error:
         raise FiguresBeyondLimits from error
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """Keep the collector of cycles out: a run makes many values and no cycles, and sweeping them is a quarter of its time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def catch_up_many(*, account_ids: Iterable[UUID], at: datetime) -> dict[UUID, Exception]:

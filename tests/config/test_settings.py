@@ -101,6 +101,8 @@ class TestSources:
             ({"ALPACA_KEY_ID": "canary"}, "ALPACA_KEY_ID and ALPACA_SECRET_KEY"),
             ({"ALPACA_FEED": "all"}, "ALPACA_FEED"),
             ({"ALPACA_RATE": "0"}, "ALPACA_RATE"),
+            ({"API_RATE": "1200"}, "API_RATE"),
+            ({"API_RATE_LOGIN": "0/min"}, "API_RATE_LOGIN"),
         ],
     )
     def test_that_are_odd_stop_the_boot_by_name(self, wrong, says):

@@ -1,0 +1,20 @@
+"""Questions that are asked all day: each connection has the database read and plan them once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+
+@contextmanager
+def prepared() -> Iterator[CursorWrapper]:
+    """Lend a cursor whose questions are prepared, unless `DATABASE_PREPARES` is off; values go beside the question.
+
+    It is for questions whose texts are few and never change.
+    """
+    with connection.cursor() as cursor:
+        if connection.connection.prepare_threshold is not None:
+            cursor.cursor = psycopg.Cursor(connection.connection)
+        yield cursor
