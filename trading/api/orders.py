@@ -20,21 +20,23 @@ from rest_framework.response import Response
 
 from accounts.api.scoping import AccountScopedViewSet, caller
 from accounts.models import Account, User
-from accounts.selectors.accounts import account_and_instrument
 from marketdata.api.fields import DecimalStringField, UtcDateTimeField
 from marketdata.domain.instruments import BadSymbol, split_key
 from marketdata.models import Instrument
 from trading.api.order_serializers import (
     OrderEventSerializer,
     OrderGroupSerializer,
-    PlacingSerializer,
     ReplacementSerializer,
     TradingOrderSerializer,
+    read_order,
+    tell_order,
 )
 from trading.domain.drafts import OrderDraft, Replacement, StopLoss, TakeProfit
 from trading.domain.orders import OrderClass, OrderType, Side, TimeInForce
 from trading.models import Door, Order, OrderEvent
+from trading.selectors.ordering import Look, look_before_ordering
 from trading.services.estimates import Estimate, estimate_of
+from trading.services.locks import PURPOSE
 from trading.services.orders import (
     Ordering,
     Preview,
@@ -162,17 +164,24 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScop
     }
 
     known: Mapping[str, Instrument] = {}
+    look: Look | None = None
     unread: APIException | None = None
 
     def find_account(self, user: User, account_id: UUID) -> Account | None:
-        """Return the account; for whoever places an order the instrument's key is looked up on the same trip."""
-        named = self._instrument_named() if self.action == "create" else None
+        """Return the account; who places an order learns of its instrument and how the account stands on the same trip."""
+        named = self._instrument_named() if self.action == "create" and not self._is_preview() else None
         if named is None:
             return super().find_account(user, account_id)
         text, symbol, exchange = named
-        account, instrument = account_and_instrument(user, account_id, symbol, exchange)
-        self.known = {text: instrument} if instrument is not None else {}
-        return account
+        self.look = look_before_ordering(user, account_id, symbol, exchange, at=timezone.now(), lock=PURPOSE)
+        if self.look is None:
+            return None
+        self.known = {text: self.look.instrument} if self.look.instrument is not None else {}
+        return self.look.account
+
+    def _is_preview(self) -> bool:
+        """Say whether nothing is to be placed."""
+        return self.request.query_params.get("preview") in TRUE
 
     def _instrument_named(self) -> tuple[str, str, str] | None:
         """Return the key that the body gives, with its symbol and exchange; what is wrong with it is told after who may order."""
@@ -223,14 +232,12 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScop
         """
         if self.unread is not None:
             raise self.unread
-        context = {**self.get_serializer_context(), "instruments_by_name": dict(self.known)}
-        serializer = PlacingSerializer(data=request.data, context=context)
-        serializer.is_valid(raise_exception=True)
-        said = dict(serializer.validated_data)
+        said = read_order(request.data, {**self.get_serializer_context(), "instruments_by_name": dict(self.known)})
         instrument, session, decision = said.pop("instrument"), said.pop("session", None), said.pop("decision", None)
-        by = Ordering(actor=caller(request), door=Door.API, at=timezone.now(), session=session, decision=decision)
+        at, stands = (self.look.at, self.look.stands) if self.look else (timezone.now(), None)
+        by = Ordering(actor=caller(request), door=Door.API, at=at, session=session, decision=decision, stands=stands)
         asked = {"account": self.account, "instrument": instrument, "draft": drafted(said), "by": by}
-        if request.query_params.get("preview") in TRUE:
+        if self._is_preview():
             preview = preview_order(**asked)
             estimate = estimate_of(instrument=instrument, preview=preview)
             return Response(PreviewSerializer(_Shown(preview, estimate, self.account.base_currency).row()).data)
@@ -238,8 +245,7 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScop
             rows = place_order(**asked)
         except RiskBreached as refusal:
             return self.keeping(refusal)
-        told = TradingOrderSerializer().to_representation
-        return Response({**told(rows[0]), "legs": [told(leg) for leg in rows[1:]]}, status.HTTP_201_CREATED)
+        return Response({**tell_order(rows[0]), "legs": [tell_order(leg) for leg in rows[1:]]}, status.HTTP_201_CREATED)
 
     @extend_schema(request=ReplacementSerializer, responses=OrderGroupSerializer)
     def partial_update(self, request: Request, account_id: str, pk: str) -> HttpResponse:
@@ -278,8 +284,7 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScop
     def _told(self, order: Order) -> Any:
         """Return an order with the orders that hang on it."""
         legs = Order.objects.filter(account=order.account_id, parent=order.pk).select_related("instrument").order_by("pk")
-        told = self.get_serializer().to_representation
-        return {**told(order), "legs": [told(leg) for leg in legs]}
+        return {**tell_order(order), "legs": [tell_order(leg) for leg in legs]}
 
 
 def drafted(said: dict[str, Any]) -> OrderDraft:

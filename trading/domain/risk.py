@@ -17,6 +17,7 @@ from trading.domain.problems import Problem, Refused
 PERCENT = Decimal(100)
 REMEDY = "An owner may resume trading."
 ENDS = (".", "!", "?")
+PRICED = "order with a limit price, or have its prices brought in first."
 
 
 class Severity(enum.StrEnum):
@@ -84,13 +85,17 @@ DEFAULTS = Limits()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """An order that is to be placed, as risk sees it: magnitudes, the value in the account's currency, none where unpriced."""
+    """An order that is to be placed, as risk sees it: magnitudes, the value in the account's currency, none where unpriced.
+
+    `rate_missing` says of which currency in which no rate is known, if that is why.
+    """
 
     instrument_id: UUID
     side: Side
     effect: PositionEffect
     quantity: Decimal | None
     value: Decimal | None
+    rate_missing: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,8 +237,11 @@ def _order_value(limits: Limits, _exposure: Exposure, proposal: Proposal) -> Ite
 def _known_value(limits: Limits, exposure: Exposure, proposal: Proposal) -> Iterator[Breach]:
     needed = (limits.max_order_value, limits.max_position_share, exposure.buying_power)
     if proposal.value is None and any(one is not None for one in needed):
-        detail = "No price or rate of the instrument is known, so its limits can't be checked; give a limit price."
-        yield Breach(Rule.UNKNOWN_VALUE, detail, field="limit_price")
+        why, remedy, where = "quote, trade or bar of it is known", PRICED, "limit_price"
+        if proposal.rate_missing:
+            why, remedy, where = f"rate of {proposal.rate_missing} is known", "have one stored first.", "instrument"
+        detail = f"No {why}, so the order can't be held against the limits; {remedy}"
+        yield Breach(Rule.UNKNOWN_VALUE, detail, field=where)
 
 
 def _position_share(limits: Limits, exposure: Exposure, proposal: Proposal) -> Iterator[Breach]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,19 +12,21 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from django.db import connection, models
+from django.db import DatabaseError, connection, models, transaction
+from django.db.transaction import TransactionManagementError
 from uuid_utils import uuid7
 
 from accounts.models import Account, User
+from accounts.models.prepared import prepared
 from marketdata.models import Instrument
-from portfolio.domain.exact import plain
 from trading.models.orders import SENDING_COLUMNS, STATE_COLUMNS, Door, Order
 
+Known = dict[str, tuple[UUID, Decimal, Decimal, Decimal]]  # by the broker's id: the order, and quantity, price and fee
 EventRow = Mapping[str, Any]  # the columns of an order event by name: hundreds are written at once, and none is looked at again
 
 
 class FillRow(NamedTuple):
-    """A fill and its event as `trading_post` reads them, by their places: hundreds are written at once."""
+    """A fill and its event in the order in which `trading_post` takes their columns: hundreds are written at once."""
 
     id: str
     entry_id: str
@@ -67,8 +70,9 @@ def store(
 
     It returns False, and nothing is stored, where the account of a new order has used its client order id before.
     """
-    rows = (_ORDER.of(new), _MOVING.of(moved), events, ())
-    with connection.cursor() as cursor:
+    told = [{name: value for name, value in row.items() if value is not None} for row in _ORDER.of(new)]  # most have few
+    rows = (told, _MOVING.of(moved), events, ())
+    with prepared() as cursor:
         cursor.execute("SELECT trading_store(%s, %s, %s, %s)", [_written(some) for some in rows])
         done: bool = cursor.fetchone()[0]
     if done:
@@ -82,14 +86,25 @@ def post(by: Filling, *, drafts: str, fills: Sequence[FillRow], moved: Sequence[
 
     `drafts` are the entries as `ledger_append` reads them. Where it refuses one, nothing is stored.
     """
-    said = orjson.dumps([tuple(row) for row in fills], default=plain).decode()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT stored, answers, wished FROM trading_post(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            [by.account.pk, by.actor.pk, by.broker, by.door, by.now, drafts, said, _written(_MOVING.of(moved)), _written(events)],
-        )
+    columns = list(zip(*fills, strict=True))
+    said = [(_texts if name == "execution_id" else _array)(column) for name, column in zip(FillRow._fields, columns, strict=True)]
+    rest = (_written(_MOVING.of(moved)), _written(events))
+    with prepared() as cursor:
+        cursor.execute(_POST, [by.account.pk, by.actor.pk, by.broker, by.door, by.now, drafts, *said, *rest])
         stored, answers, wished = cursor.fetchone()
     return Answer(stored, None if answers is None else orjson.loads(answers), wished)
+
+
+def new_order(values: Mapping[str, Any], **related: models.Model | None) -> Order:
+    """Return the row of an order that is not stored yet, of its columns and the rows that these are keys of, by their names.
+
+    What is not given is as the model has it. It is made as rows are that are read: by names it takes three times as long.
+    """
+    keys = {f"{name}_id": row.pk for name, row in related.items() if row is not None}
+    order = Order.from_db(connection.alias, _ORDER.names, list({**_BLANK, **values, **keys}.values()))
+    order._state.adding = True
+    order._state.fields_cache.update({name: row for name, row in related.items() if row is not None})
+    return order
 
 
 def new_id() -> str:
@@ -97,22 +112,63 @@ def new_id() -> str:
     return str(uuid7())
 
 
-def locked(account: Account, ids: Iterable[UUID], *, skip_locked: bool) -> list[Order]:
-    """Return orders of an account with their instruments, in their order, locked until the transaction ends.
+@contextmanager
+def locked(
+    account: Account, ids: Collection[UUID], *, waiting: bool, broker: str | None = None, executions: Sequence[str] = ()
+) -> Iterator[tuple[dict[UUID, Order], Known]]:
+    """Lend orders of an account with their instruments, locked until the transaction ends, and the fills that are known by then.
 
-    An instrument is made once, however many of the orders are for it.
+    They come in their order, unless `waiting` without those that somebody else is at. `executions` are the ids that a broker has
+    for fills; if none is named it is that of the orders. What is done with them is undone if it fails: the savepoint for that
+    takes no trip of its own.
     """
-    orders, instruments = [], dict[UUID, Instrument]()
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK + (" SKIP LOCKED" if skip_locked else ""), [account.pk, list(ids)])
-        for row in cursor.fetchall():
-            order = Order.from_db(connection.alias, _ORDER.names, row[: len(_ORDER.names)])
-            if order.instrument_id not in instruments:
-                values = row[len(_ORDER.names) :]
-                instruments[order.instrument_id] = Instrument.from_db(connection.alias, _INSTRUMENT.names, values)
-            order.account, order.instrument = account, instruments[order.instrument_id]
-            orders.append(order)
+    if not connection.in_atomic_block:
+        raise TransactionManagementError("Orders are locked in a transaction.")
+    keys, point = list(ids), ""
+    try:
+        with prepared() as first, prepared() as second:
+            with connection.wrap_database_errors, connection.connection.pipeline():
+                point = transaction.savepoint()
+                first.execute(_LOCK, [account.pk, keys, waiting])
+                second.execute(_KNOWN, [account.pk, broker, keys[0], _texts(executions)])
+            orders, known = _orders(account, first.fetchall()), {name: tuple(figures) for name, *figures in second.fetchall()}
+        yield orders, known
+    except Exception:
+        if point:
+            _undo(point)
+        raise
+
+
+def _undo(point: str) -> None:
+    """Go back to a savepoint; where that is gone, nothing of the transaction stays."""
+    transaction.set_rollback(False)
+    try:
+        transaction.savepoint_rollback(point)
+    except DatabaseError:
+        transaction.set_rollback(True)
+
+
+def _orders(account: Account, rows: Iterable[Sequence[Any]]) -> dict[UUID, Order]:
+    """Return orders of an account by their ids. An instrument is made once, however many of the orders are for it."""
+    orders, instruments, width, alias = dict[UUID, Order](), dict[UUID, Instrument](), len(_ORDER.names), connection.alias
+    for row in rows:
+        order = Order.from_db(alias, _ORDER.names, row[:width])
+        instrument = instruments.get(order.instrument_id)
+        if instrument is None:
+            instrument = instruments[order.instrument_id] = Instrument.from_db(alias, _INSTRUMENT.names, row[width:])
+        order.account, order.instrument = account, instrument
+        orders[order.pk] = order
     return orders
+
+
+def _array(values: Sequence[object]) -> str:
+    """Return values that need no escapes as PostgreSQL writes an array."""
+    return f"{{{orjson.dumps(values, default=str).decode()[1:-1]}}}"  # its quotes are JSON's
+
+
+def _texts(values: Iterable[str]) -> str:
+    """Return texts as PostgreSQL writes an array."""
+    return "{" + ",".join(['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]) + "}"
 
 
 def _written(rows: Sequence[object]) -> str | None:
@@ -139,9 +195,11 @@ class _Columns:
 
 
 _ORDER, _INSTRUMENT = _Columns(Order), _Columns(Instrument)
+_BLANK = {field.attname: None if field.primary_key else field.get_default() for field in Order._meta.concrete_fields}
 _MOVING = _Columns(Order, {"id", "account_id", *STATE_COLUMNS, *SENDING_COLUMNS})
 _LOCK = f"""
     SELECT {_ORDER.selected("o")}, {_INSTRUMENT.selected("i")}
-    FROM trading_order o JOIN marketdata_instrument i ON i.id = o.instrument_id
-    WHERE o.account_id = %s AND o.id = ANY (%s) ORDER BY o.id FOR UPDATE OF o
+    FROM trading_locked(%s, %s, %s) o JOIN marketdata_instrument i ON i.id = o.instrument_id
 """  # noqa: S608  # the names of columns
+_KNOWN = "SELECT execution_id, order_id, quantity, price, fee FROM trading_known(%s, %s, %s, %s)"
+_POST = f"SELECT stored, answers, wished FROM trading_post({', '.join(['%s'] * (8 + len(FillRow._fields)))})"  # noqa: S608

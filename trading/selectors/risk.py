@@ -8,7 +8,6 @@ asked about are not looked at.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -16,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection
 
 from accounts.models import Account
@@ -26,20 +26,18 @@ from marketdata.selectors.prices import latest_closes
 from portfolio.domain.exact import EXACT, ONE, ZERO, money
 from portfolio.selectors.projections import basis_of
 from trading.domain.fills import exact_sum
-from trading.domain.orders import OrderType, PositionEffect, Sending, Side
-from trading.domain.reserves import OpenOrder, Reserves, price_expected, reserves_of
+from trading.domain.orders import Side
+from trading.domain.reserves import Reserves, reserves_of
 from trading.domain.risk import DEFAULTS, Exposure, Limits
 from trading.models import RestrictedInstrument, RiskLimits, TradingHalt, TradingPause
+from trading.selectors.open_orders import exact_product, left_of
 
-COUNTS = ("max_consecutive_losses", "max_open_orders")
 MINOR = f"{{{','.join(MINOR_UNITS)}}}"  # as the database reads an array
 PAPER = "paper"  # the broker of accounts that have connected none
 LIMITS = ("max_position_share", "max_daily_loss_share", "max_drawdown_share", "max_consecutive_losses", "max_order_quantity",
           "max_order_value", "max_open_orders", "allow_short", "close_while_paused")  # fmt: skip
-ORDER = ("id", "parent", "replaces", "instrument", "side", "effect", "type", "sending", "quantity", "notional", "filled_quantity",
-         "filled_value", "limit_price", "stop_price", "reference_price", "currency", "multiplier")  # fmt: skip
-QUESTION = "SELECT trading_standing_at(%s, %s, %s, %s)::text"
-HOLDING = "SELECT trading_standing_held(%s, %s, %s, %s, %s)::text"
+QUESTION = "SELECT trading_stands(%s, %s, %s, %s)"
+HOLDING = "SELECT trading_stands_held(%s, %s, %s, %s, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,31 +95,33 @@ def standing_of(
     instrument: Instrument | None = None,
     without: Collection[UUID] = (),
     lock: int | None = None,
+    stands: str | None = None,
 ) -> Standing:
     """Return how an account stands; `without` are open orders that are not to count, for others will take their place.
 
-    `lock` is the purpose for which the account is locked first, until the transaction ends.
+    `lock` is the purpose for which the account is locked first, until the transaction ends. `stands` is what the database said
+    of it at that time, if it was asked before.
     """
-    told = _asked(account, instrument, at, lock)
+    told = orjson.loads(_asked(account, instrument, at, lock) if stands is None else stands)
     state, held = told["state"], told["held"]
-    gone = set(map(str, without))
-    orders = (dict(zip(ORDER, row, strict=True)) for row in told["orders"])
-    rows = [row for row in orders if row["id"] not in gone]
+    left = left_of(told["orders"])
+    for order_id in without:
+        left.pop(str(order_id), None)
     unvalued = held["unvalued"] or ()
-    currencies = {major_unit(row["currency"])[0] for row in (*rows, *unvalued)} | ({instrument.money} if instrument else set())
-    rates = _rates(currencies, account.base_currency, at)
-    known = {row["id"] for row in rows}
-    reserves = reserves_of(_open_order(row, known, rates) for row in rows if row["sending"] != Sending.HELD)
+    currencies = {one.currency for one in left.values()} | {major_unit(row["currency"])[0] for row in unvalued}
+    rates = _rates(currencies | ({instrument.money} if instrument else set()), account.base_currency, at)
+    reserves = reserves_of(one.told(left, rates) for one in left.values() if not one.held)
     values = _values(unvalued, rates)
-    worth = held["worth"] if instrument is None or held["worth"] is not None else values.get(instrument.pk, ZERO)
-    course = _course(state, held["moved"] or ZERO, unvalued, values, at)
+    priceless = values.get(instrument.pk, ZERO) if instrument else ZERO
+    worth = priceless if held["worth"] is None else Decimal(held["worth"])
+    course = _course(state, Decimal(held["moved"] or 0), unvalued, values, at)
     return Standing(
         limits=_limits(state, instrument),
         exposure=_exposure(state, course, reserves, {instrument.pk: worth} if instrument else {}, at),
         reserves=reserves,
         is_current=not state["head"] or (state["read"] == state["head"] and state["basis"] == basis_of(account)),
         broker=state["broker"] or PAPER,
-        held=held["quantity"] if held["quantity"] is not None else ZERO,
+        held=Decimal(held["quantity"] or 0),
         price=_price(told["price"], instrument) if instrument else None,
         rate=rates.get(instrument.money) if instrument else ONE,
         unit=major_unit(instrument.currency)[1] if instrument else ONE,
@@ -153,16 +153,15 @@ def halt() -> TradingHalt | None:
     return TradingHalt.objects.filter(ended_at__isnull=True).first()
 
 
-def _asked(account: Account, instrument: Instrument | None, at: datetime, lock: int | None) -> dict[str, Any]:
-    """Return what the database says of an account; every number is exact."""
+def _asked(account: Account, instrument: Instrument | None, at: datetime, lock: int | None) -> str:
+    """Return what the database says of an account."""
     asked = [account.pk, instrument.pk if instrument else None, MINOR, at]
     with connection.cursor() as cursor:
         cursor.execute(*(QUESTION, asked) if lock is None else (HOLDING, [lock, *asked]))
-        answer = cursor.fetchone()[0]
+        answer: str | None = cursor.fetchone()[0]
     if answer is None:
         raise PermissionError("The account is not one of the acting user's.")
-    found: dict[str, Any] = json.loads(answer, parse_float=Decimal, parse_int=Decimal)
-    return found
+    return answer
 
 
 def _price(told: dict[str, Any], instrument: Instrument) -> Price | None:
@@ -174,12 +173,12 @@ def _price(told: dict[str, Any], instrument: Instrument) -> Price | None:
         (_instant(told["traded"]), told["trade"], told["trade"]),
     ):
         if at is not None and (day is None or at >= day):
-            found.append(Price(bid, ask, at))
+            found.append(Price(Decimal(bid), Decimal(ask), at))
     if found:
         return max(found, key=lambda price: price.at)
     if day is None:
         return None
-    close = told["close"]
+    close = Decimal(told["close"])
     if told["adjusted"] is not None:  # as it was traded
         close = latest_closes(instrument_ids=[instrument.pk], day=day.astimezone(UTC).date())[instrument.pk].value
     return Price(close, close, day)
@@ -196,8 +195,7 @@ def _limits(state: dict[str, Any], instrument: Instrument | None) -> Limits:
     row = state["limits"]
     if row is None:
         return replace(DEFAULTS, restricted=restricted)
-    said = {name: row[name] for name in LIMITS}
-    said |= {name: int(said[name]) for name in COUNTS if said[name] is not None}
+    said: dict[str, Any] = {name: Decimal(value) if isinstance(value, str) else value for name, value in row.items()}
     return Limits(restricted=restricted, **said)
 
 
@@ -207,8 +205,9 @@ def _values(unvalued: Iterable[dict[str, Any]], rates: dict[str, Decimal]) -> di
     for row in unvalued:
         currency, unit = major_unit(row["currency"])
         if currency in rates:
-            live = None if row["price"] is None else exact_product(row["quantity"], row["price"], row["multiplier"], unit)
-            found[UUID(row["id"])] = money(EXACT.multiply(row["cost"] if live is None else live, rates[currency]))
+            numbers = (row["quantity"], row["price"], row["multiplier"])
+            live = Decimal(row["cost"]) if row["price"] is None else exact_product(*map(Decimal, numbers), unit)
+            found[UUID(row["id"])] = money(EXACT.multiply(live, rates[currency]))
     return found
 
 
@@ -217,7 +216,7 @@ def _course(
 ) -> _Course:
     """Return how the account has gone: from its last snapshot to now, and today."""
     today = at.astimezone(UTC).date().isoformat()
-    total, of_today = state["total"], (state["valued"] or "") >= today
+    total, of_today = _number(state["total"]), (state["valued"] or "") >= today
     bought = exact_sum(values.get(UUID(row["id"]), ZERO) for row in unvalued if row["since"] and row["since"] >= today)
     if total is None:
         return _Course(ZERO, moved, ZERO, None)
@@ -225,9 +224,9 @@ def _course(
     equity = EXACT.add(whole, moved)
     return _Course(
         equity=equity,
-        day_gain=exact_sum([state["gain"], bought, moved]) if of_today else moved,
-        paid_out=state["out"] if of_today else ZERO,
-        index=EXACT.multiply(state["index"], EXACT.divide(equity, whole)) if whole > 0 else None,
+        day_gain=exact_sum([Decimal(state["gain"]), bought, moved]) if of_today else moved,
+        paid_out=Decimal(state["out"]) if of_today else ZERO,
+        index=EXACT.multiply(Decimal(state["index"]), EXACT.divide(equity, whole)) if whole > 0 else None,
     )
 
 
@@ -235,21 +234,21 @@ def _exposure(
     state: dict[str, Any], course: _Course, reserves: Reserves, positions: dict[UUID, Decimal], at: datetime
 ) -> Exposure:
     """Return how the account as a whole stands; what an owner resumed trading after does not count any more."""
-    power, peak, index, trades = state["power"], state["peak"], course.index, state["trades"] or ()
+    power, peak, index, trades = Decimal(state["power"] or 0), _number(state["peak"]), course.index, state["trades"] or ()
     resumed, day_gain = _instant(state["resumed"]), course.day_gain
     if resumed is not None and resumed.astimezone(UTC).date() == at.astimezone(UTC).date():
-        day_gain = EXACT.subtract(day_gain, state["gain_then"] or ZERO)
+        day_gain = EXACT.subtract(day_gain, Decimal(state["gain_then"] or 0))
     drawdown = None
     if index is not None and peak is not None and peak > 0:
         highest = max(peak, index) if resumed is not None else max(peak, index, ONE)  # it begins at one
         drawdown = EXACT.subtract(EXACT.divide(index, highest), ONE)
     return Exposure(
         equity=course.equity,
-        buying_power=max(EXACT.subtract(power if power is not None else ZERO, reserves.spent), ZERO),
+        buying_power=max(EXACT.subtract(power, reserves.spent), ZERO),
         day_gain=day_gain,
         paid_out=course.paid_out,
         drawdown=drawdown,
-        losing_streak=next((n for n, one in enumerate(trades) if one >= 0), len(trades)),
+        losing_streak=next((n for n, one in enumerate(trades) if Decimal(one) >= 0), len(trades)),
         positions=positions,
         opening=reserves.opening,
         open_orders=reserves.count,
@@ -258,38 +257,9 @@ def _exposure(
     )
 
 
-def _open_order(row: dict[str, Any], known: set[str], rates: dict[str, Decimal]) -> OpenOrder:
-    """Return what is left of an open order."""
-    side, effect = Side(row["side"]), PositionEffect(row["effect"])
-    currency, unit = major_unit(row["currency"])
-    rate, quantity, market = rates.get(currency), row["quantity"], row["reference_price"]
-    amount: Decimal | None
-    if quantity is None:
-        amount = max(EXACT.subtract(row["notional"], row["filled_value"]), ZERO)
-        remaining = EXACT.divide(amount, EXACT.multiply(market, row["multiplier"])) if market else ZERO
-    else:
-        remaining = EXACT.subtract(quantity, row["filled_quantity"])
-        price = price_expected(
-            side=side, effect=effect, type=OrderType(row["type"]), limit_price=row["limit_price"],
-            stop_price=row["stop_price"], market=market,
-        )  # fmt: skip
-        amount = None if price is None else exact_product(remaining, price, row["multiplier"])
-    return OpenOrder(
-        group=row["parent"] or (row["replaces"] if row["replaces"] in known else row["id"]),
-        instrument_id=UUID(row["instrument"]),
-        side=side,
-        effect=effect,
-        remaining=remaining,
-        value=None if amount is None or rate is None else money(exact_product(amount, unit, rate)),
-    )
-
-
-def exact_product(*numbers: Decimal) -> Decimal:
-    """Return a product that loses no digit, whatever context the caller has set."""
-    found = ONE
-    for number in numbers:
-        found = EXACT.multiply(found, number)
-    return found
+def _number(text: str | None) -> Decimal | None:
+    """Return the number that a text says."""
+    return None if text is None else Decimal(text)
 
 
 def _rates(currencies: Collection[str], base: str, at: datetime) -> dict[str, Decimal]:

@@ -19,7 +19,7 @@ from portfolio.domain.exact import plain
 from trading.adapters.base import BrokerOrder
 from trading.domain.orders import Event, EventKind, OrderStatus, Sending
 from trading.models import BreakKind, Door, Order
-from trading.models.writing import Filling, FillRow
+from trading.models.writing import Filling, FillRow, Known, locked
 from trading.services.breaks import Difference, open_break
 from trading.services.fills import Execution, enter_fills, store_filled
 from trading.services.groups import settle_group
@@ -44,8 +44,7 @@ def take_down(*, account: Account, order_id: UUID, answer: BrokerOrder, now: dat
     What cannot have been filled is kept as a difference, for a person to look at.
     """
     try:
-        with transaction.atomic():
-            return _taken(account, _with_legs({order_id: answer}), now)
+        return _taken(account, _with_legs({order_id: answer}), now)
     except ValidationError as refusal:
         order = lock_orders([order_id])[order_id]
         _keep_difference(account, order, answer, refusal, now)
@@ -58,8 +57,7 @@ def take_down_all(*, account: Account, answers: Mapping[UUID, BrokerOrder], now:
     Orders that somebody else is at are left for the next look: one of them does not hold the others up.
     """
     try:
-        with transaction.atomic():
-            return _taken(account, _with_legs(answers), now, waiting=False)
+        return _taken(account, _with_legs(answers), now, waiting=False)
     except ValidationError:  # one of them cannot be as it says; the others can
         return [
             fill
@@ -88,17 +86,27 @@ def _with_legs(answers: Mapping[UUID, BrokerOrder]) -> dict[UUID, BrokerOrder]:
 def _taken(
     account: Account, answers: Mapping[UUID, BrokerOrder], now: datetime, *, with_fills: bool = True, waiting: bool = True
 ) -> list[FillRow]:
-    """Put answers down and store them.
+    """Put answers down and store them, all or none.
 
     :raises ValidationError: if a fill cannot have been
     """
-    orders, sheet, entered = lock_orders(answers, account=account, skip_locked=not waiting), Sheet(), None
-    answers = {key: answer for key, answer in answers.items() if waiting or key in orders}
-    if not answers:
-        return []
+    names = [fill.execution_id for answer in answers.values() for fill in answer.fills] if with_fills else []
+    with locked(account, answers.keys(), waiting=waiting, executions=names) as (orders, known):
+        answers = {key: answer for key, answer in answers.items() if waiting or key in orders}
+        return _stored(account, orders, answers, now, known if with_fills else None) if answers else []
+
+
+def _stored(
+    account: Account, orders: Mapping[UUID, Order], answers: Mapping[UUID, BrokerOrder], now: datetime, known: Known | None
+) -> list[FillRow]:
+    """Put answers about locked orders down and store them, with their fills unless nobody has asked which are `known`.
+
+    :raises ValidationError: if a fill cannot have been
+    """
+    sheet, entered = Sheet(), None
     for order_id, answer in answers.items():
         _begin(sheet, orders[order_id], answer, now)
-    if with_fills:
+    if known is not None:
         executions = [
             Execution(order_id, fill, answer.complete and number == len(answer.fills))
             for order_id, answer in answers.items()
@@ -106,7 +114,7 @@ def _taken(
         ]
         broker = next(iter(orders.values())).broker
         by = Filling(account=account, actor=account.owner, broker=broker, door=Door.BROKER, now=now)
-        entered = enter_fills(sheet, orders, executions, by=by)
+        entered = enter_fills(sheet, orders, executions, known, by=by)
     for order_id, answer in answers.items():
         _end(sheet, orders[order_id], answer, now)
     fills = store_filled(sheet, entered, hint=to_watch(account.pk, account.owner_id))
@@ -118,9 +126,9 @@ def _taken(
 
 def _begin(sheet: Sheet, order: Order, answer: BrokerOrder, now: datetime) -> None:
     """Put down that the broker has the order, and how far its stop has come."""
-    first = min((fill.at for fill in answer.fills), default=answer.at)
-    cause = Cause(door=Door.BROKER, at=min(first, answer.at) if order.status in BEGUN else answer.at, now=now)
     steps: list[tuple[Event, Cause]] = []
+    first = min((fill.at for fill in answer.fills), default=answer.at) if order.status in BEGUN else answer.at
+    cause = Cause(door=Door.BROKER, at=min(first, answer.at), now=now)
     if order.status in BEGUN and answer.status is not OrderStatus.REJECTED:
         quantity = answer.quantity if order.quantity is None and answer.quantity else None
         steps.append((Event(EventKind.ACCEPTED, quantity=quantity), cause))
@@ -132,7 +140,8 @@ def _begin(sheet: Sheet, order: Order, answer: BrokerOrder, now: datetime) -> No
     if order.sending != Sending.SETTLED or not order.broker_order_id:
         columns = {"sending": Sending.SETTLED, "claimed_at": None}
         columns |= {} if order.broker_order_id else {"broker_order_id": answer.broker_order_id}
-    sheet.put(order, happen_each(order, steps), columns)
+    if steps or columns:
+        sheet.put(order, happen_each(order, steps), columns)
 
 
 def _end(sheet: Sheet, order: Order, answer: BrokerOrder, now: datetime) -> None:

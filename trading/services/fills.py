@@ -9,26 +9,21 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
 
 from accounts.domain.ledger import EntryDraft
 from accounts.models import Account, Level, Topic, User
 from accounts.services.ledger import post_along
 from trading.domain import fills as domain
 from trading.domain.orders import OrderState, PositionEffect, Side, fill
-from trading.domain.posting import entry_of
+from trading.domain.posting import Entries
 from trading.models import Door, Order
-from trading.models.writing import Answer, Filling, FillRow, new_id, post
-from trading.services.order_rows import Sheet, lock_orders, stand
+from trading.models.writing import Answer, Filling, FillRow, Known, locked, new_id, post
+from trading.services.order_rows import Sheet, stand
 from trading.services.refusals import told
 from trading.services.ringing import Hint, ring
 from trading.services.telling import tell_members
 
 MOST_TOLD = 20
-KNOWN = """
-    SELECT execution_id, order_id, quantity, price, fee FROM trading_fill
-    WHERE account_id = %s AND broker = %s AND execution_id = ANY (%s)
-"""
 
 
 class ConflictingFill(ValidationError):
@@ -54,7 +49,6 @@ class Entered:
     drafts: list[EntryDraft]
 
 
-@transaction.atomic
 def post_fills(
     *,
     account: Account,
@@ -66,25 +60,30 @@ def post_fills(
 ) -> list[FillRow]:
     """Post the fills of an account's orders that are not known yet, all or none; return the fills that are new.
 
-    It may be called again with the same executions, by whomever: each is posted once. `actor` is the member who acts.
+    It is done in the transaction at hand, and may be done again with the same executions, by whomever: each is posted once.
+    `actor` is the member who acts.
 
     :raises ConflictingFill: if an execution is known with other figures, or of another order
     :raises NotAsThingsStand: if an order would be filled beyond its quantity, or was rejected
     """
+    if not executions:
+        return []
     by = Filling(account=account, actor=actor, broker=broker, door=door, now=now)
-    # before the known ones are read: two at once see each other
-    orders = lock_orders({one.order_id for one in executions}, account=account)
-    sheet = Sheet()
-    return store_filled(sheet, enter_fills(sheet, orders, executions, by=by))
+    ids, names = {one.order_id for one in executions}, [one.fill.execution_id for one in executions]
+    with locked(account, ids, waiting=True, broker=broker, executions=names) as (orders, known):
+        sheet = Sheet()
+        return store_filled(sheet, enter_fills(sheet, orders, executions, known, by=by))
 
 
-def enter_fills(sheet: Sheet, orders: Mapping[UUID, Order], executions: Sequence[Execution], *, by: Filling) -> Entered | None:
-    """Put down the fills of locked orders that are not known yet; `store_filled` posts them. None if there are none.
+def enter_fills(
+    sheet: Sheet, orders: Mapping[UUID, Order], executions: Sequence[Execution], known: Known, *, by: Filling
+) -> Entered | None:
+    """Put down the fills of locked orders that are not `known` yet; `store_filled` posts them. None if there are none.
 
     :raises ConflictingFill: if an execution is known with other figures, or of another order
     :raises NotAsThingsStand: if an order would be filled beyond its quantity, or was rejected
     """
-    fresh = _fresh(executions, by)
+    fresh = _fresh(executions, known)
     if not fresh:
         return None
     entered = fill_orders(orders, fresh, by=by)
@@ -97,21 +96,20 @@ def fill_orders(orders: Mapping[UUID, Order], executions: Sequence[Execution], *
 
     :raises NotAsThingsStand: if an order would be filled beyond its quantity, or was rejected
     """
-    entered, states = Entered(by, orders, [], []), dict[UUID, tuple[OrderState, int]]()
+    entered, going = Entered(by, orders, [], []), dict[UUID, _Going]()
     with told():
         for one in executions:
-            order = orders[one.order_id]
-            state, events = states.get(one.order_id) or (order.state, order.events)
-            state, events = fill(state, one.fill, complete=one.complete), events + 1
-            states[one.order_id] = state, events
-            if not state.is_open and order.ended_at is None:
-                order.ended_at = one.fill.at
-            figures = (one.fill.execution_id, one.fill.quantity, one.fill.price, one.fill.fee, one.fill.at)
-            entered.rows.append(FillRow(new_id(), new_id(), order.pk, *figures, new_id(), events, state.status))
-            entered.drafts.append(draft_of(one.fill, order))
-    for order_id, (state, events) in states.items():
-        stand(orders[order_id], state, events)
-        orders[order_id].updated_at = by.now
+            its = going.get(one.order_id)
+            if its is None:
+                its = going[one.order_id] = _begun(orders[one.order_id])
+            its.state, its.events = fill(its.state, one.fill, complete=one.complete), its.events + 1
+            if not its.state.is_open and its.order.ended_at is None:
+                its.order.ended_at = one.fill.at
+            entered.rows.append(_row(one, its))
+            entered.drafts.append(its.entries.of(one.fill))
+    for its in going.values():
+        stand(its.order, its.state, its.events)
+        its.order.updated_at = by.now
     return entered
 
 
@@ -146,10 +144,19 @@ def store_filled(sheet: Sheet, entered: Entered | None, *, hint: Hint | None = N
     return rows
 
 
-def draft_of(fill: domain.Fill, order: Order) -> EntryDraft:
-    """Return the ledger entry of a fill of an order."""
-    return entry_of(
-        fill,
+@dataclass(slots=True)
+class _Going:
+    """An order that is being filled: how it stands by now, and how its fills are entered."""
+
+    order: Order
+    state: OrderState
+    events: int
+    entries: Entries
+
+
+def _begun(order: Order) -> _Going:
+    """Return an order before its first fill of many."""
+    entries = Entries.of_order(
         side=Side(order.side),
         effect=PositionEffect(order.effect),
         order_id=order.pk,
@@ -157,6 +164,14 @@ def draft_of(fill: domain.Fill, order: Order) -> EntryDraft:
         currency=order.instrument.currency,
         multiplier=order.instrument.multiplier,
     )
+    return _Going(order, order.state, order.events, entries)
+
+
+def _row(one: Execution, its: _Going) -> FillRow:
+    """Return a fill that has left its order so."""
+    fill = one.fill
+    figures = (fill.execution_id, fill.quantity, fill.price, fill.fee, fill.at)
+    return FillRow(new_id(), new_id(), one.order_id, *figures, new_id(), its.events, its.state.status)
 
 
 def _tell(entered: Entered) -> None:
@@ -173,20 +188,15 @@ def _tell(entered: Entered) -> None:
     tell_members(account=by.account, title=title, body=body, at=by.now, level=Level.INFO, topic=Topic.FILL)
 
 
-def _fresh(executions: Sequence[Execution], by: Filling) -> list[Execution]:
+def _fresh(executions: Sequence[Execution], known: Known) -> list[Execution]:
     """Return the executions that are not known yet, each once."""
-    if not executions:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(KNOWN, [by.account.pk, by.broker, [one.fill.execution_id for one in executions]])
-        known: dict[str, tuple[object, ...]] = {name: tuple(figures) for name, *figures in cursor.fetchall()}
-    fresh: list[Execution] = []
+    seen, fresh = dict(known), list[Execution]()
     for one in executions:
         figures = (one.order_id, one.fill.quantity, one.fill.price, one.fill.fee)
-        if one.fill.execution_id not in known:
-            known[one.fill.execution_id] = figures
+        before = seen.setdefault(one.fill.execution_id, figures)
+        if before is figures:
             fresh.append(one)
-        elif known[one.fill.execution_id] != figures:
+        elif before != figures:
             detail = f"The execution {one.fill.execution_id} is known with other figures; compare with the broker's records."
             raise ConflictingFill(detail, code="conflicting_fill")
     return fresh

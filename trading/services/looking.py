@@ -6,8 +6,9 @@ What was taken down is committed chunk by chunk: whoever dies on the way has los
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db.models import Q
@@ -20,7 +21,7 @@ from trading.models import Order
 from trading.models.words import one_of
 from trading.services.answers import take_down, take_down_all
 from trading.services.connections import Clock, open_broker
-from trading.services.order_rows import lock_orders
+from trading.services.groups import lock_group
 from trading.services.sending import Opener
 
 TOGETHER = 25  # answers that are taken down in one transaction
@@ -51,7 +52,7 @@ def look_at(
         orders = dict(rows.values_list("client_order_id", "pk"))
         asked = opener(account, broker, clock)
     if asked.local:
-        return sum(_look_at_own(account, order_id, client_order_id, asked, clock) for client_order_id, order_id in orders.items())
+        return _one_by_one(partial(_look_at_own, account, order_id, name, asked, clock) for name, order_id in orders.items())
     answers = asked.look(known, since=since)
     on_step("looked")
     ours = {orders[answer.client_order_id]: answer for answer in answers if answer.client_order_id in orders}
@@ -65,7 +66,7 @@ def look_at(
 def _look_at_own(account: Account, order_id: UUID, client_order_id: str, broker: Broker, clock: Clock) -> int:
     """Work a paper order on, under its lock: what is computed is what is recorded."""
     with acting_as(account.owner_id):
-        lock_orders([order_id])
+        lock_group(Order.objects.get(pk=order_id))
         answer = broker.find(client_order_id)
         return 0 if answer is None else len(take_down(account=account, order_id=order_id, answer=answer, now=clock()))
 
@@ -80,17 +81,17 @@ def _taken(account: Account, answers: Mapping[UUID, BrokerOrder], clock: Clock, 
         if len(answers) == 1:
             raise
         log.warning("Answers about account %s could not be taken down together: %s", account.pk, error)
-        return _taken_one_by_one(account, answers, clock, on_step)
+        return _one_by_one(partial(_taken, account, {key: answer}, clock, on_step) for key, answer in answers.items())
     on_step("taken")
     return new
 
 
-def _taken_one_by_one(account: Account, answers: Mapping[UUID, BrokerOrder], clock: Clock, on_step: Callable[[str], None]) -> int:
-    """Take answers down in a transaction each; what could not be is raised once all the others are there."""
+def _one_by_one(steps: Iterable[Callable[[], int]]) -> int:
+    """Do what is in a transaction each, and return how many fills are new; what failed is raised once all else is done."""
     new, failures = 0, []
-    for order_id, answer in answers.items():
+    for step in steps:
         try:
-            new += _taken(account, {order_id: answer}, clock, on_step)
+            new += step()
         except Exception as error:
             failures.append(error)
     if failures:

@@ -22,7 +22,7 @@ from trading.domain.drafts import OrderDraft
 from trading.domain.legs import PlannedLeg, plan
 from trading.domain.orders import Event, EventKind, OrderState, OrderStatus, Sending, apply, tells_nothing_new
 from trading.models import Decision, Door, Order, OrderEvent, Session
-from trading.models.writing import EventRow, locked, store
+from trading.models.writing import EventRow, new_order, store
 from trading.services.refusals import told
 from trading.services.ringing import Hint, ring
 
@@ -102,15 +102,9 @@ def record_events(*, order: Order, events: Sequence[Event], cause: Cause, **colu
     return order
 
 
-def lock_orders(ids: Iterable[UUID], *, account: Account | None = None, skip_locked: bool = False) -> dict[UUID, Order]:
-    """Return orders as they are now, locked until the transaction ends, always in the same order.
-
-    `account` is where all of them are, if it is at hand; `skip_locked` leaves out those that somebody else is at, instead of
-    waiting.
-    """
-    if account is not None:
-        return {order.pk: order for order in locked(account, ids, skip_locked=skip_locked)}
-    rows = Order.objects.select_for_update(of=("self",), skip_locked=skip_locked).select_related("account", "instrument")
+def lock_orders(ids: Iterable[UUID]) -> dict[UUID, Order]:
+    """Return orders as they are now, locked until the transaction ends, always in the same order."""
+    rows = Order.objects.select_for_update(of=("self",)).select_related("account", "instrument")
     return {order.pk: order for order in rows.filter(pk__in=list(ids)).order_by("pk")}
 
 
@@ -193,36 +187,23 @@ def _row(
         order_class, role = before.order_class, before.role
         parent = before.parent or (before if role else None)
         sending = Sending.HELD if before.sending == Sending.HELD else sending
-    return Order(
-        id=key,
+    said = {
+        "id": key, "client_order_id": draft.client_order_id or str(key), "order_class": order_class, "role": role,
+        "side": draft.side, "effect": draft.effect, "type": draft.type, "time_in_force": draft.time_in_force,
+        "quantity": draft.quantity, "notional": draft.notional, "limit_price": draft.limit_price, "stop_price": draft.stop_price,
+        "trail_price": draft.trail_price, "trail_percent": draft.trail_percent, "extended_hours": draft.extended_hours,
+        "reference_price": origin.reference_price, "door": origin.door, "broker": origin.broker, "sending": sending,
+        "status": OrderStatus.NEW, "created_at": now, "updated_at": now,
+    }  # fmt: skip
+    return new_order(
+        said,
         account=account,
-        client_order_id=draft.client_order_id or str(key),
         instrument=instrument,
-        side=draft.side,
-        effect=draft.effect,
-        type=draft.type,
-        time_in_force=draft.time_in_force,
-        order_class=order_class,
-        quantity=draft.quantity,
-        notional=draft.notional,
-        limit_price=draft.limit_price,
-        stop_price=draft.stop_price,
-        trail_price=draft.trail_price,
-        trail_percent=draft.trail_percent,
-        extended_hours=draft.extended_hours,
-        reference_price=origin.reference_price,
         parent=parent,
-        role=role,
         replaces=before,
         session=origin.session,
         decision=origin.decision,
-        door=origin.door,
         actor=origin.actor,
-        broker=origin.broker,
-        sending=sending,
-        status=OrderState().status,
-        created_at=now,
-        updated_at=now,
     )
 
 

@@ -5,7 +5,7 @@ What is to be done is written down and committed; those who send find the rows, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -16,6 +16,7 @@ from django.db import transaction
 from accounts.models import Account, ExecutionMode, User
 from accounts.services.accounts import refuse_closed
 from marketdata.models import Instrument
+from portfolio.domain.exact import EXACT, ZERO, plain
 from trading.domain.drafts import AT_ONCE, AUCTIONS, OrderDraft, Replacement, replaced
 from trading.domain.hours import Span, check_hours, span_of
 from trading.domain.legs import PlannedLeg, plan
@@ -25,13 +26,13 @@ from trading.domain.risk import Action, Breach, RiskRefused
 from trading.models import Decision, Door, Order, Session, terms_of
 from trading.selectors.paper import hours_around, hours_of
 from trading.selectors.risk import PAPER
-from trading.services.groups import settle_group
+from trading.services.groups import lock_group, settle_group
 from trading.services.locks import hold_trading
 from trading.services.order_rows import SENDABLE, Cause, Origin, happen, lock_orders, save_orders, to_send, write_orders
 from trading.services.refusals import NotAsThingsStand, as_validation, told
 from trading.services.ringing import leave
 from trading.services.risk import Assessment, assess, record_breaches
-from trading.services.sessions import refuse_ended
+from trading.services.sessions import SessionEnded, refuse_ended
 
 
 class NoBroker(ValidationError):
@@ -66,13 +67,19 @@ class Preview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ordering:
-    """Who orders, by which door, when, and what for."""
+    """Who orders, by which door, when, and what for.
+
+    `stands` is how the account was found to stand at that time, held since, where it was looked at along with the instrument.
+    `after` are open orders that are to be canceled before it leaves: what they have spoken for is free for it.
+    """
 
     actor: User
     door: Door
     at: datetime
     session: Session | None = None
     decision: Decision | None = None
+    stands: str | None = None
+    after: Collection[UUID] = ()
 
 
 def preview_order(*, account: Account, instrument: Instrument, draft: OrderDraft, by: Ordering) -> Preview:
@@ -129,7 +136,7 @@ def cancel_order(*, order: Order, by: Ordering) -> Order:
 
     :raises NotAsThingsStand: if the order has come to its end
     """
-    order = lock_orders([order.pk])[order.pk]
+    order = lock_group(order)[order.pk]
     if order.pending_cancel:
         return order
     kind = EventKind.CANCELED if order.sending in SENDABLE else EventKind.CANCEL_REQUESTED
@@ -145,8 +152,8 @@ def cancel_all(*, account: Account, by: Ordering) -> list[Order]:
     """Cancel all open orders of an account; return those that were canceled, or asked to be."""
     rows = Order.objects.open().filter(account=account, pending_cancel=False).order_by("pk")
     found = []
-    for order in rows:
-        order.refresh_from_db()  # a leg may have gone with its entry
+    for row in rows:
+        order = lock_group(row)[row.pk]  # a leg may have gone with its entry, and another been filled
         if order.is_open and not order.pending_cancel:
             found.append(cancel_order(order=order, by=by))
     return found
@@ -186,7 +193,8 @@ def _replace(order: Order, change: Replacement, by: Ordering) -> tuple[Assessmen
     origin = replace(_origin(found, draft, by), replaces=old, broker=old.broker, session=old.session, decision=old.decision)
     made = write_orders(account=account, instrument=old.instrument, draft=found.draft, origin=origin, now=by.at)[0]
     kind = EventKind.REPLACED if old.sending in SENDABLE else EventKind.REPLACE_REQUESTED
-    data = {"by": str(made.pk), "filled": f"{old.filled_quantity:f}"}
+    whole = EXACT.add(made.quantity or ZERO, old.filled_quantity)  # of the two, whatever the first is filled meanwhile
+    data = {"by": str(made.pk), "filled": plain(old.filled_quantity), "whole": plain(whole)}
     cause = Cause(door=by.door, at=by.at, now=by.at, actor=by.actor, data=data)
     save_orders([old], happen(old, [Event(kind)], cause))
     return found, made
@@ -195,11 +203,18 @@ def _replace(order: Order, change: Replacement, by: Ordering) -> tuple[Assessmen
 def _assessed(account: Account, instrument: Instrument, draft: OrderDraft, by: Ordering, *, holding: bool = False) -> Assessment:
     """Return what risk says of an order, after what can be said without it; `holding` the account's trading from then on."""
     refuse_closed(account)
-    refuse_ended(by.session)
+    try:
+        refuse_ended(by.session)
+    except SessionEnded:  # a rule of its kind that is broken is said first
+        with told():
+            draft.check_either_way(terms_of(instrument))
+        raise
     if by.decision is not None and by.decision.instrument_id != instrument.pk:
         detail = "The decision is about another instrument."
         raise DecisionOfAnother({"decision": ValidationError(detail, code="decision_of_another")})
-    found = assess(account=account, instrument=instrument, draft=draft, at=by.at, holding=holding)
+    found = assess(
+        account=account, instrument=instrument, draft=draft, at=by.at, without=by.after, holding=holding, stands=by.stands
+    )
     _check_hours(draft, instrument, by.at)
     if account.execution_mode == ExecutionMode.LIVE and found.standing.broker == PAPER:
         raise NoBroker("The account is live and has no broker; connect one, or let it trade on paper.", code="no_broker")

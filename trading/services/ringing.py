@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
@@ -32,6 +34,11 @@ log = logging.getLogger(__name__)
 SILENCE = 5.0  # seconds that a Redis which was away is left alone
 PATIENCE = 0.5  # seconds that it has for an answer
 WAITS = 3  # seconds for which a hint holds back others of its kind, should no worker begin to look
+# tells who listens, if there is something to tell, and says whether a hint waits for nobody else yet
+TELL = """
+if ARGV[2] ~= '' then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
+return KEYS[1] and redis.call('SET', KEYS[1], 1, 'NX', 'EX', ARGV[3]) and 1 or 0
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +80,10 @@ def _tell(accounts: list[str], hint: Hint | None) -> None:
     if _resting():
         return
     try:
-        with _client().pipeline(transaction=False) as talk:  # one trip
-            if hint is not None:
-                talk.set(hint.key, 1, nx=True, ex=WAITS)
-            if accounts:
-                talk.publish(CHANNEL, orjson.dumps([{"account": each} for each in accounts]))
-            told = talk.execute()
-        if hint is not None and told[0]:  # nobody reads what the message says of its arguments
+        message = orjson.dumps([{"account": each} for each in accounts]) if accounts else b""
+        keys = [] if hint is None else [hint.key]
+        first = _client().eval(TELL, len(keys), *keys, CHANNEL, message, WAITS)
+        if hint is not None and first:  # nobody reads what the message says of its arguments
             current_app.send_task(hint.task, kwargs=dict(hint.arguments), ignore_result=True, argsrepr="", kwargsrepr="")
     except (OperationalError, RedisError, OSError) as error:
         _rest_after(error)
@@ -96,9 +100,14 @@ def _rest_after(error: Exception) -> None:
     log.warning("Redis is away (%s): who follows orders, and who sends them, hears of them later.", error)
 
 
-@cache
 def _client() -> redis.Redis:
-    """Return the connections of this process."""
-    return redis.Redis.from_url(
-        settings.REDIS_URL, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE, retry=Retry(NoBackoff(), 0)
-    )
+    """Return the one connection of this process: none is shared with a process that it came from."""
+    return _connection(os.getpid())
+
+
+@cache
+def _connection(_process: int) -> redis.Redis:
+    """Return a connection; where it is lost, another takes its place."""
+    again = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+    patience: dict[str, Any] = {"socket_connect_timeout": PATIENCE, "socket_timeout": PATIENCE}
+    return redis.Redis.from_url(settings.REDIS_URL, single_connection_client=True, retry=again, **patience)

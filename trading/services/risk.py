@@ -19,6 +19,7 @@ from marketdata.models import Instrument
 from portfolio.domain.exact import EXACT, ZERO, money
 from trading.domain.drafts import OrderDraft
 from trading.domain.orders import PositionEffect
+from trading.domain.problems import Refused
 from trading.domain.reserves import effect_beside, price_expected
 from trading.domain.risk import Action, Breach, Proposal, RiskRefused, Rule, check_account, check_order, with_remedy
 from trading.models import RestrictedInstrument, RiskEvent, RiskLimits, terms_of
@@ -60,30 +61,39 @@ def assess(
     at: datetime,
     without: Collection[UUID] = (),
     holding: bool = False,
+    stands: str | None = None,
     effect: PositionEffect | None = None,
 ) -> Assessment:
     """Hold an order against the rules of its kind and the limits of its account; broken limits are in the answer.
 
-    `without` are open orders whose place it is to take. `holding`: nobody else trades in the account until the transaction ends.
+    `without` are open orders whose place it is to take. `holding`: nobody else trades in the account until the transaction ends;
+    `stands` is how it was found to stand then, if it was asked already.
     `effect` is what it does to the position where that does not follow from what is held: an exit's that waits for its entry.
 
     :raises ValidationError: by field, if it breaks a rule of its kind
     :raises NotAsThingsStand: if it would cross from a long to a short position, or what it closes is spoken for
     """
-    standing = standing_now(account=account, at=at, instrument=instrument, without=without, holding=holding)
+    standing = standing_now(account=account, at=at, instrument=instrument, without=without, holding=holding, stands=stands)
     market = standing.price.to(draft.side) if standing.price else None
     with told():
         size = _size(draft, market, instrument.multiplier)
-        effect = effect or effect_beside(
-            draft.side, size, held=standing.held, instrument_id=instrument.pk, reserves=standing.reserves
-        )  # fmt: skip
+        try:
+            effect = effect or effect_beside(
+                draft.side, size, held=standing.held, instrument_id=instrument.pk, reserves=standing.reserves
+            )  # fmt: skip
+        except Refused:  # a rule of its kind that is broken is said before how things stand
+            draft.check_either_way(terms_of(instrument))
+            raise
         draft = replace(draft, effect=effect)
         draft.check(terms_of(instrument))
     price = price_expected(
         side=draft.side, effect=effect, type=draft.type, limit_price=draft.limit_price, stop_price=draft.stop_price, market=market
     )
     value = _value(draft, standing, price, instrument)
-    proposal = Proposal(instrument_id=instrument.pk, side=draft.side, effect=effect, quantity=size or None, value=value)
+    lacking = f"{instrument.money} in {account.base_currency}" if standing.rate is None else ""
+    proposal = Proposal(
+        instrument_id=instrument.pk, side=draft.side, effect=effect, quantity=size or None, value=value, rate_missing=lacking
+    )
     breaches = check_order(standing.limits, standing.exposure, proposal)
     return Assessment(draft=draft, standing=standing, price=price, proposal=proposal, breaches=breaches)
 

@@ -20,13 +20,15 @@ def standing_now(
     instrument: Instrument | None = None,
     without: Collection[UUID] = (),
     holding: bool = False,
+    stands: str | None = None,
 ) -> Standing:
     """Return how an account stands; `without` are open orders that are not to count, for others will take their place.
 
     `holding`: once whoever trades in it has finished; nobody else does until the transaction ends, as after `hold_trading`.
+    `stands` is what was answered to this question before, under that lock.
     """
     lock = PURPOSE if holding else None
-    standing = standing_of(account, at=at, instrument=instrument, without=without, lock=lock)
+    standing = standing_of(account, at=at, instrument=instrument, without=without, lock=lock, stands=stands)
     if standing.is_current:
         return standing
     catch_up(account_id=account.pk, at=at)
