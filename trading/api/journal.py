@@ -28,9 +28,9 @@ from trading.domain.orders import PositionEffect, Side
 from trading.domain.outcomes import TradeOutcome
 from trading.domain.pictures import LARGEST
 from trading.models import Attachment, Order
-from trading.selectors.journal import Asked, journal_of
+from trading.selectors.journal import Asked
 from trading.selectors.journal_details import Trade, told
-from trading.selectors.journal_pages import JournalPages, trade_of
+from trading.selectors.journal_pages import JournalPages, journal_of, trade_of
 from trading.selectors.journal_statistics import statistics_of_journal
 from trading.selectors.pictures import path_of
 from trading.services.journal import (
@@ -130,6 +130,19 @@ class RecordSerializer(serializers.Serializer):
     config_hash = serializers.CharField()
 
 
+class TradeRecordSerializer(RecordSerializer):
+    """A trade record under the id of its trade: the order that opened it."""
+
+    id = serializers.UUIDField()
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """Return the fields; all but the id are those of the trade's record."""
+        fields = super().get_fields()
+        for name in RecordSerializer._declared_fields:
+            fields[name].source = f"record.{name}"
+        return fields
+
+
 class ExitSerializer(serializers.Serializer):
     """What closed a trade, or a part of it: the order, and, in the units of that day, how much at which price."""
 
@@ -215,13 +228,12 @@ class StatisticsSerializer(serializers.Serializer):
     missing = serializers.ListField(child=serializers.CharField())
 
 
-class JournalViewSet(AccountScopedViewSet):
+class TradesViewSet(AccountScopedViewSet):
     """The trades of an account, derived from its fills whenever they are asked for."""
 
     queryset = Order.objects.filter(effect=PositionEffect.OPEN.value, filled_quantity__gt=0).select_related(
         "instrument", "account"
     )
-    serializer_class = TradeSerializer
     filter_backends = ()
     ordering = "-opened_at"
     ordering_fields = ("opened_at",)
@@ -237,6 +249,43 @@ class JournalViewSet(AccountScopedViewSet):
     def retrieve(self, request: Request, account_id: str, pk: str) -> Response:
         """Return one trade."""
         return Response(self.get_serializer(self.trade(self.get_object())).data)
+
+    def asked(self, query: type[JournalQuery]) -> tuple[Asked, dict[str, Any]]:
+        """Return which trades are asked for, and what else is."""
+        names = query().fields.keys()
+        read = query(data={name: value for name, value in self.request.query_params.items() if name in names})
+        read.is_valid(raise_exception=True)
+        said = dict(read.validated_data)
+        instrument = said.pop("instrument", None)
+        asked = Asked(
+            instrument=instrument.pk if instrument else None,
+            side=said.pop("action", None),
+            opened_from=said.pop("opened_at__gte", None),
+            opened_before=said.pop("opened_at__lt", None),
+            closed_from=said.pop("closed_at__gte", None),
+            closed_before=said.pop("closed_at__lt", None),
+            **{name: said.pop(name, None) for name in ("session", "strategy", "decision", "entry_type", "tag", "outcome")},
+        )
+        return asked, said
+
+    def trade(self, order: Order) -> Trade:
+        """Return what there is to tell of the trade that an order opened."""
+        found = trade_of(order)
+        if found is None:
+            raise Http404
+        return told(self.account, [found], at=timezone.now())[0]
+
+
+class TradeRecordViewSet(TradesViewSet):
+    """The records of an account's trades alone, as `trades.jsonl` has them; they are corrected in what they are derived from."""
+
+    serializer_class = TradeRecordSerializer
+
+
+class JournalViewSet(TradesViewSet):
+    """The trades of an account: their records, what follows from them, and what people added."""
+
+    serializer_class = TradeSerializer
 
     @extend_schema(
         request=TradeUpdateSerializer,
@@ -302,31 +351,6 @@ class JournalViewSet(AccountScopedViewSet):
         found = statistics_of_journal(self.account, journal_of(self.account, asked), by=by, zone=zone)
         row = {"by": by.value, "currency": self.account.base_currency, "total": found.total, "groups": found.groups}
         return Response(StatisticsSerializer(row | {"missing": found.missing}).data)
-
-    def asked(self, query: type[JournalQuery]) -> tuple[Asked, dict[str, Any]]:
-        """Return which trades are asked for, and what else is."""
-        names = query().fields.keys()
-        read = query(data={name: value for name, value in self.request.query_params.items() if name in names})
-        read.is_valid(raise_exception=True)
-        said = dict(read.validated_data)
-        instrument = said.pop("instrument", None)
-        asked = Asked(
-            instrument=instrument.pk if instrument else None,
-            side=said.pop("action", None),
-            opened_from=said.pop("opened_at__gte", None),
-            opened_before=said.pop("opened_at__lt", None),
-            closed_from=said.pop("closed_at__gte", None),
-            closed_before=said.pop("closed_at__lt", None),
-            **{name: said.pop(name, None) for name in ("session", "strategy", "decision", "entry_type", "tag", "outcome")},
-        )
-        return asked, said
-
-    def trade(self, order: Order) -> Trade:
-        """Return what there is to tell of the trade that an order opened."""
-        found = trade_of(order)
-        if found is None:
-            raise Http404
-        return told(self.account, [found], at=timezone.now())[0]
 
     def picture(self, attachment_id: str) -> Attachment:
         """Return a picture of the trade at hand."""

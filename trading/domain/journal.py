@@ -185,7 +185,7 @@ def _part(sized: Sized, record: TradeRecord, part: Exit, reasons: Mapping[Hashab
 def for_files(record: TradeRecord) -> TradeRecord:
     """Return a record with words in the fields that files must have, where nothing was written down."""
     words: dict[str, Any] = {name: word for name, word in UNSAID.items() if not getattr(record, name)}
-    return replace(record, **words)
+    return replace(record, **words) if words else record
 
 
 def as_said(record: TradeRecord) -> TradeRecord:

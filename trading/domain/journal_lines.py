@@ -55,7 +55,7 @@ def _word(value: Any) -> str:
 
 
 def _severity(value: Any) -> str:
-    if value not in {one.value for one in Severity}:
+    if value not in [one.value for one in Severity]:  # whatever JSON has, a list too, can be looked for in a list
         raise ValueError(f"Write one of {', '.join(one.value for one in Severity)}.")
     return str(value)
 

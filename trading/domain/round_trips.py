@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
+from typing import NamedTuple
 
 from portfolio.domain.exact import EXACT, ZERO, money, share
-from trading.domain.fills import exact_sum
 from trading.domain.matching import Matched, Matches, Move, match
 from trading.domain.orders import PositionEffect, Side
 from trading.domain.outcomes import TradeOutcome, outcome_of
@@ -32,8 +33,7 @@ class Direction(enum.StrEnum):
         return 1 if self is Direction.LONG else -1
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(NamedTuple):
     """A fill with what is needed of its order; quantity, price and fee are magnitudes."""
 
     order: Hashable
@@ -58,8 +58,7 @@ class Execution:
         return Direction.LONG if (self.side is Side.BUY) == self.opens else Direction.SHORT
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(NamedTuple):
     """What one execution closed of a round trip, with its share of that execution's fee."""
 
     order: Hashable
@@ -69,34 +68,32 @@ class Exit:
     fee: Decimal
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
 class RoundTrip:
-    """What became of an opening order."""
+    """What became of an opening order.
+
+    `entry_value`, `entry_fee`, `closed_quantity`, `exit_value` and `exit_fee` are sums over what opened it and what closed it;
+    `closed_at` is when the last of it was closed, none while some is open.
+    """
 
     order: Hashable
     instrument: Hashable
     direction: Direction
     multiplier: Decimal
     opened_at: datetime
-    quantity: Decimal = ZERO
-    entry_value: Decimal = ZERO
-    entry_fee: Decimal = ZERO
-    exits: list[Exit] = field(default_factory=list)
-
-    @property
-    def closed_quantity(self) -> Decimal:
-        """How much was closed."""
-        return exact_sum(one.quantity for one in self.exits)
+    quantity: Decimal
+    entry_value: Decimal
+    entry_fee: Decimal
+    closed_quantity: Decimal
+    exit_value: Decimal
+    exit_fee: Decimal
+    closed_at: datetime | None
+    exits: Sequence[Exit]
 
     @property
     def remaining(self) -> Decimal:
         """How much is still open."""
         return EXACT.subtract(self.quantity, self.closed_quantity)
-
-    @property
-    def closed_at(self) -> datetime | None:
-        """When the last of it was closed; none while some is open."""
-        return None if self.remaining else self.exits[-1].at
 
     @property
     def entry_price(self) -> Decimal:
@@ -107,27 +104,26 @@ class RoundTrip:
     def exit_price(self) -> Decimal | None:
         """The price at which it was closed on average; none where nothing was."""
         closed = self.closed_quantity
-        return money(EXACT.divide(self._exit_value(), closed)) if closed else None
+        return money(EXACT.divide(self.exit_value, closed)) if closed else None
 
-    @property
+    @cached_property
     def gross(self) -> Decimal:
         """What the closed part made, before fees."""
         cost = EXACT.divide(EXACT.multiply(self.entry_value, self.closed_quantity), self.quantity)
-        made = EXACT.multiply(EXACT.subtract(self._exit_value(), cost), self.multiplier)
+        made = EXACT.multiply(EXACT.subtract(self.exit_value, cost), self.multiplier)
         return money(made * self.direction.sign)
 
     @property
     def paid(self) -> Decimal:
         """All fees so far, those of what is still open included."""
-        return exact_sum([self.entry_fee, *(one.fee for one in self.exits)])
+        return EXACT.add(self.entry_fee, self.exit_fee)
 
     @property
     def fees(self) -> Decimal:
         """What the closed part cost in fees, the opening's by share."""
-        opening = share(self.entry_fee, self.closed_quantity, self.quantity)
-        return exact_sum([opening, *(one.fee for one in self.exits)])
+        return EXACT.add(share(self.entry_fee, self.closed_quantity, self.quantity), self.exit_fee)
 
-    @property
+    @cached_property
     def net(self) -> Decimal:
         """What the closed part made."""
         return EXACT.subtract(self.gross, self.fees)
@@ -151,9 +147,6 @@ class RoundTrip:
             return None
         risk = EXACT.multiply(EXACT.subtract(self.entry_price, stop), self.direction.sign * self.multiplier)
         return money(EXACT.divide(self.net, EXACT.multiply(risk, self.closed_quantity))) if risk > 0 else None
-
-    def _exit_value(self) -> Decimal:
-        return exact_sum(EXACT.multiply(one.quantity, one.price) for one in self.exits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,22 +193,7 @@ def round_trips(executions: Iterable[Execution]) -> Trips:
 def trips_of(opened: Iterable[Matched], found: Matches, done: Sequence[Execution] | Mapping[int, Execution]) -> list[RoundTrip]:
     """Return the round trips of some orders among those that were matched; `done` has the executions at their places."""
     fees: dict[int, list[Decimal]] = {}
-    trips = []
-    for one in opened:
-        first = done[one.entries[0]]
-        trip = RoundTrip(first.order, first.instrument, first.direction, first.multiplier, first.at)
-        for place in one.entries:
-            entry = done[place]
-            trip.quantity = EXACT.add(trip.quantity, entry.quantity)
-            trip.entry_value = EXACT.add(trip.entry_value, EXACT.multiply(entry.quantity, entry.price))
-            trip.entry_fee = EXACT.add(trip.entry_fee, entry.fee)
-        for place, number in one.exits:
-            closing, parts = done[place], found.parts[place]
-            if place not in fees:
-                fees[place] = _fees_of(closing, parts)
-            trip.exits.append(Exit(closing.order, closing.at, parts[number], closing.price, fees[place][number]))
-        trips.append(trip)
-    return trips
+    return [_trip(one, found.parts, done, fees) for one in opened]
 
 
 def excursion(trip: RoundTrip, bars: Sequence[PriceBar], *, until: datetime) -> Excursion:
@@ -234,8 +212,39 @@ def excursion(trip: RoundTrip, bars: Sequence[PriceBar], *, until: datetime) -> 
     return Excursion(min(moves[0], ZERO), max(moves[1], ZERO))
 
 
+def _trip(
+    one: Matched,
+    parts: Mapping[int, Sequence[Decimal]],
+    done: Sequence[Execution] | Mapping[int, Execution],
+    fees: dict[int, list[Decimal]],
+) -> RoundTrip:
+    """Return the round trip of an order; `fees` has what parts of executions bear, as far as somebody asked for it."""
+    first = done[one.entries[0]]
+    quantity = value = fee = closed = brought = paid = ZERO
+    for place in one.entries:
+        entry = done[place]
+        quantity = EXACT.add(quantity, entry.quantity)
+        value = EXACT.add(value, EXACT.multiply(entry.quantity, entry.price))
+        fee = EXACT.add(fee, entry.fee)
+    exits = []
+    for place, number in one.exits:
+        closing = done[place]
+        if place not in fees:
+            fees[place] = _fees_of(closing, parts[place])
+        part = Exit(closing.order, closing.at, parts[place][number], closing.price, fees[place][number])
+        closed = EXACT.add(closed, part.quantity)
+        brought = EXACT.add(brought, EXACT.multiply(part.quantity, part.price))
+        paid = EXACT.add(paid, part.fee)
+        exits.append(part)
+    sums = (quantity, value, fee, closed, brought, paid)
+    closed_at = exits[-1].at if closed == quantity else None
+    return RoundTrip(first.order, first.instrument, first.direction, first.multiplier, first.at, *sums, closed_at, exits)
+
+
 def _fees_of(closing: Execution, parts: Sequence[Decimal]) -> list[Decimal]:
     """Return the share of an execution's fee that each part of it bears."""
+    if parts == [closing.quantity]:  # as it mostly is
+        return [closing.fee]
     left, fee_left = closing.quantity, closing.fee
     fees = []
     for part in parts:

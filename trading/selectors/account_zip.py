@@ -7,15 +7,16 @@ broker, and runs of backtests, which can be run again.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Field, ForeignKey, Model, Q, QuerySet
+import orjson
+from django.db.models import DateTimeField, DecimalField, F, Field, ForeignKey, Model, Q, QuerySet, UUIDField
 
-from accounts.domain.bundles import PICTURES, TRADING, Writes
+from accounts.domain.bundles import ARCHIVES, PICTURES, TRADING, Out, Writes
 from accounts.domain.json_text import write_json
 from accounts.models import Account, LedgerEntry, User
 from marketdata.domain.money import plain
@@ -39,6 +40,7 @@ from trading.models import (
     TradeTag,
     TradingPause,
 )
+from trading.selectors.decision_archives import archives_of, files_in
 from trading.selectors.pictures import path_of
 
 CHUNK = 1_000
@@ -48,6 +50,8 @@ TABLES: tuple[type[Model], ...] = (
     *(Strategy, Session, Signal, Decision, DecisionChange, Order, OrderEvent, Fill, RiskLimits, RestrictedInstrument),
     *(RiskEvent, TradingPause, TradeTag, TradeNote, PerformanceAlert, Evaluation, Attachment),
 )
+# numbers of the ledger's kind are texts
+TELLERS: dict[type[Field], Callable[[Any], Any]] = {DecimalField: plain, DateTimeField: datetime.isoformat, UUIDField: str}
 # whose it is follows from the ZIP; how far a worker is with a row means nothing elsewhere
 LEFT = {"account", "user", "sending", "claimed_at", "attempts", "evaluated"}
 
@@ -79,16 +83,26 @@ def instruments_of(account: Account, user: User) -> set[UUID]:
 def write_parts(*, account: Account, user: User, until: int, writer: Writes) -> None:
     """Write what an account has of trading; fills are those of the entries up to a sequence."""
     names = Names(Instrument.objects.in_bulk(instruments_of(account, user)))
+    there = {str(one.pk) for one in Attachment.objects.filter(account=account).iterator(CHUNK) if path_of(one).is_file()}
     with writer.part(TRADING) as out:
         for table in TABLES:
             rows = rows_of(table, account, user)
-            for row in (rows.filter(entry__sequence__lte=until) if table is Fill else rows).order_by("pk").iterator(CHUNK):
-                if not isinstance(row, Attachment) or path_of(row).is_file():
-                    out.write(write_json(names.told(row)) + "\n")
+            for told in names.told(rows.filter(entry__sequence__lte=until) if table is Fill else rows):
+                if table is not Attachment or told["id"] in there:
+                    out.write(write_json(told) + "\n")
     with writer.part(PICTURES) as out:
         for picture in Attachment.objects.filter(account=account).order_by("pk").iterator(CHUNK):
             for piece in _pieces(picture):
                 out.write(write_json({"attachment": str(picture.pk), "content": b64encode(piece).decode()}) + "\n")
+    with writer.part(ARCHIVES) as out:
+        _write_archives(archives_of(account), out)
+
+
+def _write_archives(archives: Iterable[Path], out: Out) -> None:
+    """Write the decisions in archives, one a line."""
+    for path in archives:
+        for name, held in files_in(path):
+            out.write(write_json({"archive": path.stem, "file": name, "decision": orjson.loads(held)}) + "\n")
 
 
 def _pieces(picture: Attachment) -> Iterator[bytes]:
@@ -108,34 +122,26 @@ class Names:
         self.keys = {pk: one.key for pk, one in instruments.items()}
         self.emails: dict[UUID, str] = {}
 
-    def told(self, row: Model) -> dict[str, Any]:
-        """Return a row as an object."""
-        found: dict[str, Any] = {"table": row._meta.model_name}
-        for field in columns_of(type(row)):
-            found[field.name] = self._value(row, field, getattr(row, field.attname))
-        return found
+    def told(self, rows: QuerySet) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a table as objects."""
+        columns = columns_of(rows.model)
+        tellers = [(column.name, self._teller(column)) for column in columns]
+        asked = ["entry_sequence" if column.related_model is LedgerEntry else column.attname for column in columns]
+        for row in rows.order_by("pk").values_list(*asked).iterator(CHUNK):
+            found: dict[str, Any] = {"table": rows.model._meta.model_name}
+            for (name, teller), value in zip(tellers, row, strict=True):
+                found[name] = value if value is None or teller is None else teller(value)
+            yield found
 
-    def _value(self, row: Model, field: Field, value: Any) -> Any:
-        """Return one value of a row: instruments by their keys, people by their e-mails, entries by their sequences."""
-        if value is None or not isinstance(field, ForeignKey):
-            return _text(value)
-        if field.related_model is Instrument:
-            return self.keys[value]
-        if field.related_model is User:
-            return self._email(value)
-        return row.entry_sequence if field.related_model is LedgerEntry else str(value)  # type: ignore[attr-defined]
+    def _teller(self, column: Field) -> Callable[[Any], Any] | None:
+        """Return how a column is told: instruments by their keys, people by their e-mails, entries by their sequences."""
+        if not isinstance(column, ForeignKey):
+            return next((teller for kind, teller in TELLERS.items() if isinstance(column, kind)), None)
+        special = {Instrument: self.keys.__getitem__, User: self._email, LedgerEntry: None}
+        return special.get(column.related_model, str)
 
     def _email(self, pk: UUID) -> str:
         """Return the e-mail of a person, asked once for each."""
         if pk not in self.emails:
             self.emails[pk] = User.objects.values_list("email", flat=True).get(pk=pk)
         return self.emails[pk]
-
-
-def _text(value: Any) -> Any:
-    """Return a value as JSON carries it: numbers of the ledger's kind as texts."""
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, UUID) else value

@@ -14,14 +14,11 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from accounts.models import Account
 from marketdata.selectors.actions import splits
 from portfolio.domain.exact import EXACT
 from trading.domain.journal import Sized, factor_after
-from trading.domain.matching import Matched, Matches
 from trading.domain.orders import PositionEffect, Side
-from trading.domain.round_trips import Execution, RoundTrip, round_trips, trips_of
-from trading.models import Fill, TradeTag
+from trading.domain.round_trips import Direction, Execution, RoundTrip, round_trips
 
 COLUMNS = (
     *("order_id", "order__instrument_id", "order__side", "order__effect", "at", "quantity", "price", "fee"),
@@ -82,10 +79,6 @@ class Asked:
     closed_before: datetime | None = None
 
 
-def _key(found: Found) -> tuple[datetime, UUID]:
-    return found.key
-
-
 EVERYTHING = Asked()
 EQUAL = ("instrument", "session", "strategy", "decision", "entry_type", "side")
 
@@ -97,35 +90,27 @@ class Journal:
     trades: Sequence[Found] = field(default_factory=tuple)
 
 
-def journal_of(account: Account, asked: Asked = EVERYTHING) -> Journal:
-    """Return the trades of an account that are asked for, the first opened first."""
-    rows = Fill.objects.filter(account=account)
-    if asked.instrument is not None:
-        rows = rows.filter(order__instrument=asked.instrument)
-    fills = list(rows.order_by("at", "pk").values_list(*COLUMNS))
-    found = derived(fills, splits_of({row[1] for row in fills}))
-    tagged = None
-    if asked.tag is not None:
-        tagged = set(TradeTag.objects.filter(account=account, tag=asked.tag).values_list("order_id", flat=True))
-    kept = [one for one in found if (tagged is None or one.order in tagged) and is_asked(one, asked)]
-    return Journal(sorted(kept, key=_key))
-
-
 def derived(fills: Iterable[Sequence[Any]], known: Splits) -> list[Found]:
     """Return the round trips of fills, each with the columns of `COLUMNS`, which come in the order in which they happened."""
     rows = list(fills)
-    made = [_execution(row, known) for row in rows]
-    facts: dict[Any, Facts] = {}
+    facts: dict[Any, Sequence[Any]] = {}
     for row in rows:
-        facts.setdefault(row[0], _facts(row))
-    return [_trade(trip, facts[trip.order], known) for trip in round_trips(made).trips]
+        facts.setdefault(row[0], row[-6:])
+    return [found_of(trip, facts[trip.order], known) for trip in round_trips([_execution(row, known) for row in rows]).trips]
 
 
-def found_of(opened: Sequence[Matched], matches: Matches, fills: Mapping[int, Sequence[Any]], known: Splits) -> list[Found]:
-    """Return some of the round trips that were matched; `fills` has the columns of `COLUMNS` of theirs, by place."""
-    done = {place: _execution(row, known) for place, row in fills.items()}
-    trips = trips_of(opened, matches, done)
-    return [_trade(trip, _facts(fills[one.entries[0]]), known) for one, trip in zip(opened, trips, strict=True)]
+def found_of(trip: RoundTrip, about: Sequence[Any], known: Splits) -> Found:
+    """Return a round trip with what can be asked for of it; its decision says more than its strategy does.
+
+    `about` has the session, the strategy and the decision of its order, the entry types of the decision and of the strategy, and
+    the stop that was decided on.
+    """
+    session, strategy, decision, decided, usual, stop = about
+    instrument: Any = trip.instrument
+    order: Any = trip.order
+    side = Side.BUY if trip.direction is Direction.LONG else Side.SELL
+    facts = Facts(instrument, side.value, session, strategy, decision, decided or usual or "", stop)
+    return Found(order, Sized(trip, known.get(instrument, ())), facts)
 
 
 def _execution(row: Sequence[Any], known: Splits) -> Execution:
@@ -137,26 +122,16 @@ def _execution(row: Sequence[Any], known: Splits) -> Execution:
     return Execution(order, on, Side(side), PositionEffect(effect), at, quantity, price, fee, multiplier, parent)
 
 
-def _trade(trip: RoundTrip, facts: Facts, known: Splits) -> Found:
-    """Return a round trip with what can be asked for of it."""
-    of: Any = trip.order
-    return Found(of, Sized(trip, known.get(facts.instrument, ())), facts)
-
-
 def splits_of(instruments: Collection[UUID]) -> Splits:
     """Return the splits (ex-date, ratio) of instruments; who had none is left out."""
     found = splits(instrument_ids=instruments) if instruments else {}
     return {one: [(split.ex_date, split.ratio) for split in known] for one, known in found.items()}
 
 
-def _facts(row: Sequence[Any]) -> Facts:
-    """Return what of a fill's order can be asked for; its decision says more than its strategy does."""
-    _, instrument, side, *_, session, strategy, decision, decided, usual, stop = row
-    return Facts(instrument, side, session, strategy, decision, decided or usual or "", stop)
-
-
 def is_asked(found: Found, asked: Asked) -> bool:
     """Say whether a trade is one of those asked for."""
+    if asked is EVERYTHING:
+        return True
     facts, trip = found.facts, found.trip
     if any((wanted := getattr(asked, name)) is not None and getattr(facts, name) != wanted for name in EQUAL):
         return False

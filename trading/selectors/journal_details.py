@@ -21,6 +21,10 @@ from trading.selectors.marks import Mark, marks
 from trading.selectors.risk import PAPER
 
 AT_ONCE = 500  # trades that are told together
+OF_RECORDS = (
+    *("client_order_id", "side", "reference_price", "broker", "role", "instrument", "session", "decision"),
+    *("decision__reasoning", "decision__target", "decision__indicators", "decision__metadata"),
+)
 Reached = tuple[Decimal, Decimal] | None  # the highest and lowest price, in today's units
 Prices = tuple[Reached, Mapping[UUID, Mark], datetime]  # those that a trade reached, the last ones, and what time it is
 
@@ -112,7 +116,7 @@ def records_of(account: Account, journal: Journal) -> Iterator[TradeRecord]:
     """Yield the records that files have of trades in their order, some at a time."""
     for first in range(0, len(journal.trades), AT_ONCE):
         some = journal.trades[first : first + AT_ONCE]
-        rows = behind(account, some)
+        rows = behind(account, some, for_records=True)
         for one in some:
             yield from rows.lines(account, one)
 
@@ -122,12 +126,17 @@ def stop_of(found: Found, legs: Sequence[Order]) -> Decimal | None:
     return found.facts.stop_loss if found.facts.stop_loss is not None else _leg(legs, LegRole.STOP_LOSS, "stop_price")
 
 
-def behind(account: Account, found: Sequence[Found]) -> Behind:
-    """Return the orders that trades rest on."""
+def behind(account: Account, found: Sequence[Found], *, for_records: bool = False) -> Behind:
+    """Return the orders that trades rest on, whole or with no more than their records say."""
     opened = [one.order for one in found]
     needed: set[Any] = {*opened, *(key for one in found for key in _closing(one))}
-    rows = Order.objects.filter(account=account, pk__in=needed).select_related("instrument", "session__strategy", "decision")
-    legs = Order.objects.filter(account=account, parent__in=opened).order_by("created_at", "pk")
+    rows = Order.objects.filter(account=account, pk__in=needed)
+    if for_records:  # of many: few columns, and what they have in common read once
+        rows = rows.only(*OF_RECORDS).select_related("decision").prefetch_related("instrument", "session__strategy")
+    else:
+        rows = rows.select_related("instrument", "session__strategy", "decision")
+    legs = Order.objects.filter(account=account, parent__in=opened, role__in=[LegRole.STOP_LOSS.value, LegRole.TAKE_PROFIT.value])
+    legs = legs.only("parent", "role", "stop_price", "limit_price").order_by("created_at", "pk")
     return Behind({order.pk: order for order in rows}, grouped(legs, "parent_id"))
 
 

@@ -1,13 +1,12 @@
-"""Some trades of a journal, without deriving all of them: a page, or those of some orders.
+"""The trades of a journal: all of them, a page, or those of some orders; only those that are asked for are derived.
 
-What closes what follows from all fills of an account, but of those little is needed: it is read as one text, and matched. Only
-the fills of the trades that are asked for are read in full, and only those trades are derived.
+What closes what follows from all fills of an account, but of those little is needed: it is read as one text, and matched.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,21 +15,23 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import Account
+from portfolio.domain.collecting import collector_paused
 from portfolio.domain.exact import EXACT
 from trading.domain.journal import factor_after
 from trading.domain.matching import Matches, Move, match
 from trading.domain.orders import PositionEffect, Side
 from trading.domain.outcomes import TradeOutcome
-from trading.models import Fill, Order, TradeTag
-from trading.selectors.journal import COLUMNS, Asked, Found, Splits, found_of, is_asked, splits_of, within
+from trading.domain.round_trips import Execution, trips_of
+from trading.models import Order, TradeTag
+from trading.selectors.journal import EVERYTHING, Asked, Found, Journal, Splits, found_of, is_asked, splits_of, within
 
 MOVES = """
     SELECT fill.account_id, string_agg(
-               concat_ws(' ', fill.id, fill.order_id, placed.instrument_id, placed.side, placed.effect, fill.quantity,
-                         (extract(epoch FROM fill.at) * 1000000)::bigint, placed.parent_id),
+               concat_ws(' ', fill.order_id, placed.instrument_id, placed.side, placed.effect, fill.quantity, fill.price,
+                         fill.fee, (extract(epoch FROM fill.at) * 1000000)::bigint, placed.parent_id),
                E'\\n' ORDER BY fill.at, fill.id)
     FROM trading_fill AS fill
     JOIN trading_order AS placed ON placed.account_id = fill.account_id AND placed.id = fill.order_id
@@ -38,8 +39,13 @@ MOVES = """
           AND (%(instruments)s::uuid[] IS NULL OR placed.instrument_id = ANY (%(instruments)s::uuid[]))
     GROUP BY fill.account_id
 """
-FILL, ORDER, INSTRUMENT, SIDE, EFFECT, QUANTITY, AT, PARENT = range(8)  # of a line; who hangs on no order has no parent
+ORDER, INSTRUMENT, SIDE, EFFECT, QUANTITY, PRICE, FEE, AT, PARENT = range(9)  # of a line; who hangs on no order has no parent
 OPEN, BUY = PositionEffect.OPEN.value, Side.BUY.value
+SIDES, EFFECTS = {one.value: one for one in Side}, {one.value: one for one in PositionEffect}
+ABOUT = (
+    *("pk", "instrument__multiplier", "session_id", "session__strategy_id", "decision_id"),
+    *("decision__entry_type", "session__strategy__entry_type", "decision__stop_loss"),
+)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 Key = tuple[int, str]  # microseconds since 1970, and the order: their order is that of times and ids
@@ -50,8 +56,10 @@ class Moves:
     """The fills of an account in the order in which they happened, as far as it takes to match them."""
 
     lines: Sequence[Sequence[str]]
+    moves: Sequence[Move]
     matches: Matches
     splits: Splits
+    instruments: Mapping[str, UUID]
 
     def opened_at(self, order: str) -> int:
         """Return when a trade was opened, in microseconds since 1970."""
@@ -70,11 +78,27 @@ class Moves:
             if one.order in orders or any(self.lines[place][ORDER] in orders for place, _ in one.exits)
         ]
 
-    def places(self, orders: Iterable[str]) -> dict[str, int]:
-        """Return the fills that trades follow from, with their places."""
+    def trades(self, orders: Sequence[str], about: Mapping[str, Sequence[Any]]) -> list[Found]:
+        """Return the trades that some orders opened; `about` has what is in `ABOUT` of each order."""
         wanted = [self.matches.opened[order] for order in orders]
-        needed = {place for one in wanted for place in (*one.entries, *(place for place, _ in one.exits))}
-        return {self.lines[place][FILL]: place for place in needed}
+        done: dict[int, Execution] = {}
+        for order, one in zip(orders, wanted, strict=True):
+            key, multiplier, *_ = about[order]
+            done |= {place: self._execution(place, key, multiplier) for place in one.entries}
+            for place, _ in one.exits:
+                if place not in done:
+                    done[place] = self._execution(place, UUID(self.lines[place][ORDER]), multiplier)
+        trips = trips_of(wanted, self.matches, done)
+        return [found_of(trip, about[order][2:], self.splits) for order, trip in zip(orders, trips, strict=True)]
+
+    def _execution(self, place: int, order: UUID, multiplier: Decimal) -> Execution:
+        """Return a fill as round trips are derived from it, in today's units."""
+        line, quantity = self.lines[place], self.moves[place].quantity
+        at, price, instrument = EPOCH + int(line[AT]) * MICROSECOND, Decimal(line[PRICE]), self.instruments[line[INSTRUMENT]]
+        if instrument in self.splits:
+            price = EXACT.divide(price, factor_after(at, self.splits[instrument]))
+        side, effect, fee = SIDES[line[SIDE]], EFFECTS[line[EFFECT]], Decimal(line[FEE])
+        return Execution(order, instrument, side, effect, at, quantity, price, fee, multiplier)
 
 
 @dataclass(frozen=True)
@@ -83,6 +107,13 @@ class JournalPages:
 
     account: Account
     asked: Asked
+
+    def all(self) -> list[Found]:
+        """Return all of them, the first opened first."""
+        orders = [order for _, order in self._keys]
+        opening = Order.objects.filter(account=self.account, effect=OPEN, filled_quantity__gt=0)
+        found = self._moves.trades(orders, _about(opening)) if orders else []
+        return [one for one in found if is_asked(one, self.asked)]
 
     def after(self, key: Sequence[Any] | None, *, descending: bool, limit: int) -> list[Found]:
         """Return up to so many trades beyond a key, or from the start."""
@@ -108,7 +139,7 @@ class JournalPages:
     @cached_property
     def _moves(self) -> Moves:
         among = None if self.asked.instrument is None else [self.asked.instrument]
-        return _moves([self.account.pk], among).get(self.account.pk) or Moves([], match([]), {})
+        return _moves([self.account.pk], among).get(self.account.pk) or Moves([], [], match([]), {}, {})
 
     @cached_property
     def _keys(self) -> list[Key]:
@@ -128,6 +159,12 @@ class JournalPages:
             for at, place in ((asked.opened_from, 0), (asked.opened_before, len(keys)))
         )
         return keys[start:end]
+
+
+def journal_of(account: Account, asked: Asked = EVERYTHING) -> Journal:
+    """Return the trades of an account that are asked for, the first opened first."""
+    with collector_paused():
+        return Journal(JournalPages(account, asked).all())
 
 
 def trades_of(orders: Iterable[Order]) -> dict[UUID, Found]:
@@ -159,31 +196,30 @@ def trades_moved_by(account: Account, orders: Collection[Order]) -> list[Found]:
 
 def _derived(asked: Sequence[tuple[Moves, Sequence[str]]]) -> list[Found]:
     """Return some trades of accounts, all in one question."""
-    places = [moves.places(orders) for moves, orders in asked]
-    wanted = [fill for some in places for fill in some]
-    rows = Fill.objects.filter(pk__in=wanted).values_list("pk", *COLUMNS) if wanted else ()
-    fills = {str(key): row for key, *row in rows}
-    return [
-        one
-        for (moves, orders), some in zip(asked, places, strict=True)
-        for one in found_of(
-            [moves.matches.opened[order] for order in orders],
-            moves.matches,
-            {place: fills[fill] for fill, place in some.items()},
-            moves.splits,
-        )
-    ]
+    wanted = [order for _, orders in asked for order in orders]
+    about = _about(Order.objects.filter(pk__in=wanted)) if wanted else {}
+    return [one for moves, orders in asked for one in moves.trades(orders, about)]
+
+
+def _about(orders: QuerySet[Order]) -> dict[str, Sequence[Any]]:
+    """Return what is in `ABOUT` of orders, by their keys."""
+    return {str(row[0]): row for row in orders.values_list(*ABOUT)}
 
 
 def _moves(accounts: Collection[UUID], instruments: Collection[UUID] | None) -> dict[UUID, Moves]:
     """Return the fills of accounts, or those in some instruments, matched."""
     asked = {"accounts": list(accounts), "instruments": None if instruments is None else list(instruments)}
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, collector_paused():
         cursor.execute(MOVES, asked)
         read = {account: [line.split(" ") for line in text.split("\n")] for account, text in cursor.fetchall()}
-    splits = splits_of({UUID(one) for one in {line[INSTRUMENT] for lines in read.values() for line in lines}})
+    traded = {one: UUID(one) for one in {line[INSTRUMENT] for lines in read.values() for line in lines}}
+    splits = splits_of(set(traded.values()))
     factors = {str(one): known for one, known in splits.items()}
-    return {account: Moves(lines, match(_move(line, factors) for line in lines), splits) for account, lines in read.items()}
+    found = {}
+    for account, lines in read.items():
+        moves = [_move(line, factors) for line in lines]
+        found[account] = Moves(lines, moves, match(moves), splits, traded)
+    return found
 
 
 def _move(line: Sequence[str], factors: dict[str, Any]) -> Move:

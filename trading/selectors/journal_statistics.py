@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from accounts.models import Account
 from marketdata.models import Instrument
 from marketdata.selectors.prices import fx_rates
+from portfolio.domain.collecting import collector_paused
 from portfolio.domain.exact import EXACT, ONE
 from portfolio.domain.minor import unit_of
 from portfolio.domain.pricing import Points
@@ -28,7 +29,6 @@ from trading.domain.journal_statistics import (
 from trading.domain.legs import LegRole
 from trading.models import Order, Strategy, TradeTag
 from trading.selectors.journal import Found, Journal, grouped
-from trading.selectors.journal_details import stop_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,9 @@ class _Names:
 
 def statistics_of_journal(account: Account, journal: Journal, *, by: By, zone: ZoneInfo) -> JournalStatistics:
     """Return what the closed trades of a journal say, put together; hours and weekdays are those of the opening, in a zone."""
-    closed, missing = _closed(account, journal, by, zone)
-    return JournalStatistics(figures_of("", closed), grouped_figures(closed, names=names_in_order(by)), sorted(missing))
+    with collector_paused():
+        closed, missing = _closed(account, journal, by, zone)
+        return JournalStatistics(figures_of("", closed), grouped_figures(closed, names=names_in_order(by)), sorted(missing))
 
 
 def closed_trades(account: Account, journal: Journal) -> list[Closed]:
@@ -65,12 +66,12 @@ def _closed(account: Account, journal: Journal, by: By, zone: ZoneInfo) -> tuple
     """Return closed trades with the groups that they belong to, and the pairs without whose rates some are left out."""
     ended = [one for one in journal.trades if one.trip.closed_at is not None]
     names = _names(account, ended, by)
-    stops = _legs(account) if ended else {}
+    stops = _stops(account) if any(one.facts.stop_loss is None for one in ended) else {}
     rates, missing = _rates(account, ended, names.instruments)
     closed = []
     for one, rate in zip(ended, rates, strict=True):
-        trip = one.trip
-        if rate is None or trip.closed_at is None or trip.held_for is None:
+        trip, stop = one.trip, one.facts.stop_loss
+        if rate is None or trip.closed_at is None:
             continue
         gross, net = in_currency(trip.gross, rate), in_currency(trip.net, rate)
         closed.append(
@@ -79,8 +80,8 @@ def _closed(account: Account, journal: Journal, by: By, zone: ZoneInfo) -> tuple
                 gross=gross,
                 fees=gross - net,
                 net=net,
-                r_multiple=one.sized.r_multiple(stop_of(one, stops.get(one.order, ()))),
-                held_for=trip.held_for,
+                r_multiple=one.sized.r_multiple(stop if stop is not None else stops.get(one.order)),
+                held_for=trip.closed_at - trip.opened_at,
                 groups=_groups(one, by, names, zone),
             )
         )
@@ -95,10 +96,10 @@ def _names(account: Account, found: Sequence[Found], by: By) -> _Names:
     return _Names(Instrument.objects.in_bulk({one.facts.instrument for one in found}), dict(called), grouped(tags))
 
 
-def _legs(account: Account) -> Mapping[UUID, Sequence[Order]]:
-    """Return the stops that entries of an account were placed with."""
+def _stops(account: Account) -> Mapping[UUID, Decimal | None]:
+    """Return the stops that entries of an account were placed with, the first of each."""
     rows = Order.objects.filter(account=account, role=LegRole.STOP_LOSS.value, parent__isnull=False)
-    return grouped(rows.order_by("created_at", "pk"), "parent_id")
+    return dict(rows.order_by("-created_at", "-pk").values_list("parent_id", "stop_price"))
 
 
 def _groups(found: Found, by: By, names: _Names, zone: ZoneInfo) -> Sequence[str]:

@@ -31,6 +31,7 @@ from trading.domain.problems import Refused
 from trading.models import Attachment, Door, Fill, Order, OrderEvent, Session, Strategy
 from trading.selectors.account_zip import TABLES, columns_of
 from trading.selectors.pictures import path_of
+from trading.services.decision_archives import take_archives, throw_out
 from trading.services.journal import keep_picture
 
 BATCH = 1_000  # rows stored at once, or fewer of more characters
@@ -92,7 +93,7 @@ class Taking:
     pictures: dict[str, Attachment] = field(default_factory=dict)
 
     def take(self, reader: Reads) -> None:
-        """Store all rows, and hang the pictures on their trades."""
+        """Store all rows, keep the archives, and hang the pictures on their trades."""
         for table, rows in groupby(self._rows(reader), key=lambda one: type(one[0])):
             waiting: list[Model] = []
             size = 0
@@ -103,7 +104,12 @@ class Taking:
                     self._store(table, waiting)
                     waiting, size = [], 0
             self._store(table, waiting)
-        self._hang(reader)
+        archives = take_archives(reader=reader, account=self.account)
+        try:
+            self._hang(reader)
+        except BaseException:
+            throw_out(archives)
+            raise
 
     def tell(self, note: Note) -> None:
         """Say what was changed."""

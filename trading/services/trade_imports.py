@@ -53,7 +53,7 @@ class TradeRun(Run[Said]):
 
     What is kept between `prepare` and `write`: the orders that records name, the fills from which their trades follow (of one
     trade, or, where something was closed that was ordered for no trade in particular, of all that was traded of an instrument),
-    and what is new.
+    those trades, and what is new.
     """
 
     most: Decimal | None = None
@@ -62,6 +62,7 @@ class TradeRun(Run[Said]):
     mixed: dict[UUID, bool] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     fills: dict[UUID, list[Sequence[Any]]] = field(default_factory=dict)
+    trades: dict[UUID, dict[UUID, Found]] = field(default_factory=dict)
     behind: Behind = field(default_factory=lambda: Behind({}, {}))
     decisions: list[Decision] = field(default_factory=list)
     fresh: dict[UUID, Sequence[Filled]] = field(default_factory=dict)
@@ -132,7 +133,7 @@ class TradeRun(Run[Said]):
         self.sessions.finish()
 
     def _forget_rows(self) -> None:
-        self.orders, self.fills, self.behind = {}, {}, Behind({}, {})
+        self.orders, self.fills, self.trades, self.behind = {}, {}, {}, Behind({}, {})
         self.decisions, self.fresh = [], {}
 
     def _look_at(self, instruments: set[UUID]) -> None:
@@ -150,14 +151,18 @@ class TradeRun(Run[Said]):
         """Remember a fill, with the columns of the journal, among those that its trade follows from."""
         order, instrument, *_ = row
         parent = row[COLUMNS.index("order__parent_id")]
-        self.fills.setdefault(instrument if self.mixed[instrument] else parent or order, []).append(row)
+        key = instrument if self.mixed[instrument] else parent or order
+        self.fills.setdefault(key, []).append(row)
+        self.trades.pop(key, None)
 
     def _found(self, order: Order) -> Found | None:
         """Return the trade that an order opened."""
-        rows = self.fills.get(order.instrument_id if self.mixed[order.instrument_id] else order.pk, [])
-        rows = sorted(rows, key=lambda row: row[COLUMNS.index("at")])
-        splits = {order.instrument_id: self.splits[order.instrument_id]}
-        return next((one for one in derived(rows, splits) if one.order == order.pk), None)
+        key = order.instrument_id if self.mixed[order.instrument_id] else order.pk
+        if key not in self.trades:
+            rows = sorted(self.fills.get(key, []), key=lambda row: row[COLUMNS.index("at")])
+            splits = {order.instrument_id: self.splits[order.instrument_id]}
+            self.trades[key] = {one.order: one for one in derived(rows, splits)}
+        return self.trades[key].get(order.pk)
 
     def _open(self, record: TradeRecord, instrument: Instrument) -> None:
         """Keep a trade that is not known."""

@@ -51,6 +51,14 @@ class TestTrades:
         assert (row["record"]["outcome"], row["record"]["profit_loss"], row["realized"]) == ("win", "20", "20")
         assert got(browser(alice), f"{root}journal/{order.pk}/") == row
 
+    def test_give_their_records_alone(self, alice, account, root, order):
+        [trade] = got(browser(alice), f"{root}journal/")["results"]
+        [row] = got(browser(alice), f"{root}trade-records/", outcome="open", limit="1")["results"]
+        assert row == trade["record"] | {"id": str(order.pk)}
+        assert set(row) == {*NAMES, "id"}
+        assert got(browser(alice), f"{root}trade-records/{order.pk}/") == row
+        assert browser(alice).patch(f"{root}trade-records/{order.pk}/", {}).status_code == 405
+
     def test_come_page_by_page(self, alice, account, root):
         orders = []
         for minute in range(5):

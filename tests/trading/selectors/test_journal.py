@@ -5,6 +5,8 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models.tenancy import acting_as
 from marketdata.models import Bar, CorporateAction, FxRate
@@ -12,8 +14,9 @@ from tests.factories import make_account, make_instrument
 from tests.trading.factories import AT, make_decision, make_fill, make_order, make_session, make_strategy, stored
 from trading.domain.journal_statistics import By
 from trading.models import TradeTag
-from trading.selectors.journal import Asked, journal_of
-from trading.selectors.journal_details import told
+from trading.selectors.journal import Asked
+from trading.selectors.journal_details import records_of, told
+from trading.selectors.journal_pages import journal_of
 from trading.selectors.journal_statistics import statistics_of_journal
 
 NOW = AT + timedelta(days=30)
@@ -245,3 +248,29 @@ class TestStatistics:
             FxRate.objects.update_or_create(base="SEK", quote="NOK", date=AT.date(), defaults=rate)
             found = statistics_of_journal(account, journal_of(account), by=By.SYMBOL, zone=ZoneInfo("UTC"))
             assert (found.total.net, found.total.statistics.total_trades, found.missing) == (50, 1, ["MGA/NOK"])
+
+
+def test_records_for_files_take_as_many_questions_for_many_trades_as_for_one(account, owner):
+    session = make_session(account, strategy=make_strategy(account.owner, indicators=["RSI"]))
+
+    def trade():
+        instrument = make_instrument()
+        about = {"order_class": "BRACKET", "role": "ENTRY", "session": session, "reference_price": "99"}
+        order = opened(account, instrument, decision=make_decision(account, instrument, session=session), **about)
+        legs = {"parent": order, "side": "SELL", "effect": "CLOSE", "order_class": "BRACKET", "session": session}
+        make_order(account, instrument, type="LIMIT", limit_price="120", role="TAKE_PROFIT", **legs)
+        stop = make_order(account, instrument, type="STOP", stop_price="95", role="STOP_LOSS", **legs)
+        make_fill(stop, "10", "95", at=AT + timedelta(minutes=9))
+        ended(opened(account, instrument), decision=make_decision(account, instrument, choice="SELL", reasoning="Enough."))
+
+    def asked():
+        with CaptureQueriesContext(connection) as questions:
+            records = list(records_of(account, journal_of(account)))
+        assert records == [trade.record for trade in told(account, journal_of(account).trades, at=NOW)]
+        return len(questions)
+
+    trade()
+    before = asked()
+    trade()
+    trade()
+    assert asked() == before
