@@ -8,7 +8,18 @@ from django.utils import timezone
 
 from accounts.services import jobs
 from trading.adapters.base import BrokerFailed
-from trading.services import automation, backtests, delivering, reconciliation, ringing, sending, stopping, syncing, watching
+from trading.services import (
+    automation,
+    backtests,
+    delivering,
+    reconciliation,
+    ringing,
+    sending,
+    signals,
+    stopping,
+    syncing,
+    watching,
+)
 from trading.services.order_rows import to_send
 
 log = logging.getLogger(__name__)
@@ -29,14 +40,17 @@ def send_orders(*, account_id: str | None = None, **_later: object) -> None:
 def look_at_brokers(**_later: object) -> None:
     """Wake a worker for each chunk of accounts whose brokers are to be asked."""
     for chunk in syncing.chunks(syncing.watched()):
-        sync_accounts.delay(accounts=chunk)
+        sync_accounts.apply_async(kwargs={"accounts": chunk}, expires=30)  # a broker that lets us wait leaves no heap of them
 
 
 @shared_task(ignore_result=True)
 def sync_accounts(*, accounts: list[list[str]], **_later: object) -> None:
     """Bring in how the orders of some accounts stand."""
     for account_id, owner_id, broker in accounts:
-        syncing.sync_account(syncing.Watched(UUID(account_id), UUID(owner_id), broker), clock=timezone.now)
+        try:
+            syncing.sync_account(syncing.Watched(UUID(account_id), UUID(owner_id), broker), clock=timezone.now)
+        except Exception:  # one account does not hold the others up; it is looked at again in a moment
+            log.exception("Account %s could not be brought up to date with its broker %s", account_id, broker)
 
 
 @shared_task(ignore_result=True)
@@ -75,6 +89,12 @@ def forget_deliveries(**_later: object) -> None:
 
 
 @shared_task(ignore_result=True)
+def expire_signals(**_later: object) -> None:
+    """Put an end to the signals whose time is over."""
+    signals.expire_signals(at=timezone.now())
+
+
+@shared_task(ignore_result=True)
 def reconcile_with_brokers(**_later: object) -> None:
     """Wake a worker for each chunk of accounts whose records are to be compared with their brokers'."""
     for chunk in syncing.chunks(syncing.watched()):
@@ -98,6 +118,14 @@ def cancel_all_orders(**_later: object) -> None:
     """Cancel the open orders of all accounts, once all trading is stopped."""
     done = stopping.cancel_everywhere(clock=timezone.now)
     log.warning("%s orders are canceled, or their brokers asked to; %s accounts failed", done.orders, len(done.failed))
+
+
+@shared_task(ignore_result=True)
+def cancel_as_wished(**_later: object) -> None:
+    """Cancel what is open after all trading was stopped, should the message that says so be lost, or its worker have died."""
+    done = stopping.cancel_as_wished(clock=timezone.now)
+    if done is not None:
+        log.warning("%s orders are canceled, or their brokers asked to; %s accounts failed", done.orders, len(done.failed))
 
 
 @shared_task(ignore_result=True)

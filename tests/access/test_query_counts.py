@@ -64,7 +64,8 @@ from tests.trading.factories import (
 from trading.domain.orders import Event, EventKind
 
 MOST = 15
-DEARER = {"journal-list": 18}  # trades that are open ask for their last prices: closes, quotes and ticks, stored and live
+# trades that are open ask for their last prices: closes, quotes and ticks, stored and live
+DEARER = {"journal-list": 18, "trade-record-list": 18}
 LISTS = sorted(
     route for route, method, *_ in DOORS if route.endswith(("-list", "-latest", "-events", "-changes")) and method == "get"
 )
@@ -160,6 +161,7 @@ GROW: dict[str, Callable[[World, int], object]] = {
     "break-list": lambda world, n: make_break(world.account, instrument=make_instrument()),
     "webhook-list": lambda world, n: make_webhook(world.account),
     "delivery-list": lambda world, n: make_delivery(make_webhook(world.account)),
+    "trade-record-list": lambda world, n: make_fill(make_order(world.account, make_instrument())),
     "journal-list": lambda world, n: make_fill(make_order(world.account, make_instrument(), session=make_session(world.account))),
     "backtest-list": lambda world, n: make_run(world.account, make_instrument(), strategy=make_strategy(world.alice)),
     "risk-event-list": lambda world, n: make_risk_event(world.account, instrument=make_instrument(), actor=make_user()),

@@ -44,6 +44,7 @@ MAY_NAME_IT = {
     "trading/services/sending.py": "claims the orders of all accounts",
     "trading/services/automation.py": "finds the accounts whose automatic sessions have something to do",
     "trading/services/watching.py": "finds the accounts that trade",
+    "trading/services/signals.py": "finds the signals whose time is over",
     "trading/services/pauses.py": "stops all trading, and finds the accounts with open orders",
     "trading/services/delivering.py": "tells the webhooks of all accounts",
     "trading/services/telling.py": "tells the members of an account",

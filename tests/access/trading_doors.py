@@ -15,6 +15,7 @@ DOORS: list[tuple[Any, ...]] = [
     # route, method                own  trd  view oper str  none read trad mng  lim
     ("strategy-list", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),
     ("strategy-list", "post", 201, 201, 201, 201, 201, 401, 403, 201, 201, 403),
+    ("strategy-kinds", "get", 200, 200, 200, 200, 200, 401, 200, 200, 200, 200),  # the same for everybody
     ("strategy-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 200),  # Alice's, and it runs in the account
     ("strategy-detail", "patch", 200, 403, 403, 404, 404, 401, 403, 200, 200, 403),
     ("strategy-detail", "delete", 409, 403, 403, 404, 404, 401, 403, 409, 409, 403),
@@ -35,6 +36,7 @@ DOORS: list[tuple[Any, ...]] = [
     ("decision-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("decision-detail", "patch", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
     ("decision-detail", "delete", 409, 409, 403, 404, 404, 401, 403, 409, 409, 404),  # an order came of it
+    ("decision-judge", "post", 400, 400, 403, 404, 404, 401, 403, 400, 400, 404),  # nobody said what it cost
     ("decision-changes", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("decision-chain", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("decision-clean-up", "post", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
@@ -79,6 +81,8 @@ DOORS: list[tuple[Any, ...]] = [
     ("backtest-compare", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("backtest-files", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("backtest-file", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("trade-record-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
+    ("trade-record-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("journal-list", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("journal-detail", "get", 200, 200, 200, 404, 404, 401, 200, 200, 200, 404),
     ("journal-detail", "patch", 200, 200, 403, 404, 404, 401, 403, 200, 200, 404),
@@ -112,6 +116,7 @@ BODIES: dict[tuple[str, str], Callable[[World], dict[str, Any]]] = {
         "confidence": "0.8",
     },
     ("decision-detail", "patch"): lambda world: {"confidence": "0.9", "reason": "It fell."},
+    ("decision-judge", "post"): lambda world: {"price": "11"},
     ("decision-clean-up", "post"): lambda world: {"before": "2020-01-07T15:00:00Z"},
     ("order-list", "post"): lambda world: {"instrument": world.instrument.key, "side": "BUY", "quantity": "1"},
     ("order-detail", "patch"): lambda world: {"limit_price": "8"},
@@ -167,6 +172,7 @@ KEYS: dict[str, Callable[[World], dict[str, Any]]] = {
     "evaluation-detail": lambda world: {"pk": world.desk.evaluation.pk},
     "signal-detail": lambda world: {"pk": world.desk.signal.pk},
     "decision-detail": lambda world: {"pk": world.desk.decision.pk},
+    "decision-judge": lambda world: {"pk": world.desk.decision.pk},
     "decision-changes": lambda world: {"pk": world.desk.decision.pk},
     "decision-chain": lambda world: {"pk": world.desk.decision.pk},
     "order-detail": lambda world: {"pk": world.order.pk},
@@ -182,6 +188,7 @@ KEYS: dict[str, Callable[[World], dict[str, Any]]] = {
     "delivery-redeliver": lambda world: {"pk": world.heard.pk},
     "backtest-detail": lambda world: {"pk": world.desk.run.pk},
     "backtest-cancel": lambda world: {"pk": world.desk.run.pk},
+    "trade-record-detail": lambda world: {"pk": world.desk.order.pk},
     "journal-detail": lambda world: {"pk": world.desk.order.pk},
     "journal-attachments": lambda world: {"pk": world.desk.order.pk},
     "journal-attachment": lambda world: {"pk": world.desk.order.pk, "attachment_id": with_content(world.desk.picture).pk},

@@ -180,6 +180,11 @@ class World:
         with acting_as(self.alice.pk):
             return pause_trading(account=self.account, reason="Looking into it.", at=NOW)[0]
 
+    def close(self) -> None:
+        """Close the account over its open order, as one that was closed before that was refused."""
+        with acting_as(self.alice.pk):
+            Account.objects.filter(pk=self.account.pk).update(closed_on=NOW.date())
+
     @cached_property
     def operator(self) -> User:
         """A superuser: an ordinary user for other people's accounts."""

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -16,7 +17,7 @@ from tests.trading.factories import make_order, make_pause, make_risk_event
 from trading.models import Order, RestrictedInstrument, RiskLimits, TradingPause
 from trading.selectors.risk import halt
 from trading.services.pauses import end_halt
-from trading.tasks import cancel_all_orders
+from trading.tasks import cancel_all_orders, cancel_as_wished
 
 RISK = "/admin/trading/riskevent/desk/"
 
@@ -206,6 +207,21 @@ class TestTheWholeSite:
         assert "All trading on the site is stopped" in browser.get(RISK).content.decode()
         assert browser.post(RISK, {"do": "go-on"}).status_code == 302
         assert halt() is None
+
+    def test_has_its_orders_canceled_though_nobody_hears_of_it(self, operator, account, instrument, going_on, monkeypatch):
+        order = make_order(account, instrument, type="LIMIT", limit_price="9")
+        accounts = [(uuid4(), account.owner_id), (account.pk, account.owner_id)]
+        monkeypatch.setattr("trading.services.stopping.accounts_that_trade", lambda: accounts)
+        monkeypatch.setattr("trading.services.stopping.current_app.send_task", lambda name, **_: None)  # Redis is away
+        cancel_as_wished()
+        assert looks(operator).post(RISK, {"do": "stop-everything", **SURE}).status_code == 302
+        assert [row.status for row in rows(account, Order, pk=order.pk)] == ["NEW"]
+        cancel_as_wished()
+        assert [row.status for row in rows(account, Order, pk=order.pk)] == ["CANCELED"]
+        assert halt().canceled_at is None  # one of the accounts failed
+        del accounts[0]
+        cancel_as_wished()
+        assert halt().canceled_at is not None
 
     def test_has_its_orders_canceled_by_a_worker(self, account, instrument, monkeypatch):
         order = make_order(account, instrument, type="LIMIT", limit_price="9")

@@ -19,9 +19,14 @@ from accounts.models import Account, LedgerEntry, Membership, Watchlist
 from accounts.models.tenancy import acting_as
 from config import demo, demo_trading
 from marketdata.models import Bar
+from marketdata.selectors.instruments import find_instrument
+from portfolio.models import Position
 from tests.by_hand import ByHand, Closes
 from tests.clients import nobody
-from trading.models import BacktestRun, Fill, Order, RiskEvent, TradeTag, TradingPause
+from trading.domain.drafts import OrderDraft
+from trading.domain.orders import Side
+from trading.models import BacktestRun, Door, Fill, Order, RiskEvent, TradeTag, TradingPause
+from trading.services.orders import Ordering, preview_order
 
 CENT = Decimal("0.01")
 LAST_DAY = date(2013, 3, 1)
@@ -211,6 +216,26 @@ class TestTrading:
         runs = BacktestRun.objects.filter(account=swing)
         assert set(runs.values_list("status", flat=True)) == {"SUCCEEDED"}
         assert {kind for kind in runs.filter(parent__isnull=True).values_list("kind", flat=True)} == {"RUN", "SWEEP"}
+
+
+class TestOrdering:
+    """Whoever tries the order ticket in an account of the demo is refused nothing but what takes more money than there is."""
+
+    @pytest.mark.parametrize("name", [*(records.name for records in demo.ACCOUNTS), demo_trading.NAME])
+    def test_a_share_may_be_bought_and_what_is_held_sold(self, printed, name):
+        owner = demo.user_of(next((one.owner for one in demo.ACCOUNTS if one.name == name), demo.ALICE.email))
+        with acting_as(owner.pk):
+            account = Account.objects.get(owner=owner, name=name)
+            by = Ordering(actor=owner, door=Door.ADMIN, at=datetime.now(UTC))
+            held = set(Position.objects.open().filter(account=account).values_list("instrument", flat=True))
+            refused = set()
+            for ticker in ("AAPL:XNAS", "GOOG:XNAS", "IBM:XNYS", "MSFT:XNAS"):
+                share = find_instrument(ticker)
+                for side in [Side.BUY, Side.SELL] if share.pk in held else [Side.BUY]:
+                    draft = OrderDraft(side=side, quantity=Decimal(1))
+                    found = preview_order(account=account, instrument=share, draft=draft, by=by)
+                    refused |= {(ticker, side.value, breach.rule.value) for breach in found.breaches}
+        assert refused <= {("GOOG:XNAS", "BUY", "BUYING_POWER")}
 
 
 def test_the_prices_came_through_the_provider_once(printed, closes):

@@ -21,8 +21,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
 from marketdata.domain.addresses import check_address
-from marketdata.domain.instruments import US_EXCHANGES, AssetClass, Listing
 from trading.adapters.base import Activity, BrokerAway, BrokerFailed, BrokerOrder, BrokerRefused, Holding, OutcomeUnknown, Ticket
+from trading.domain.alpaca_symbols import at_alpaca
 from trading.domain.drafts import OrderDraft
 from trading.domain.fills import Fill
 from trading.domain.orders import OrderStatus
@@ -34,7 +34,6 @@ BACK = timedelta(minutes=5)
 TOO_MANY, TIMED_OUT, MISSING, DENIED = 429, 408, 404, (401, 403)
 FAILING = range(500, 600)
 UNIQUE = "client_order_id must be unique"
-CLASSES = frozenset({AssetClass.EQUITY, AssetClass.ETF, AssetClass.OPTION})
 ENDS = {
     "filled": OrderStatus.FILLED,
     "canceled": OrderStatus.CANCELED,
@@ -283,21 +282,15 @@ class AlpacaBroker:
         return BrokerRefused(told, code="duplicate" if UNIQUE in told else "refused", duplicate=UNIQUE in told)
 
 
-def symbol_of(listing: Listing) -> str | None:
-    """Return what Alpaca calls an instrument; nothing if it does not trade it."""
-    if listing.asset_class is AssetClass.CRYPTO:
-        return listing.symbol if "/" in listing.symbol else f"{listing.symbol[:-3]}/{listing.symbol[-3:]}"
-    return listing.symbol if listing.asset_class in CLASSES and listing.exchange in US_EXCHANGES else None
-
-
 def _fields_of(ticket: Ticket) -> dict[str, Any]:
     """Return an order in Alpaca's words.
 
     :raises BrokerRefused: if it does not trade the instrument
     """
-    symbol, draft = symbol_of(ticket.listing), ticket.draft
+    listing, draft = ticket.listing, ticket.draft
+    symbol = at_alpaca(listing.symbol, listing.exchange, listing.asset_class)
     if symbol is None:
-        raise BrokerRefused(f"Alpaca does not trade {ticket.listing.symbol} of {ticket.listing.exchange}.", code="not_traded")
+        raise BrokerRefused(f"Alpaca does not trade {listing.symbol} of {listing.exchange}.", code="not_traded")
     wanted = {
         "symbol": symbol,
         "side": draft.side.lower(),

@@ -49,6 +49,7 @@ class Ticket:
     draft: OrderDraft
     at: datetime
     tick_size: Decimal | None = None
+    multiplier: Decimal = Decimal(1)
     partner: Ticket | None = None
     keeps_quantity: bool = False
 

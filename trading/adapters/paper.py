@@ -6,31 +6,37 @@ it is computed from its record and the market, over and over to the same end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
 
 from marketdata.domain.instruments import AssetClass
 from trading.adapters.base import Activity, BrokerOrder, BrokerRefused, Holding, Ticket
+from trading.domain.drafts import SHARES
 from trading.domain.fills import Fill, exact_sum
 from trading.domain.hours import Hours
 from trading.domain.orders import OPEN, EventKind, OrderState, OrderStatus, apply
-from trading.domain.paper import Look, Model, PaperOrder, Step, work
+from trading.domain.paper import STOPS, Look, Model, PaperOrder, Step, work
 
 NAME = "paper"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """An order as the account's records have it, from its acceptance on."""
+    """An order as the account's records have it, from its acceptance on.
+
+    `rivals` are the open orders that would close the same position; `until`: when one that would have done so ended.
+    """
 
     ticket: Ticket
     state: OrderState
     accepted_at: datetime
     since: datetime
     fills: tuple[Fill, ...] = ()
+    rivals: tuple[Known, ...] = ()
+    until: datetime | None = None
 
 
 class Book(Protocol):
@@ -48,6 +54,9 @@ class Market(Protocol):
 
     def sessions(self, ticket: Ticket, start: datetime, end: datetime) -> Sequence[Hours]:
         """Return the sessions of its exchange that touch a time."""
+
+    def split(self, ticket: Ticket, first: date, last: date) -> date | None:
+        """Return the first day on which its instrument was split, of those from one until another; none if there was none."""
 
 
 class PaperBroker:
@@ -117,7 +126,7 @@ class PaperBroker:
 
     def _worked(self, known: Known) -> BrokerOrder:
         """Return an order after all that happened to it until now."""
-        steps = self._steps(known) if known.state.is_open else []
+        steps = list(self._first(known)) if known.state.is_open else []
         state, complete = known.state, False
         for step in steps:
             state = apply(state, step.event)
@@ -139,6 +148,25 @@ class PaperBroker:
             symbol=known.ticket.listing.symbol,
         )
 
+    def _first(self, known: Known) -> Iterator[Step]:
+        """Yield what happened to an order before another closed its position, in whole or in part: then it is for the rest.
+
+        Of two that were touched within one bar the stop goes first: nobody knows better.
+        """
+        steps = self._steps(known)
+        if not any(step.event.fill for step in steps):
+            yield from steps
+            return
+        ends = [(known.until, False)] if known.until is not None else []
+        for rival in known.rivals:
+            filled = next((step.at for step in self._steps(rival) if step.event.fill), None)
+            if filled is not None:
+                ends.append((filled, known.ticket.draft.type in STOPS))
+        for step in steps:
+            if any(step.at > at or (step.at == at and not goes_first) for at, goes_first in ends):
+                return
+            yield step
+
     def _steps(self, known: Known) -> list[Step]:
         """Return what happened to an order since its record ends."""
         ticket, now = known.ticket, self.clock()
@@ -152,6 +180,16 @@ class PaperBroker:
             since=known.since,
             fills=len(known.fills),
             tick_size=ticket.tick_size,
+            multiplier=ticket.multiplier,
+            split_at=self._split_at(known, sessions, now),
             parts=ticket.listing.asset_class is AssetClass.CRYPTO,
         )
         return work(order, looks, sessions, self.model, now=now)
+
+    def _split_at(self, known: Known, sessions: Sequence[Hours], now: datetime) -> datetime | None:
+        """Return when the first session began in which an order's shares were not those any more that it is for."""
+        begun = [one for one in sessions if known.accepted_at < one.first <= now]
+        if not begun or known.ticket.listing.asset_class not in SHARES:
+            return None
+        day = self.market.split(known.ticket, begun[0].close_at.date(), begun[-1].close_at.date())
+        return None if day is None else next(one.first for one in begun if one.close_at.date() >= day)

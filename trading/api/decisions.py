@@ -22,7 +22,7 @@ from trading.domain.decisions import DecisionDraft
 from trading.domain.outcomes import Choice
 from trading.models import Decision, DecisionChange, Session, Signal
 from trading.selectors.decisions import chain_of
-from trading.services.decisions import change_decision, clean_up_decisions, delete_decision, record_decision
+from trading.services.decisions import change_decision, clean_up_decisions, delete_decision, judge_decision, record_decision
 
 CHOICES = [choice.value for choice in Choice]
 SHARE: dict[str, Any] = {"digits": 1, "places": 6, "min_value": 0, "max_value": 1}
@@ -84,6 +84,12 @@ class DecisionChangeSerializer(serializers.Serializer):
     actor = serializers.CharField(source="actor.email")
     changes = serializers.DictField(child=serializers.ListField())
     reason = serializers.CharField()
+
+
+class JudgementSerializer(StrictSerializer):
+    """A later price of the instrument, by which a decision was right or wrong."""
+
+    price = DecimalStringField(positive=True)
 
 
 class CleanUpSerializer(StrictSerializer):
@@ -198,6 +204,15 @@ class DecisionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountS
         """Throw a decision away that no order came of, with its history; both are kept in the archive."""
         delete_decision(decision=self.get_object(), at=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(request=JudgementSerializer, responses=DecisionSerializer)
+    @action(detail=True, methods=["post"])
+    def judge(self, request: Request, account_id: str, pk: str) -> Response:
+        """Say whether it was right, by a later price than the one it was made at; the last judgement counts."""
+        serializer = JudgementSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        judged = judge_decision(decision=self.get_object(), at=timezone.now(), **serializer.validated_data)
+        return Response(self.get_serializer(judged).data)
 
     @extend_schema(responses=DecisionChangeSerializer(many=True), filters=False)
     @action(detail=True, ordering="at", ordering_fields=("at",))

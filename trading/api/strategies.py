@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
+from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,6 +15,8 @@ from rest_framework.response import Response
 from accounts.api.scoping import PersonalViewSet, caller, refuse_limited_token
 from marketdata.api.fields import StrictSerializer, TextField, UtcDateTimeField
 from trading.api.fields import MOST_NAME, MOST_TEXT, RecordField, names
+from trading.domain.strategies.base import ParameterType
+from trading.domain.strategies.registry import BUILT_IN
 from trading.models import Strategy
 from trading.services.strategies import change_strategy, create_strategy, delete_strategy
 
@@ -49,6 +52,28 @@ class StrategyChangeSerializer(StrictSerializer):
     archived = serializers.BooleanField(required=False)
 
 
+class ParameterSerializer(serializers.Serializer):
+    """One thing that a strategy may be told: a number within bounds, true or false, or one of `choices`."""
+
+    name = serializers.CharField()
+    type = serializers.CharField(help_text=f"One of {', '.join(ParameterType)}.")
+    description = serializers.CharField()
+    default = serializers.JSONField()
+    least = serializers.JSONField(allow_null=True)
+    most = serializers.JSONField(allow_null=True)
+    choices = serializers.ListField(child=serializers.CharField())
+
+
+class StrategyKindSerializer(serializers.Serializer):
+    """A class that trades: `name` is the `kind` of strategies, and the `strategy_kind` of backtests."""
+
+    name = serializers.CharField()
+    description = serializers.CharField()
+    entry_type = serializers.CharField()
+    indicators = serializers.ListField(child=serializers.CharField())
+    parameters = ParameterSerializer(many=True)
+
+
 class StrategyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PersonalViewSet):
     """The caller's strategies, and those with a session in an account of theirs; each is its user's alone to change."""
 
@@ -79,6 +104,18 @@ class StrategyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Personal
         """Throw a strategy away that never ran; archive those that did."""
         delete_strategy(strategy=self._own())
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(responses=StrategyKindSerializer(many=True))
+    @action(detail=False, filter_backends=[], ordering="name", ordering_fields=())
+    def kinds(self, request: Request) -> Response:
+        """Return the classes that trade, those of the house and of the site, with the parameters that they take."""
+        found = [
+            {name: getattr(one, name) for name in ("name", "description", "entry_type", "indicators")}
+            | {"parameters": [parameter.describe() for parameter in one.parameters]}
+            for one in BUILT_IN.values()
+        ]
+        rows = self.paginate_queryset(found)  # rows with a name, by which they are paged
+        return self.get_paginated_response(StrategyKindSerializer(rows, many=True).data)
 
     def _own(self) -> Any:
         """Return the strategy, if it is the caller's own."""

@@ -23,8 +23,9 @@ from accounts.api.import_reports import ImportSerializer
 from accounts.api.scoping import AccountScopedViewSet, caller
 from accounts.models import Account, ImportBatch
 from marketdata.api.fields import DayField, StrictSerializer
+from trading.selectors.decision_archives import archived
 from trading.selectors.trading_files import alert_lines, filed_decisions, risk_lines, trade_lines
-from trading.services.decision_archives import archived, write_decisions, written
+from trading.services.decision_archives import write_decisions, written
 from trading.services.trading_files import Kind, import_trading_file
 
 MAX_BYTES = 10 * 1024 * 1024

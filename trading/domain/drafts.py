@@ -107,8 +107,19 @@ class OrderDraft:
 
         :raises OrderRefused: with every broken rule by field
         """
-        refuse_if(_bad_numbers(self), OrderRefused)
-        refuse_if((problem for rule in RULES for problem in rule(self, terms)), OrderRefused)
+        refuse_if(self._broken(terms), OrderRefused)
+
+    def check_either_way(self, terms: Terms) -> None:
+        """Refuse a draft that breaks a rule whether it opens a position or closes one, where that can't be told.
+
+        :raises OrderRefused: with every such rule by field
+        """
+        opening, closing = (replace(self, effect=one)._broken(terms) for one in PositionEffect)
+        refuse_if((problem for problem in opening if problem in closing), OrderRefused)
+
+    def _broken(self, terms: Terms) -> list[Problem]:
+        """Return which rules it breaks; of numbers that are none nothing more is asked."""
+        return [*_bad_numbers(self)] or [problem for rule in RULES for problem in rule(self, terms)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,11 @@ class Fill:
 
         :raises FillRefused: by field
         """
-        refuse_if(_problems(self), FillRefused)
+        quantity, price = self.quantity, self.price
+        if not (self.execution_id and quantity.is_finite() and price.is_finite() and self.fee.is_finite()) or not (
+            quantity > ZERO and price > ZERO
+        ):
+            refuse_if(_problems(self), FillRefused)
 
     @property
     def value(self) -> Decimal:
@@ -83,17 +87,6 @@ NOTHING = Filled()
 def exact_sum(numbers: Iterable[Decimal]) -> Decimal:
     """Return a sum that loses no digit, whatever context the caller has set."""
     return reduce(EXACT.add, numbers, ZERO)
-
-
-def sum_of(fills: Iterable[Fill], *, most: Decimal | None = None) -> Filled:
-    """Return the sum of fills.
-
-    :raises Overfilled: if they are more than `most`
-    """
-    filled = NOTHING
-    for fill in fills:
-        filled = filled.plus(fill, most=most)
-    return filled
 
 
 def _problems(fill: Fill) -> Iterable[Problem]:

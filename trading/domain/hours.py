@@ -28,9 +28,14 @@ class Hours:
     open_at: datetime
     close_at: datetime
 
+    @property
+    def first(self) -> datetime:
+        """When extended hours begin."""
+        return self.open_at - BEFORE
+
     def covers(self, begins: datetime, ends: datetime, *, extended: bool) -> bool:
         """Say whether a stretch of time lies in the session."""
-        first, last = (self.open_at - BEFORE, self.close_at + AFTER) if extended else (self.open_at, self.close_at)
+        first, last = (self.first, self.close_at + AFTER) if extended else (self.open_at, self.close_at)
         return first <= begins and ends <= last
 
     def end(self, *, extended: bool) -> datetime:
@@ -70,7 +75,7 @@ def span_of(draft: OrderDraft, sessions: Sequence[Hours], at: datetime) -> Span:
         return Span()
     if time is TimeInForce.CLS:
         return Span(session.close_at, session.close_at)
-    begins = session.open_at - BEFORE if extended else session.open_at
+    begins = session.first if extended else session.open_at
     return Span(begins if begins > at else None, session.end(extended=extended) if time is TimeInForce.DAY else None)
 
 

@@ -266,14 +266,6 @@ def tells_nothing_new(state: OrderState, event: Event) -> bool:
     return state.status is target or (target is OrderStatus.ACCEPTED and state.status is not OrderStatus.NEW)
 
 
-def replayed(events: list[Event], *, quantity: Decimal | None = None) -> OrderState:
-    """Return how an order stands after all its events: what its row has to say."""
-    state = OrderState(quantity=quantity)
-    for event in events:
-        state = state if event.kind is EventKind.CREATED else apply(state, event)
-    return state
-
-
 def effect_of(side: Side, quantity: Decimal, held: Decimal) -> PositionEffect:
     """Return what an order does to a position; `held` is signed, and less what other open orders will close of it.
 

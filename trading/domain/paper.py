@@ -22,6 +22,7 @@ from trading.domain.trailing import best, is_touched
 
 UNIT = Decimal("1e-9")
 POINTS = Decimal(10_000)
+SPLIT = "The instrument was split, and the order is for units and prices of before; place it again in those of now."
 STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
 
 
@@ -114,7 +115,7 @@ class Model:
         return money(EXACT.multiply(price, EXACT.add(ONE, side.sign * part)))
 
     def fee(self, quantity: Decimal, price: Decimal, *, first: bool) -> Decimal:
-        """Return what a fill costs; what an order costs comes with the first."""
+        """Return what a fill costs, `price` being that of a whole unit; what an order costs comes with the first."""
         value = EXACT.multiply(quantity, price)
         parts = EXACT.add(EXACT.multiply(quantity, self.fee_per_unit), EXACT.multiply(value, self.fee_share))
         return money(EXACT.add(max(parts, self.least_fee), self.fee_per_order if first else ZERO))
@@ -129,7 +130,8 @@ class Model:
 class PaperOrder:
     """An order that the paper market has accepted, as far as it has come; `since` is when something last happened to it.
 
-    `parts`: it may be filled by parts of a unit, as crypto is.
+    `parts`: it may be filled by parts of a unit, as crypto is. One unit costs its price times `multiplier`.
+    `split_at`: from when on its quantity and prices are in units of before.
     """
 
     order_id: UUID
@@ -140,6 +142,8 @@ class PaperOrder:
     fills: int = 0
     tick_size: Decimal | None = None
     parts: bool = False
+    multiplier: Decimal = ONE
+    split_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +169,9 @@ class _Worker:
     """One order on its way through the looks."""
 
     def __init__(self, order: PaperOrder, sessions: Sequence[Hours], model: Model, now: datetime) -> None:
-        self.order, self.model, self.now = order, model, now
+        self.order, self.model = order, model
+        self.split = order.split_at if order.split_at is not None and order.split_at <= now else None
+        self.now = self.split or now
         self.draft, self.state, self.fills, self.since = order.draft, order.state, order.fills, order.since
         self.sessions = [each for each in sessions if self._end_of(each) > order.accepted_at]
         self.mark: Step | None = None
@@ -181,6 +187,8 @@ class _Worker:
             yield from self._closing([*under_way, *known])
         else:
             yield from self._going_on(known)
+        if self.split is not None and self.state.is_open:
+            yield self._happens(Event(EventKind.CANCELED), self.split, SPLIT)
 
     def _known(self, looks: Iterable[Look]) -> list[Look]:
         """Return the looks that are known by now, and not spent; a fresh quote from before counts as one of the beginning."""
@@ -307,7 +315,7 @@ class _Worker:
         quantity, complete = self._quantity(look, price)
         if quantity <= 0:
             return
-        fee = self.model.fee(quantity, price, first=self.fills == 0)
+        fee = self.model.fee(quantity, EXACT.multiply(price, self.order.multiplier), first=self.fills == 0)
         fill = Fill(name, quantity, price, look.at, fee)
         self.fills += 1
         yield self._happens(Event(EventKind.FILLED, fill=fill, complete=complete), look.at)
@@ -329,8 +337,12 @@ class _Worker:
         """Return how much is filled, and whether that is all of an order by amount."""
         remaining, complete = self.state.remaining, False
         if remaining is None:
-            left = EXACT.subtract(self.draft.notional or ZERO, self.state.filled.value)
-            remaining, complete = EXACT.divide(left, price).quantize(UNIT, ROUND_DOWN), True
+            spent = EXACT.multiply(self.state.filled.value, self.order.multiplier)
+            left = EXACT.subtract(self.draft.notional or ZERO, spent)
+            remaining, complete = (
+                EXACT.divide(left, EXACT.multiply(price, self.order.multiplier)).quantize(UNIT, ROUND_DOWN),
+                True,
+            )
         size = look.size(self.draft.side)
         if size is None or (there := EXACT.multiply(size, self.model.participation)) >= remaining:
             return remaining, complete

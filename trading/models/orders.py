@@ -292,7 +292,6 @@ class OrderEvent(models.Model):
             models.CheckConstraint(condition=one_of("status", OrderStatus), name="order_event_status_is_known"),
         ]
         indexes = [
-            models.Index(fields=["account", "recorded_at"], name="order_event_by_time"),
             models.Index(fields=["account", "id"], name="order_event_by_id"),  # what streams have not told yet
         ]
 

@@ -171,6 +171,8 @@ class TradingHalt(models.Model):
     started_by = models.CharField(max_length=100, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_by = models.CharField(max_length=100, blank=True)
+    cancels = models.BooleanField(default=False, help_text="Whether open orders are to be canceled.")
+    canceled_at = models.DateTimeField(null=True, blank=True, help_text="When that had been done.")
 
     class Meta:
         constraints = [

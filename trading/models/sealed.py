@@ -34,14 +34,6 @@ def unseal(sealed: bytes | memoryview) -> dict[str, str]:
     return opened
 
 
-def resealed(sealed: bytes) -> bytes:
-    """Return sealed secrets encrypted under the site's present key, so that a former one can be thrown away.
-
-    :raises SecretLost: if they were sealed under a key that the site no longer has
-    """
-    return seal(unseal(sealed))
-
-
 def hint(secret: str) -> str:
     """Return what may be shown of a secret: its last characters, if it is long enough for them to say nothing.
 

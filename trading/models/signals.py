@@ -55,6 +55,7 @@ class Signal(models.Model):
             models.Index(fields=["account", "at"], name="signal_by_time"),
             models.Index(fields=["account", "instrument", "at"], name="signal_by_instrument"),
             models.Index(fields=["account", "session"], name="signal_by_session"),
+            models.Index(fields=["expires_at"], condition=Q(status=SignalStatus.ACTIVE), name="signal_to_end"),  # by the clock
         ]
 
     def __str__(self) -> str:

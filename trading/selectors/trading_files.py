@@ -17,8 +17,9 @@ from trading.domain.journal import for_files
 from trading.domain.journal_lines import PerformanceLine, RiskLine
 from trading.domain.outcomes import Choice
 from trading.models import Decision, DecisionChange, PerformanceAlert, RiskEvent
-from trading.selectors.journal import Asked, Journal, journal_of
+from trading.selectors.journal import Asked, Journal
 from trading.selectors.journal_details import records_of
+from trading.selectors.journal_pages import journal_of
 from trading.selectors.journal_statistics import closed_trades
 
 HUNDRED = Decimal(100)

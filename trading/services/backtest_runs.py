@@ -45,7 +45,7 @@ def execute(run: BacktestRun, *, look: Look) -> tuple[dict[str, Any], dict[str, 
     """Run a backtest, write its files, and return its figures and the parameters it ran with.
 
     :raises Canceled: if `look` hears so
-    :raises CannotRun: if there are no bars, or too many
+    :raises CannotRun: if there are no bars, or too many, or amounts beyond all reason
     """
     parameters: dict[str, Any] = run.parameters
     chosen: dict[str, Any] = {}
@@ -105,7 +105,10 @@ def _periods(markets: Sequence[Market]) -> int:
 def write_files(
     run: BacktestRun, parameters: dict[str, Any], markets: Sequence[Market], result: Result, figures: dict[str, Any]
 ) -> None:
-    """Write the files of a run, all or none of them; those of an attempt before are replaced."""
+    """Write the files of a run, all or none of them; those of an attempt before are replaced.
+
+    :raises CannotRun: if an amount is larger than they can hold
+    """
     folder = folder_of(run.pk)
     for left in folder.parent.glob(f".{run.pk}-*"):  # by a worker that was killed
         shutil.rmtree(left, ignore_errors=True)
@@ -117,6 +120,8 @@ def write_files(
         (made_in / "summary.json").write_bytes(orjson.dumps(told_of(run, parameters, figures), option=orjson.OPT_INDENT_2))
         shutil.rmtree(folder, ignore_errors=True)
         made_in.rename(folder)
+    except pa.ArrowInvalid as error:
+        raise CannotRun("Its amounts outgrow the 28 digits there are before the point; let it cost or trade less.") from error
     finally:
         shutil.rmtree(made_in, ignore_errors=True)
 

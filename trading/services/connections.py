@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.models import Account, ExecutionMode
-from accounts.services.accounts import refuse_closed
 from marketdata.domain.addresses import BadAddress
+from portfolio.domain.exact import ZERO, plain
 from trading.adapters.alpaca import NAME as ALPACA
 from trading.adapters.alpaca import AlpacaBroker
 from trading.adapters.base import Broker, BrokerFailed
@@ -20,15 +20,17 @@ from trading.adapters.paper import PaperBroker
 from trading.domain.paper import Model
 from trading.models import BrokerConnection, Order, SecretLost
 from trading.selectors.paper import RecordedMarket, Records
+from trading.services.locks import hold_trading
 
 Clock = Callable[[], datetime]
 BROKERS = (ALPACA, PAPER)
 MODE = "mode"
+NAMED = 5  # of open orders, where they are in the way
 WHERE: dict[str, str] = {ExecutionMode.PAPER: "on paper", ExecutionMode.LIVE: "live"}
 
 
 class OrdersOpen(ValidationError):
-    """The broker has open orders of the account: who left now would not hear what becomes of them."""
+    """The account has open orders: who left its broker or closed it now would not hear what becomes of them."""
 
 
 @transaction.atomic
@@ -38,7 +40,7 @@ def connect_broker(*, account: Account, broker: str, now: datetime, key: str = "
     :raises ValidationError: by field
     :raises OrdersOpen: if another broker has open orders of the account
     """
-    refuse_closed(account)
+    hold_trading(account)
     if broker not in BROKERS:
         raise ValidationError({"broker": ValidationError(f"Choose one of {', '.join(BROKERS)}.", code="unknown_broker")})
     if broker == ALPACA and not (key.strip() and secret.strip()):
@@ -65,6 +67,8 @@ def disconnect_broker(*, connection: BrokerConnection, now: datetime) -> BrokerC
     :raises OrdersOpen: if it has open orders of the account
     """
     if connection.enabled:
+        if connection.account.closed_on is None:
+            hold_trading(connection.account)
         refuse_leaving(connection.account, "")
     connection.enabled, connection.sealed, connection.key_hint, connection.updated_at = False, b"", "", now
     connection.save(update_fields=["enabled", "sealed", "key_hint", "updated_at"])
@@ -81,15 +85,36 @@ def refuse_leaving(account: Account, broker: str) -> None:
 
 
 def refuse_other_mode_of_orders(*, account: Account, mode: str) -> None:
-    """Refuse to let an account trade live, or on paper, while orders are open from when it did the other (`mode`).
+    """Refuse to let an account trade live, or on paper (`mode`), while orders are open from when it did the other.
+
+    Nobody trades in it from then on, until the transaction ends.
 
     :raises OrdersOpen: if there are some
     """
-    count = Order.objects.open().filter(account=account).count()
+    hold_trading(account)
+    before = Account.objects.values_list("execution_mode", flat=True).get(pk=account.pk)
+    count = Order.objects.open().filter(account=account).count() if before != mode else 0
     if count:
         many = "1 open order" if count == 1 else f"{count} open orders"
-        detail = f"The account has {many} from trading {WHERE[mode]}; cancel them, or wait for their end, then change it."
+        detail = f"The account has {many} from trading {WHERE[before]}; cancel them, or wait for their end, then change it."
         raise OrdersOpen({"execution_mode": ValidationError(detail, code="orders_open")})
+
+
+def refuse_closing_over_orders(*, account: Account) -> None:
+    """Refuse to close an account that has open orders, naming them; nobody trades in it from then on, as above.
+
+    :raises OrdersOpen: if there are some
+    """
+    hold_trading(account)
+    found = Order.objects.open().filter(account=account)
+    if many := found.count():
+        rows = found.select_related("instrument").order_by("pk")[:NAMED]
+        named = [
+            f"{one.side} {plain(one.quantity or one.notional or ZERO)} {one.instrument} ({one.client_order_id})" for one in rows
+        ]
+        more = f" and {many - NAMED} more" if many > NAMED else ""
+        detail = f"The account has open orders: {', '.join(named)}{more}. Cancel them first, then close it."
+        raise OrdersOpen(detail, code="orders_open")
 
 
 def refuse_other_mode(account: Account, broker: str) -> None:
@@ -107,6 +132,19 @@ def refuse_other_mode(account: Account, broker: str) -> None:
 def credentials_mode(connection: BrokerConnection) -> str:
     """Return whether a connection's credentials were entered for paper or live trading; nothing where that was not noted."""
     return str(connection.cursor.get(MODE, ""))
+
+
+def why_misplaced(order: Order) -> str:
+    """Return why an order may not leave whose account was open, or traded on paper, when it was read, and not when it was stored.
+
+    To a broker elsewhere it does not leave either: the credentials of before are not shown to who is asked after.
+    """
+    account = order.account
+    if account.closed_on is not None:
+        return f"The account was closed on {account.closed_on}, while the order was placed."
+    if order.broker == PAPER and account.execution_mode == ExecutionMode.LIVE:
+        return "The account became live while the order was placed on paper."
+    return ""
 
 
 def credentials_of(connection: BrokerConnection) -> dict[str, str]:

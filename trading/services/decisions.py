@@ -25,6 +25,7 @@ from trading.services.sessions import refuse_ended
 from trading.services.signals import settle_signal
 
 SAID = ("at", "choice", "confidence", "reasoning", "entry_type", "indicators", "price", "stop_loss", "target", "metadata")
+UNJUDGED: Mapping[str, Any] = {"verdict": "", "move": None, "judged_at": None, "judged_price": None}
 REASON = 10_000
 
 
@@ -94,6 +95,8 @@ def drafted(*, draft: DecisionDraft, now: datetime, **columns: Any) -> Decision:
 def change_decision(*, decision: Decision, changed: Mapping[str, Any], actor: User, at: datetime, reason: str = "") -> Decision:
     """Change a decision, and keep in its history what it was, who changed it, and why; what changes nothing leaves no trace.
 
+    Where it now says another choice or price it has to be judged anew.
+
     :raises ValidationError: by field
     :raises AccountClosed: if the account is closed
     """
@@ -110,7 +113,10 @@ def change_decision(*, decision: Decision, changed: Mapping[str, Any], actor: Us
         )
         _say(decision, draft)
         decision.updated_at = at
-        decision.save(update_fields=[*SAID, "updated_at"])
+        if differences.keys() & {"choice", "price"}:  # it was judged by what it said before
+            for name, nothing in UNJUDGED.items():
+                setattr(decision, name, nothing)
+        decision.save(update_fields=[*SAID, *UNJUDGED, "updated_at"])
     return decision
 
 
@@ -119,14 +125,16 @@ def judge_decision(*, decision: Decision, price: Decimal, at: datetime) -> Decis
     """Say whether a decision was right by a later price; the last judgement counts.
 
     :raises ValidationError: if it is not known what it cost when it was decided
+    :raises AccountClosed: if the account is closed
     """
+    refuse_closed(decision.account)
     if decision.price is None:
         detail = "It is not known what it cost when it was decided; give the decision a price first."
         raise ValidationError({"price": ValidationError(detail, code="required")})
     found = judge(Choice(decision.choice), before=decision.price, after=price)
     decision.verdict, decision.move = found.verdict, found.move
     decision.judged_at, decision.judged_price = at, price
-    decision.save(update_fields=["verdict", "move", "judged_at", "judged_price"])
+    decision.save(update_fields=[*UNJUDGED])
     return decision
 
 

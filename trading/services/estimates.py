@@ -13,7 +13,8 @@ from portfolio.domain.exact import EXACT, ONE, ZERO, money
 from trading.domain.orders import PositionEffect
 from trading.domain.paper import Model
 from trading.domain.risk_checks import Check, checks_of
-from trading.selectors.risk import PAPER, exact_product
+from trading.selectors.open_orders import exact_product
+from trading.selectors.risk import PAPER
 from trading.services.orders import Preview
 
 

@@ -37,6 +37,17 @@ def settle_group(*, order: Order, now: datetime) -> list[Order]:
     return list(moved.values())
 
 
+def lock_group(order: Order) -> dict[UUID, Order]:
+    """Return an order with those it belongs to and the one whose place it takes, locked until the transaction ends.
+
+    Whoever moves one of them may have to move the others: all are locked first, so that no two wait for each other.
+    """
+    ids = {*group_of(order)} if order.role else {order.pk}
+    if order.replaces_id is not None:
+        ids.add(order.replaces_id)
+    return lock_orders(ids)
+
+
 def group_of(order: Order) -> Collection[UUID]:
     """Return the ids of the orders that an order belongs to, itself included."""
     root = order.parent_id or order.pk

@@ -73,15 +73,24 @@ def resume_trading(*, account: Account, actor: User, at: datetime, note: str = "
     return pause
 
 
-def halt_trading(*, reason: str, at: datetime, by: str = "") -> TradingHalt:
+def halt_trading(*, reason: str, at: datetime, by: str = "", cancels: bool = False) -> TradingHalt:
     """Stop all trading on the site at once: from now on no order is placed, and none that waits is sent.
+
+    `cancels`: open orders are to be canceled, by whoever looks after it.
 
     :raises AlreadyHalted: if it is stopped
     """
     if halt() is not None:
         raise AlreadyHalted("All trading is stopped already.", code="already_halted")
+    said = {"reason": reason.strip()[:REASON], "started_at": at, "started_by": by[:100], "cancels": cancels}
     with transaction.atomic(using=SYSTEM):
-        return TradingHalt.objects.using(SYSTEM).create(reason=reason.strip()[:REASON], started_at=at, started_by=by[:100])
+        return TradingHalt.objects.using(SYSTEM).create(**said)
+
+
+def note_canceled(*, at: datetime) -> None:
+    """Note that open orders were canceled in all accounts, as those wished who stopped trading."""
+    with transaction.atomic(using=SYSTEM):
+        TradingHalt.objects.using(SYSTEM).filter(ended_at__isnull=True, cancels=True).update(canceled_at=at)
 
 
 def end_halt(*, at: datetime, by: str = "") -> TradingHalt:

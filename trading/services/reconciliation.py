@@ -18,8 +18,8 @@ from marketdata.models import Instrument
 from portfolio.domain.exact import ZERO
 from portfolio.models import Position
 from portfolio.services.projections import catch_up
-from trading.adapters.alpaca import symbol_of
 from trading.adapters.base import Activity, Broker, BrokerOrder, Holding
+from trading.domain.alpaca_symbols import at_alpaca
 from trading.domain.orders import OPEN, Sending
 from trading.models import Break, BreakKind, Fill, Order
 from trading.services.breaks import LONGEST, Difference, Subject, open_break, resolve_gone
@@ -275,7 +275,7 @@ def _activities(seen: _Comparison, others: Sequence[Activity]) -> None:
 
 def _symbol(instrument: Instrument) -> str:
     """Return an instrument's symbol as positions name it."""
-    return _plain(symbol_of(instrument.listing) or instrument.key)
+    return _plain(at_alpaca(instrument.symbol, instrument.exchange, instrument.asset_class) or instrument.key)
 
 
 def _plain(symbol: str) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -25,7 +25,7 @@ from django.db.models import F, Q
 
 from accounts.models import Account
 from accounts.models.tenancy import acting_as
-from portfolio.domain.exact import EXACT, ZERO
+from portfolio.domain.exact import EXACT, plain
 from portfolio.selectors.market import SYSTEM
 from trading.adapters.base import Broker, BrokerAway, BrokerFailed, BrokerOrder, BrokerRefused, OutcomeUnknown, Ticket
 from trading.domain.hours import span_of
@@ -34,9 +34,10 @@ from trading.domain.orders import Event, EventKind, PositionEffect, Sending
 from trading.models import Door, Order, OrderEvent
 from trading.selectors.paper import hours_of, ticket_of
 from trading.services.answers import take_down, tell_rejected
-from trading.services.connections import Clock, open_broker
+from trading.services.closing import left_to_close, orders_before
+from trading.services.connections import Clock, open_broker, why_misplaced
 from trading.services.delays import put_off, reasons_of
-from trading.services.groups import settle_group
+from trading.services.groups import lock_group, settle_group
 from trading.services.order_rows import Cause, lock_orders, record_events
 from trading.services.pairs import leader_of, rider_of
 from trading.services.refusals import NotAsThingsStand
@@ -44,6 +45,7 @@ from trading.services.risk import refuse_stopped
 
 LEASE = timedelta(seconds=10)  # how long whoever has claimed a row has it for itself, and a pause between questions
 QUIET = timedelta(seconds=16)  # what is not there so long after it left did not arrive: nobody waits longer for an answer
+SOON = timedelta(seconds=1)  # until an order is looked at again that waits for others to be canceled
 SURE = timedelta(seconds=30)  # as long after it left it is given up, if it was seen to leave
 WANTED = timedelta(minutes=5)  # for so long an order is sent whose sender died
 MOST_ATTEMPTS = 20
@@ -75,13 +77,15 @@ class Task(enum.Enum):
 class Job:
     """What is to be done about an order, and by whom.
 
-    `order_id` is the order that the answer is about; `again` says that it may have left before.
+    `order_id` is the order that the answer is about; `again` says that it may have left before. `together` are the orders that
+    may move with it.
     """
 
     task: Task
     ticket: Ticket
     broker: Broker
     order_id: UUID
+    together: Collection[UUID]
     broker_order_id: str = ""
     again: bool = False
 
@@ -128,7 +132,9 @@ def deliver(claim: Claim, *, clock: Clock, opener: Opener = open_broker, on_step
         return
     if job.broker.local:
         with acting_as(claim.owner_id):
-            lock_orders([claim.order_id])
+            order = lock_orders(job.together)[claim.order_id]
+            if job.task is Task.REPLACE and not _is_for_the_rest(order, job.broker, clock):
+                return  # somebody filled the other one meanwhile
             done = _do(job)
             on_step("sent")
             _finish(claim, job, done, clock())
@@ -146,13 +152,14 @@ def _begin(claim: Claim, clock: Clock, opener: Opener) -> Job | None:
     """Decide what is to be done about an order, and commit that it is under way."""
     now = clock()
     with acting_as(claim.owner_id):
-        order = lock_orders([claim.order_id])[claim.order_id]
+        together = lock_group(Order.objects.get(pk=claim.order_id))
+        order = together[claim.order_id]
         leader = leader_of(order)
         if leader is not None and leader.sending != Sending.SETTLED:
             return None  # it goes with it
         task = _task(order)
         leaves = task in {Task.SUBMIT, Task.REPLACE}
-        if task is None or (leaves and (_has_ended(order, now) or _is_stopped(order))):
+        if task is None or (leaves and any(stays(order, now) for stays in (_has_ended, _is_misplaced, _is_stopped, _waits))):
             return None
         asked = order if leader is None or task is not Task.ASK else leader
         try:
@@ -161,13 +168,13 @@ def _begin(claim: Claim, clock: Clock, opener: Opener) -> Job | None:
             put_off(order, str(failure), now)
             return None
         if not leaves:
-            return Job(task, ticket_of(asked), broker, asked.pk, order.broker_order_id)
+            return Job(task, ticket_of(asked), broker, asked.pk, list(together), order.broker_order_id)
         if task is Task.REPLACE and not _is_for_the_rest(order, broker, clock):
             return None
-        return _marked(order, task, broker, now)
+        return _marked(order, task, broker, now, together)
 
 
-def _marked(order: Order, task: Task, broker: Broker, now: datetime) -> Job:
+def _marked(order: Order, task: Task, broker: Broker, now: datetime, together: Collection[UUID]) -> Job:
     """Write down that an order leaves, and the one that goes along with it, and return what is to be done."""
     again, rider = order.attempts > 0, rider_of(order) if task is Task.SUBMIT and broker.pairs else None
     for one in filter(None, (order, rider)):
@@ -181,7 +188,7 @@ def _marked(order: Order, task: Task, broker: Broker, now: datetime) -> Job:
         partner=ticket_of(rider) if rider is not None else None,
         keeps_quantity=task is Task.REPLACE and old is not None and old.quantity == order.quantity,
     )
-    return Job(task, ticket, broker, order.pk, old.broker_order_id if old is not None else "", again)
+    return Job(task, ticket, broker, order.pk, list(together), old.broker_order_id if old is not None else "", again)
 
 
 def _task(order: Order) -> Task | None:
@@ -195,7 +202,7 @@ def _task(order: Order) -> Task | None:
     return Task.REPLACE if order.replaces is not None and order.replaces.broker_order_id else Task.SUBMIT
 
 
-def _is_stopped(order: Order) -> bool:
+def _is_stopped(order: Order, _now: datetime) -> bool:
     """Say whether an order may not leave now; it waits, and what closes a position may pass a pause."""
     try:
         refuse_stopped(account=order.account, closing=order.effect == PositionEffect.CLOSE)
@@ -217,6 +224,31 @@ def _has_ended(order: Order, now: datetime) -> bool:
     return True
 
 
+def _is_misplaced(order: Order, now: datetime) -> bool:
+    """Let an order end that was stored when its account was not any more what it was placed in, and say whether it was so."""
+    why = why_misplaced(order)
+    if why:
+        _end(order, EventKind.REJECTED, f"{why} It was not sent; place it again if it is still wanted.", now)
+    return bool(why)
+
+
+def _waits(order: Order, now: datetime) -> bool:
+    """Say whether an order cannot leave that was to wait for others to be canceled; after that it is for no more than is left."""
+    behind = orders_before(order) if order.events > 1 else ()  # that it waits is an event
+    if not behind:
+        return False
+    left = left_to_close(order, behind, now)
+    if left is None:
+        record_events(order=order, events=[], cause=_cause(now), claimed_at=now - LEASE + SOON)
+        return True
+    if left <= 0:
+        _end(order, EventKind.CANCELED, "Nothing is left of the position that it could close.", now)
+    elif order.quantity is not None and left < order.quantity:
+        detail = f"{plain(left)} of the position are left to be closed."
+        record_events(order=order, events=[Event(EventKind.RESIZED, quantity=left)], cause=_cause(now, detail))
+    return left <= 0
+
+
 def _is_for_the_rest(order: Order, broker: Broker, clock: Clock) -> bool:
     """Say whether an order can take another's place, after it has been made smaller by what that one filled meanwhile."""
     assert order.replaces is not None  # noqa: S101  # it replaces one
@@ -224,15 +256,17 @@ def _is_for_the_rest(order: Order, broker: Broker, clock: Clock) -> bool:
     if broker.local and (answer := broker.find(old.client_order_id)) is not None:
         take_down(account=old.account, order_id=old.pk, answer=answer, now=clock())
     old.refresh_from_db()
+    order.refresh_from_db(fields=["quantity"])  # its group may have made it smaller
     asked = OrderEvent.objects.filter(order=old.pk, kind=EventKind.REPLACE_REQUESTED, data__by=str(order.pk)).first()
-    less = EXACT.subtract(old.filled_quantity, Decimal(asked.data["filled"])) if asked is not None else ZERO
-    if not old.is_open or (order.quantity is not None and less >= order.quantity):
+    whole = asked.data.get("whole") if asked is not None else None
+    left = order.quantity if whole is None else EXACT.subtract(Decimal(whole), old.filled_quantity)
+    if not old.is_open or (left is not None and left <= 0):
         _end(order, EventKind.REJECTED, "The order whose place it was to take has come to its end.", clock())
         return False
-    if less and order.quantity is not None:
-        smaller = Event(EventKind.RESIZED, quantity=EXACT.subtract(order.quantity, less))
+    if order.quantity is not None and left is not None and left < order.quantity:
+        less = EXACT.subtract(order.quantity, left)
         detail = f"{less.normalize():f} of the order whose place it takes were filled meanwhile."
-        record_events(order=order, events=[smaller], cause=_cause(clock(), detail))
+        record_events(order=order, events=[Event(EventKind.RESIZED, quantity=left)], cause=_cause(clock(), detail))
     return True
 
 
@@ -262,7 +296,7 @@ def _known_there(job: Job, refusal: BrokerRefused) -> BrokerOrder | BrokerFailed
 
 def _finish(claim: Claim, job: Job, done: BrokerOrder | BrokerFailed | None, now: datetime) -> None:
     """Take down what came of it."""
-    order = lock_orders([claim.order_id])[claim.order_id]
+    order = lock_orders(job.together)[claim.order_id]
     leaves = job.task in {Task.SUBMIT, Task.REPLACE}
     if isinstance(done, BrokerOrder):
         take_down(account=order.account, order_id=job.order_id, answer=done, now=now)
@@ -305,6 +339,9 @@ def _on_its_way(order: Order, events: list[Event], detail: str, now: datetime, *
 
 def _refused(order: Order, job: Job, refusal: BrokerRefused, now: datetime) -> None:
     """Take a broker's no down."""
+    if job.task is Task.CANCEL and refusal.code == "not_found":
+        _end(order, EventKind.CANCELED, f"The broker does not know the order: {refusal.detail}", now)
+        return
     if job.task is Task.CANCEL:
         if order.is_open and order.pending_cancel:
             record_events(

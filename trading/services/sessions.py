@@ -54,8 +54,6 @@ def start_session(
     :raises AccountClosed: if the account is closed
     """
     refuse_closed(account)
-    if strategy is not None and strategy.archived_at is not None:
-        raise StrategyArchived("The strategy is archived; take it out again to run it.", code="strategy_archived")
     if automatic and (strategy is None or not strategy.kind):
         detail = "Only a built-in strategy places orders by itself; name one, or leave this out."
         raise ValidationError({"automatic": ValidationError(detail, code="needs_a_strategy")})
@@ -67,6 +65,8 @@ def start_session(
         kept = _completed(strategy, configuration or {})
     with told():
         digest = config_hash(kept)
+    if strategy is not None and strategy.archived_at is not None:
+        raise StrategyArchived("The strategy is archived; take it out again to run it.", code="strategy_archived")
     session = Session(
         account=account,
         strategy=strategy,

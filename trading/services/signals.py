@@ -7,8 +7,10 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import Account
+from accounts.models.tenancy import acting_as
 from accounts.services.accounts import refuse_closed
 from marketdata.models import Instrument
+from portfolio.selectors.market import SYSTEM
 from trading.domain.signals import SignalDraft, SignalStatus, moved, status_at
 from trading.models import Session, Signal
 from trading.services.refusals import told
@@ -51,8 +53,12 @@ def settle_signal(*, signal: Signal, status: SignalStatus, at: datetime) -> Sign
     return signal
 
 
-@transaction.atomic
-def expire_signals(*, account: Account, at: datetime) -> int:
-    """Put an end to the signals of an account whose time is over; return how many."""
-    over = Signal.objects.filter(account=account, status=SignalStatus.ACTIVE, expires_at__lte=at)
-    return over.update(status=SignalStatus.EXPIRED, settled_at=at)
+def expire_signals(*, at: datetime) -> int:
+    """Put an end to the signals whose time is over, in each account as its owner; return how many."""
+    over = Signal.objects.using(SYSTEM).filter(status=SignalStatus.ACTIVE, expires_at__lte=at)
+    done = 0
+    for account_id, owner_id in over.values_list("account_id", "account__owner_id").distinct():
+        with acting_as(owner_id):
+            rows = Signal.objects.filter(account=account_id, status=SignalStatus.ACTIVE, expires_at__lte=at)
+            done += rows.update(status=SignalStatus.EXPIRED, settled_at=at)
+    return done

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 from uuid import UUID
 
 from django.db.models import Q
@@ -68,9 +70,11 @@ def is_there(account_id: UUID) -> bool:
 
 
 def chunks(found: Sequence[Watched]) -> Iterable[list[tuple[str, str, str]]]:
-    """Yield accounts by chunks, as a message takes them."""
-    for start in range(0, len(found), CHUNK):
-        yield [(str(one.account_id), str(one.owner_id), one.broker) for one in found[start : start + CHUNK]]
+    """Yield accounts by chunks, as a message takes them; who waits for one broker keeps no account at another waiting."""
+    for _, rows in groupby(sorted(found, key=attrgetter("broker")), attrgetter("broker")):
+        some = [(str(one.account_id), str(one.owner_id), one.broker) for one in rows]
+        for start in range(0, len(some), CHUNK):
+            yield some[start : start + CHUNK]
 
 
 def sync_account(one: Watched, *, clock: Clock, opener: Opener = open_broker) -> int:
@@ -108,11 +112,11 @@ def _since(link: BrokerConnection | None, now: datetime) -> datetime:
 
 
 def _note(one: Watched, link: BrokerConnection | None, *, read_until: datetime | None = None, error: str = "") -> None:
-    """Note at a connection how far it has been read, or why it could not be."""
+    """Note at a connection how far it has been read, or why it could not be; what was asked with another key does not count."""
     if link is None:
         return
     fields: dict[str, object] = {"last_error": error}
     if read_until is not None:
         fields |= {"synced_at": read_until, "cursor": {**link.cursor, "orders": read_until.isoformat()}}
     with acting_as(one.owner_id):
-        BrokerConnection.objects.filter(pk=link.pk).update(**fields)
+        BrokerConnection.objects.filter(pk=link.pk, updated_at=link.updated_at).update(**fields)

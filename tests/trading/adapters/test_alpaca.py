@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from marketdata.domain.addresses import BadAddress
+from marketdata.domain.instruments import AssetClass
 from tests.contracts.broker import EVER, BrokerContract
 from tests.trading.adapters.alpaca_standin import KEY, SECRET, AlpacaStandIn, hangs_up, status
 from trading.adapters.alpaca import AlpacaBroker
@@ -94,6 +95,19 @@ class TestAlpaca(BrokerContract):
         with pytest.raises(BrokerRefused, match="insufficient buying power") as refused:
             broker.submit(_listed(nofunds, "NOFUNDS", "XNAS"))
         assert not refused.value.duplicate
+
+    @pytest.mark.parametrize(
+        ("symbol", "exchange", "kind", "theirs"),
+        [
+            ("AAPL240119C00100000", "OPRA", AssetClass.OPTION, "AAPL240119C00100000"),
+            ("BTCUSDT", "CRYPTO", AssetClass.CRYPTO, "BTC/USDT"),
+            ("ETHUSD", "CRYPTO", AssetClass.CRYPTO, "ETH/USD"),
+        ],
+    )
+    def test_it_is_asked_for_things_by_its_own_names(self, broker, symbol, exchange, kind, theirs):
+        ticket = self.ticket()
+        listing = replace(ticket.listing, symbol=symbol, exchange=exchange, asset_class=kind)
+        assert broker.submit(replace(ticket, listing=listing)).symbol == theirs
 
     def test_a_wrong_key_is_told_without_it(self, server):
         broker = speaking_to(server, secret="wrong-canary")

@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from tests.contracts.broker import BrokerContract
+from tests.trading.domain.test_fills import sum_of
 from trading.adapters.paper import Known, PaperBroker
-from trading.domain.fills import sum_of
 from trading.domain.hours import Hours
 from trading.domain.orders import OrderState
 from trading.domain.paper import Look
@@ -30,6 +30,9 @@ class Records:
 
     def sessions(self, ticket, start, end):
         return [Hours(OPEN, OPEN + timedelta(hours=6, minutes=30))]
+
+    def split(self, ticket, first, last):
+        return None
 
 
 class TestPaper(BrokerContract):

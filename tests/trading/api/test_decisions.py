@@ -105,6 +105,19 @@ class TestDecisions:
         assert len(call("get", "decisions", at__gte=AT)["results"]) == 2
         assert call("get", "decisions", at__lt=AT)["results"] == []
 
+    def test_are_judged_by_a_later_price(self, call, account):
+        stock = make_instrument()
+        path = f"decisions/{make_decision(account, stock, price='10').pk}"
+        judged = call("post", f"{path}/judge", {"price": "12"})
+        assert (judged["verdict"], judged["move"], judged["judged_price"]) == ("RIGHT", "0.2", "12")
+        assert call("get", path) == judged == call("get", "decisions", verdict="RIGHT")["results"][0]
+        assert call("post", f"{path}/judge", {"price": "9"})["verdict"] == "WRONG"
+        assert call("patch", path, {"confidence": "0.3"})["verdict"] == "WRONG"
+        changed = call("patch", path, {"choice": "SELL"})
+        assert (changed["verdict"], changed["judged_at"], changed["move"]) == ("", None, None)
+        unknown = make_decision(account, stock)
+        assert call("post", f"decisions/{unknown.pk}/judge", {"price": "9"}, status=400)["errors"][0]["field"] == "price"
+
     def test_take_the_signal_they_came_of(self, call, account):
         instrument = make_instrument()
         seen = {"instrument": instrument.key, "source": "scanner", "kind": "ENTER_LONG", "at": AT}
@@ -189,6 +202,15 @@ class TestStrategies:
         shown = browser(bob).get(f"/api/v1/strategies/{made['id']}/").json()
         assert (shown["name"], shown["own"]) == ("Cross", False)
         assert browser(bob).patch(f"/api/v1/strategies/{made['id']}/", {"name": "x"}, format="json").status_code == 403
+
+    def test_of_what_kinds_there_may_be_and_what_they_take(self, call):
+        kinds = {one["name"]: one for one in call("get", "/strategies/kinds")["results"]}
+        assert set(kinds) >= {"breakout", "sma_cross"}
+        cross = {one["name"]: one for one in kinds["sma_cross"]["parameters"]}
+        assert (cross["fast"]["type"], cross["fast"]["default"], cross["fast"]["least"]) == ("INTEGER", 10, 2)
+        assert (cross["average"]["choices"], cross["short"]["default"]) == (["SMA", "EMA"], False)
+        stop = next(one for one in kinds["breakout"]["parameters"] if one["name"] == "stop")
+        assert (stop["type"], stop["default"], stop["most"]) == ("DECIMAL", "2", 50)
 
     def test_of_no_built_in_kind_are_refused(self, call):
         refused = call("post", "/strategies", {"name": "Cross", "kind": "no_such"}, status=400)

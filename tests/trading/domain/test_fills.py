@@ -2,18 +2,24 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import reduce
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from portfolio.domain.exact import EXACT
-from trading.domain.fills import NOTHING, Fill, FillRefused, Overfilled, sum_of
+from trading.domain.fills import NOTHING, Fill, FillRefused, Overfilled
 
 AT = datetime(2024, 5, 6, 14, 30, tzinfo=UTC)
 quantities = st.decimals("0.000000000001", "1000", places=12)
 prices = st.decimals("0.0000000001", "100000", places=10)
 fills = st.lists(st.builds(lambda quantity, price: Fill("x", quantity, price, AT), quantities, prices), min_size=1, max_size=8)
+
+
+def sum_of(made, most=None):
+    """Return the sum of fills."""
+    return reduce(lambda filled, fill: filled.plus(fill, most=most), made, NOTHING)
 
 
 class TestSum:

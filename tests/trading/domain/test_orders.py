@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import reduce
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,6 @@ from trading.domain.orders import (
     apply,
     effect_of,
     entry_kind,
-    replayed,
     tells_nothing_new,
 )
 from trading.domain.problems import Refused
@@ -152,7 +152,7 @@ class TestEvents:
         assert apply(OrderState(quantity=TEN), event(kind)) == OrderState(quantity=TEN)
 
     def test_of_a_stop_are_kept(self):
-        state = replayed([event("CREATED"), event("ACCEPTED"), event("TRAILED", mark=TEN), event("TRIGGERED")], quantity=TEN)
+        state = reduce(apply, [event("ACCEPTED"), event("TRAILED", mark=TEN), event("TRIGGERED")], OrderState(quantity=TEN))
         assert (state.triggered, state.high_water_mark) == (True, 10)
 
     def test_of_a_leg_change_what_it_is_for(self):

@@ -77,6 +77,15 @@ class TestMarket:
     def test_gets_the_first_price_of_the_bar_after_it(self):
         assert run(order(), bar(-0.5, 8, 7, 9), bar(1, 10, 9, 12)) == [(2, "FILLED", 10, 10)]
 
+    def test_by_amount_pays_for_units_that_cost_more_or_less_than_their_price(self):
+        bond = replace(order(notional=Decimal(1000)), multiplier=Decimal("0.01"))
+        model = Model(fee_share=Decimal("0.001"))
+        steps = work(bond, [quote(1, 79, 80, 400), quote(2, 79, 80)], DAYS, model, now=TEN + timedelta(hours=1))
+        assert [(step.event.fill.quantity, step.event.fill.fee, step.event.complete) for step in steps] == [
+            (400, Decimal("0.32"), False),
+            (850, Decimal("0.68"), True),
+        ]
+
     def test_by_amount_buys_as_many_parts_as_it_pays_for(self):
         steps = work(order(notional=Decimal(100)), [quote(1, 6, 7)], DAYS, FREE, now=LATE)
         assert [(step.event.fill.quantity, step.event.complete) for step in steps] == [(at("14.285714285"), True)]

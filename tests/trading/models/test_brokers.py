@@ -8,7 +8,7 @@ from accounts.models.tenancy import acting_as
 from tests.factories import make_user, share
 from tests.trading.factories import AT, make_break, make_connection, make_delivery, make_webhook
 from trading.models import Break, BrokerConnection, Delivery
-from trading.models.sealed import SecretLost, hint, resealed, seal, unseal
+from trading.models.sealed import SecretLost, hint, seal, unseal
 
 SECRET = "s3cret s3cret s3cret"
 
@@ -26,7 +26,7 @@ class TestSealed:
         with pytest.raises(SecretLost, match="enter it again"):
             unseal(sealed)
         settings.SECRET_KEY_FALLBACKS = [former]
-        fresh = resealed(sealed)
+        fresh = seal(unseal(sealed))
         settings.SECRET_KEY_FALLBACKS = []
         assert unseal(fresh) == {"secret": "x"}
 

@@ -3,13 +3,14 @@
 import io
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ValidationError
 
 from accounts.adapters.bundles import BundleReader
-from accounts.domain.bundles import PICTURES, TRADING
+from accounts.domain.bundles import ARCHIVES, PICTURES, TRADING
 from accounts.models.tenancy import acting_as
 from accounts.selectors.bundles import write_bundle
 from accounts.services.bundle_queue import code_of, take_bundle
@@ -18,8 +19,12 @@ from tests.accounts.services.test_bundles import Packed
 from tests.clients import browser
 from tests.factories import make_account, make_instrument, make_user, post
 from tests.trading.factories import Desk, make_picture, make_png, stored
+from trading.domain.decisions import DecisionDraft
+from trading.domain.outcomes import Choice
 from trading.models import Attachment, Decision, Fill, Order, RestrictedInstrument, Session, Strategy
+from trading.selectors.decision_archives import archives_of, files_in
 from trading.selectors.pictures import path_of
+from trading.services.decisions import change_decision, clean_up_decisions, record_decision
 from trading.services.journal import attach_picture
 
 NOW = datetime(2026, 2, 2, tzinfo=UTC)
@@ -129,6 +134,71 @@ def test_a_picture_whose_file_is_gone_is_left_out(desk):
         assert Attachment.objects.filter(account=done.account).count() == 1
 
 
+@pytest.fixture
+def thrown_away(desk) -> dict[str, dict]:
+    """Return what is in the archives of decisions that were thrown away, in two goes, by file."""
+    account = desk.order.account
+    with acting_as(account.owner_id):
+        for n in range(3):
+            draft = DecisionDraft(
+                at=NOW - timedelta(days=9 - n), choice=Choice.HOLD, confidence=Decimal("0.3"), reasoning=f"No. {n}"
+            )
+            made = record_decision(account=account, instrument=desk.order.instrument, draft=draft, actor=account.owner, now=NOW)
+            change_decision(
+                decision=made, changed={"confidence": Decimal("0.25")}, at=NOW, actor=account.owner, reason="Second thoughts"
+            )
+        for days in (8, 1):
+            clean_up_decisions(account=account, before=NOW - timedelta(days=days), at=NOW + timedelta(days=days))
+    return told_of_archives(account)
+
+
+def told_of_archives(account) -> dict[str, dict]:
+    """Return each file of each archive of an account."""
+    return {f"{path.name}/{name}": json.loads(held) for path in archives_of(account) for name, held in files_in(path)}
+
+
+class TestThrownAway:
+    def test_decisions_come_along_as_they_were(self, desk, thrown_away):
+        assert len(thrown_away) == 3
+        assert len({name.partition("/")[0] for name in thrown_away}) == 2
+        done = arrives(zipped(desk))
+        assert told_of_archives(done.account) == thrown_away
+        assert [one["history"][-1]["reason"] for one in told_of_archives(done.account).values()] == ["Second thoughts"] * 3
+        client = browser(done.account.owner)
+        answer = client.get(f"/api/v1/accounts/{done.account.pk}/trading-files/", {"kind": "decisions", "archived": "true"})
+        assert answer.status_code == 200
+
+    @pytest.mark.usefixtures("thrown_away")
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            (rb'"archive": "[^"]+"', b'"archive": "../../etc"'),
+            (rb'"archive": "[^"]+"', b'"other": "x"'),
+            (rb'"file": "[^"]+"', b'"file": "../x.json"'),
+            (rb'"file": "[^"]+"', b'"file": "2026-01-24_same.json"'),
+            (rb'"decision": [^\n]*}, "file"', b'"decision": [], "file"'),
+        ],
+        ids=["elsewhere", "nowhere", "outside", "twice", "no-object"],
+    )
+    def test_what_is_none_is_refused_and_none_is_left(self, desk, settings, old, new):
+        packed = Packed(zipped(desk).getvalue())
+        text, count = re.subn(old, new, packed.files[ARCHIVES])
+        assert count
+        before = {*settings.ATTACHMENTS.rglob("*.zip")}
+        with pytest.raises(ValidationError) as refusal:
+            arrives(io.BytesIO(packed.sealed(**{ARCHIVES: text})))
+        assert code_of(refusal.value) == "bad_file"
+        assert {*settings.ATTACHMENTS.rglob("*.zip")} == before
+
+    @pytest.mark.usefixtures("thrown_away")
+    def test_nothing_is_left_where_something_else_is_refused(self, desk, settings):
+        packed = Packed(zipped(desk).getvalue())
+        before = {*settings.ATTACHMENTS.rglob("*.zip")}
+        with pytest.raises(ValidationError):
+            arrives(io.BytesIO(packed.sealed(**{PICTURES: b""})))
+        assert {*settings.ATTACHMENTS.rglob("*.zip")} == before
+
+
 class TestStrategies:
     def test_are_the_persons_own_afterwards(self, desk):
         done = arrives(zipped(desk))
@@ -171,7 +241,7 @@ class TestAgain:
 
     def test_a_zip_without_it_is_taken(self, desk):
         packed = Packed(zipped(desk).getvalue())
-        for name in (TRADING, PICTURES):
+        for name in (TRADING, PICTURES, ARCHIVES):
             del packed.files[name], packed.manifest["files"][name]
         done = arrives(io.BytesIO(packed.told(**packed.manifest)))
         with acting_as(done.account.owner_id):

@@ -146,6 +146,17 @@ class TestRun:
         assert again(run).error == "There are no 1d bars of the instruments from 2020-06-01 to 2021-06-01; load them first."
         assert files_of(run.pk) == {}
 
+    def test_whose_amounts_are_beyond_all_reason_says_so_and_is_not_tried_again(self, ask):
+        most = "999999999999999"
+        penny = make_instrument(tick_size=Decimal("0.0001"))
+        make_bars(penny, [(FIRST + timedelta(days=n), f"{0.0002 + 0.0001 * np.sin(n / 5):.10f}") for n in range(400)])
+        run = ask(instruments=[penny], cash=Decimal(most), costs={"slippage_ticks": most}, rules={"shorts": True},
+                  parameters={"fast": 3, "slow": 8, "short": True})  # fmt: skip
+        assert perform(run) == ["FAILED"]
+        run = again(run)
+        assert (run.attempts, files_of(run.pk)) == (1, {})
+        assert "28 digits" in run.error
+
     @pytest.mark.parametrize(("start", "end"), [(date.min, date(2021, 6, 1)), (date(2020, 6, 1), date.max)])
     def test_may_begin_and_end_when_there_are_no_bars(self, ask, start, end):
         run = ask(start=start, end=end)

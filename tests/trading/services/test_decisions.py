@@ -14,7 +14,7 @@ from tests.trading.factories import AT, make_change, make_decision, make_order, 
 from trading.domain.decisions import DecisionDraft
 from trading.domain.outcomes import Choice
 from trading.models import Decision, DecisionChange
-from trading.services.decision_archives import archived
+from trading.selectors.decision_archives import archived
 from trading.services.decisions import (
     DecisionInUse,
     DecisionKnown,

@@ -328,6 +328,7 @@ class TestReplacing:
         made = do(replace_order, order=order, change=Replacement(quantity=Decimal(250)), by=by)
         (order,) = rows(Order, pk=order.pk)
         assert (order.status, order.pending_replace, made.status) == ("NEW", True, "NEW")
+        assert rows(OrderEvent, order=order)[-1].data == {"by": str(made.pk), "filled": "0", "whole": "250"}
         with pytest.raises(NotAsThingsStand) as refused:
             do(replace_order, order=made, change=Replacement(quantity=Decimal(10)), by=by)
         assert refused.value.code == "order_pending"

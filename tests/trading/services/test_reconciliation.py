@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.models import LedgerEntry
+from accounts.models import Account, LedgerEntry
 from accounts.models.tenancy import acting_as
 from tests.factories import make_account, make_instrument, make_user, post
 from tests.trading.adapters.alpaca_standin import hangs_up
@@ -28,7 +28,7 @@ from trading.adapters.alpaca import AlpacaBroker
 from trading.adapters.base import BrokerFailed
 from trading.domain.orders import Event, EventKind
 from trading.models import Break, BrokerConnection, Door
-from trading.services.connections import open_broker
+from trading.services.connections import connect_broker, open_broker
 from trading.services.order_rows import Cause, record_events
 from trading.services.reconciliation import ON_ITS_WAY, reconcile_watched
 from trading.services.sending import claim_orders, deliver
@@ -333,6 +333,21 @@ def test_the_command_says_whom_it_could_not_ask(agreed, server):  # noqa: F811
         call_command("reconcile", account=agreed.pk, stdout=StringIO(), stderr=StringIO())
     with acting_as(agreed.owner_id):
         assert "reached" in BrokerConnection.objects.get(account=agreed).last_error
+
+
+def test_a_sync_leaves_alone_what_was_connected_meanwhile(agreed, server, clock):  # noqa: F811
+    def opener(of, name, now):
+        broker = open_broker(of, name, now)
+        Account.objects.filter(pk=of.pk).update(execution_mode="LIVE")
+        of.execution_mode = "LIVE"
+        connect_broker(account=of, broker=name, now=now(), key="another", secret="and its secret")
+        return broker
+
+    (one,) = watched(account_id=agreed.pk)
+    sync_account(one, clock=clock, opener=opener)
+    with acting_as(agreed.owner_id):
+        link = BrokerConnection.objects.get(account=agreed)
+    assert (link.cursor["mode"], "orders" in link.cursor, link.synced_at) == ("LIVE", False, None)
 
 
 def test_a_sync_notes_how_far_it_has_read(agreed, apple, server, clock):  # noqa: F811

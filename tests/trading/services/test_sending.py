@@ -342,6 +342,17 @@ class TestCancelAndReplace:
         look(account, clock)
         assert seen(order).status == "FILLED"
 
+    def test_what_the_broker_does_not_know_any_more_can_be_left(self, account, apple, server, clock):
+        order = placed(account, apple)
+        sent(account, clock)
+        server.orders.clear()  # it was put back to its beginning
+        asked_to_cancel(order)
+        clock.later()
+        sent(account, clock)
+        assert (seen(order).status, seen(order).pending_cancel) == ("CANCELED", False)
+        with acting_as(account.owner_id):
+            assert "does not know" in OrderEvent.objects.get(order=order, kind="CANCELED").detail
+
     def test_one_order_takes_the_place_of_another(self, account, apple, server, clock):
         old = placed(account, apple, type="LIMIT", limit_price="90")
         sent(account, clock)

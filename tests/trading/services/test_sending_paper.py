@@ -1,21 +1,33 @@
 """Orders on paper: what becomes of them follows from the records of the account and the prices that the house has."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
+from django.db import OperationalError
 
+from accounts.models import LedgerEntry
 from accounts.models.tenancy import acting_as
+from marketdata.models import Bar, CorporateAction
 from tests.factories import make_account, make_instrument, make_quotes, make_user, post, quiet_day
 from tests.trading.factories import make_order
 from tests.trading.services.test_sending import NOW, Clock, asked_to_cancel, kinds, look, posted, seen, sent
+from trading.adapters.base import BrokerAway, BrokerOrder
 from trading.domain.drafts import Replacement
-from trading.domain.orders import Event, EventKind
+from trading.domain.fills import Fill as Filled
+from trading.domain.orders import Event, EventKind, OrderStatus
 from trading.models import Door, Fill, OrderEvent
+from trading.selectors.paper import RecordedMarket, Records
+from trading.selectors.risk import standing_of
 from trading.services.answers import take_down
 from trading.services.connections import open_broker
+from trading.services.looking import look_at
 from trading.services.order_rows import Cause, record_events
 from trading.services.orders import Ordering, replace_order
+from trading.services.sending import send_orders
+from trading.services.syncing import Watched
+from trading.tasks import look_at_brokers, sync_accounts
 
 
 @pytest.fixture
@@ -38,6 +50,38 @@ def test_an_order_is_filled_by_recorded_quotes(account):
     clock.later(timedelta(seconds=60))
     assert (look(account, clock, "paper"), seen(limit).average_price) == (1, 91)
     assert posted(account) == (2, 2)
+
+
+def test_by_amount_a_bond_costs_what_was_asked_for(account):
+    noon = datetime.combine(quiet_day("quotes"), datetime.min.time(), UTC) + timedelta(hours=12)
+    bond, clock = make_instrument(exchange="XTST", asset_class="BOND", multiplier=Decimal("0.01")), Clock(noon)
+    make_quotes(bond, [(noon + timedelta(seconds=30), "79", "80"), (noon + timedelta(seconds=40), "79", "80")])
+    order = make_order(account, bond, notional=Decimal(200))  # two hundred units are quoted at a time
+    sent(account, clock)
+    clock.now = noon + timedelta(seconds=35)
+    look(account, clock, "paper")
+    with acting_as(account.owner_id):
+        left = standing_of(account, at=clock()).reserves.opening[bond.pk]
+    clock.later(timedelta(seconds=10))
+    look(account, clock, "paper")
+    with acting_as(account.owner_id):
+        entries = LedgerEntry.objects.filter(account=account, source="fill").order_by("sequence")
+        spent = list(entries.values_list("quantity", "cash"))
+    assert (left, spent, seen(order).status) == (40, [(200, -160), (50, -40)], "FILLED")
+
+
+@pytest.mark.parametrize(("kind", "status"), [("FX", "FILLED"), ("FUND", "FILLED"), ("EQUITY", "ACCEPTED")])
+def test_a_bar_of_what_tells_no_volume_fills_all_of_an_order(account, kind, status):
+    noon = datetime.combine(quiet_day("quotes"), datetime.min.time(), UTC) + timedelta(hours=12)
+    one, clock = make_instrument(exchange="XTST", asset_class=kind), Clock(noon)
+    prices = dict.fromkeys(("open", "low", "high", "close"), Decimal(100))
+    fields = {"instrument": one, "timeframe": "1m", "volume": 0, "recorded_at": noon}
+    Bar.objects.create(timestamp=noon + timedelta(minutes=1), **fields, **prices)
+    order = make_order(account, one)
+    sent(account, clock)
+    clock.later(timedelta(minutes=5))
+    look(account, clock, "paper")
+    assert seen(order).status == status
 
 
 def test_where_hours_are_not_known_it_trades_at_weekends_too(account):
@@ -78,6 +122,74 @@ def test_for_the_day_it_expires(account):
     assert (seen(order).status, seen(order).ended_at) == ("EXPIRED", datetime(2024, 5, 6, 20, tzinfo=UTC))
 
 
+class Stumbling:
+    """A paper broker that cannot be asked about one order."""
+
+    local, pairs = True, False
+
+    def __init__(self, broker, client_order_id):
+        self.broker, self.client_order_id = broker, client_order_id
+
+    def find(self, client_order_id):
+        if client_order_id == self.client_order_id:
+            raise OperationalError("canceling statement due to lock timeout")
+        return self.broker.find(client_order_id)
+
+
+def test_one_that_cannot_be_looked_at_holds_none_of_the_others_up(account):
+    stock, clock = make_instrument(exchange="XNYS"), Clock(NOW)
+    first, *orders = [make_order(account, stock, type="LIMIT", limit_price="5") for _ in range(3)]
+    sent(account, clock)
+    clock.later(timedelta(days=1))
+
+    def opener(*asked):
+        return Stumbling(open_broker(*asked), first.client_order_id)
+
+    with pytest.raises(OperationalError):
+        look_at(account=account, broker="paper", clock=clock, since=NOW, opener=opener)
+    assert [seen(order).status for order in (first, *orders)] == ["ACCEPTED", "EXPIRED", "EXPIRED"]
+
+
+def test_an_account_that_cannot_be_looked_at_holds_none_of_the_others_up(account):
+    order, clock = make_order(account, make_instrument(exchange="XNYS"), type="LIMIT", limit_price="5"), Clock(NOW)
+    sent(account, clock)
+    gone = [str(uuid4()), str(account.owner_id), "paper"]
+    sync_accounts(accounts=[gone, [str(account.pk), str(account.owner_id), "paper"]])
+    assert seen(order).status == "EXPIRED"
+
+
+def test_looks_at_one_broker_neither_wait_for_another_nor_pile_up(monkeypatch):
+    rows = [Watched(uuid4(), uuid4(), broker) for broker in ("paper", "alpaca", "paper")]
+    sent = []
+    monkeypatch.setattr("trading.tasks.syncing.watched", lambda: rows)
+    monkeypatch.setattr(sync_accounts, "apply_async", lambda *_, **options: sent.append(options))
+    monkeypatch.setattr(sync_accounts, "delay", lambda **kwargs: sent.append({"kwargs": kwargs}))
+    look_at_brokers()
+    asked = [{broker for *_, broker in one["kwargs"]["accounts"]} for one in sent]
+    assert (asked, all("expires" in one for one in sent)) == ([{"alpaca"}, {"paper"}], True)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["often", "late"])
+def test_one_that_stands_ends_where_its_instrument_is_split(account, late):
+    stock, clock = make_instrument(exchange="XNYS"), Clock(NOW)
+    CorporateAction.objects.create(
+        instrument=stock, kind="SPLIT", ex_date=date(2024, 5, 8), ratio=Decimal(10), source="test", recorded_at=NOW
+    )
+    fields = {"instrument": stock, "timeframe": "1d", "volume": 100, "recorded_at": NOW}
+    for day, price in ((7, 100), (8, 10)):
+        prices = dict.fromkeys(("open", "low", "high", "close"), Decimal(price))
+        Bar.objects.create(timestamp=datetime(2024, 5, day, tzinfo=UTC), **fields, **prices)
+    stands = make_order(account, stock, side="SELL", effect="CLOSE", type="STOP", stop_price="90", time_in_force="GTC")
+    for_the_day = make_order(account, stock, type="LIMIT", limit_price="50")
+    sent(account, clock)
+    for day in (9,) if late else (7, 8, 9):
+        clock.now = datetime(2024, 5, day, 13, tzinfo=UTC)
+        look(account, clock, "paper")
+    assert (seen(stands).status, seen(for_the_day).status, posted(account)) == ("CANCELED", "EXPIRED", (0, 0))
+    assert seen(stands).ended_at == datetime(2024, 5, 8, 8, tzinfo=UTC)
+    assert "split" in told(stands, "CANCELED")[0][0]
+
+
 def test_one_that_is_replaced_keeps_its_fills(account):
     stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(NOW)
     old = make_order(account, stock, time_in_force="GTC", type="LIMIT", limit_price="5")
@@ -105,6 +217,36 @@ def test_what_is_filled_before_it_is_replaced_is_not_bought_twice(account):
     filled = seen(old).filled_quantity
     assert (filled > 0, seen(old).status, seen(new).quantity + filled) == (True, "REPLACED", 300)
     assert "RESIZED" in kinds(new)
+
+
+@pytest.mark.parametrize("role", ["", "TAKE_PROFIT"], ids=["alone", "exit"])
+def test_what_was_filled_is_taken_off_a_replacement_once_however_often_it_is_tried(account, role):
+    stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(NOW)
+    post(account, "DEPOSIT", cash="10000000", occurred_at=datetime(2020, 1, 2, tzinfo=UTC))
+    said = {"time_in_force": "GTC", "type": "LIMIT", "limit_price": "5", "broker": "away", "broker_order_id": "b", "role": role}
+    old = make_order(account, stock, status="NEW", sending="SETTLED", **said)
+    with acting_as(account.owner_id):
+        by = Ordering(actor=account.owner, door=Door.API, at=clock())
+        new = replace_order(order=seen(old), change=Replacement(limit_price=Decimal(6)), by=by)
+        fills = (Filled("one", Decimal(3), Decimal(5), NOW),)
+        answer = BrokerOrder(
+            client_order_id=old.client_order_id, broker_order_id="b", status=OrderStatus.PARTIALLY_FILLED, at=NOW,
+            filled_quantity=Decimal(3), fills=fills,
+        )  # fmt: skip
+        take_down(account=account, order_id=old.pk, answer=answer, now=NOW)
+    for _ in range(3):
+        clock.later()
+        send_orders(clock=clock, account_id=account.pk, opener=lambda *_asked: Away())
+    assert (seen(new).quantity, seen(new).status, seen(old).pending_replace) == (7, "NEW", True)
+
+
+class Away:
+    """A broker that nobody reaches."""
+
+    local = pairs = False
+
+    def replace(self, ticket, broker_order_id):
+        raise BrokerAway("Nobody is there.")
 
 
 def test_a_better_price_that_is_no_longer_quoted_is_not_had(account):
@@ -192,3 +334,37 @@ def look_at_one(order, clock):
         broker = open_broker(order.account, "paper", clock)
         answer = broker.find(order.client_order_id)
         take_down(account=order.account, order_id=order.pk, answer=answer, now=clock())
+
+
+@pytest.mark.parametrize("barred", [False, True], ids=["quotes", "bars"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"type": "TRAILING_STOP", "trail_price": "20"},
+        {"type": "TRAILING_STOP", "trail_percent": "20", "side": "SELL", "effect": "CLOSE"},
+        {"type": "STOP", "stop_price": "120"},
+        {"type": "LIMIT", "limit_price": "80"},
+        {"type": "LIMIT", "limit_price": "120", "side": "SELL", "effect": "CLOSE"},
+    ],
+    ids=["trailing", "trailing-percent", "stop", "limit", "sell"],
+)
+def test_an_order_that_stands_is_not_shown_what_cannot_move_it(account, asked, barred):
+    noon = datetime.combine(quiet_day("quotes"), datetime.min.time(), UTC) + timedelta(hours=12)
+    stock, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(noon)
+    minutes = [noon + timedelta(minutes=number) for number in range(1, 31)]
+    if barred:
+        fields = {"instrument": stock, "timeframe": "1m", "volume": 100, "recorded_at": noon}
+        prices = dict(zip(("open", "low", "high", "close"), map(Decimal, (100, 99, 101, 100)), strict=True))
+        Bar.objects.bulk_create(Bar(timestamp=begins, **fields, **prices) for begins in minutes)
+    else:
+        make_quotes(stock, [(at, "100", "101") for at in minutes])
+    order = make_order(account, stock, time_in_force="GTC", **asked)
+    sent(account, clock)
+    clock.now = noon + timedelta(minutes=5)
+    look(account, clock, "paper")
+    clock.now = noon + timedelta(minutes=40)
+    with acting_as(account.owner_id):
+        (known,) = Records(account).known([order.client_order_id])
+    assert len(RecordedMarket().looks(known, known.since - timedelta(minutes=1), clock())) <= 2
+    look(account, clock, "paper")
+    assert seen(order).status == "ACCEPTED"

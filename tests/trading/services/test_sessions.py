@@ -78,8 +78,12 @@ class TestSession:
         assert list(refused.value.error_dict) == [field]
 
     def test_runs_no_strategy_that_was_put_away(self, owner, start):
+        put_away = make_strategy(owner, archived_at=NOW)
         with pytest.raises(StrategyArchived):
-            start(strategy=make_strategy(owner, archived_at=NOW))
+            start(strategy=put_away)
+        with pytest.raises(ValidationError) as refused:  # what is wrong with it is said first
+            start(strategy=put_away, code_version="a b")
+        assert list(refused.value.error_dict) == ["code_version"]
 
 
 class TestStrategy:

@@ -10,10 +10,9 @@ from accounts.models.tenancy import acting_as
 from tests.factories import make_instrument
 from tests.trading.factories import AT, make_session, make_signal
 from trading.domain.signals import SignalDraft, SignalKind, SignalStatus
-from trading.models import Signal
 from trading.services.refusals import NotAsThingsStand
 from trading.services.sessions import SessionEnded
-from trading.services.signals import expire_signals, record_signal, settle_signal
+from trading.services.signals import record_signal, settle_signal
 
 NOW = datetime(2024, 5, 7, tzinfo=UTC)
 DRAFT = SignalDraft(at=AT, kind=SignalKind.ENTER_LONG, source="scanner", strength=Decimal("0.5"), data={"rsi": 30})
@@ -58,9 +57,5 @@ class TestEnd:
 
     def test_comes_by_itself_when_the_time_is_over(self, account):
         over = make_signal(account, make_instrument(), expires_at=NOW)
-        later = make_signal(account, make_instrument(), expires_at=NOW + timedelta(hours=1))
         with pytest.raises(NotAsThingsStand):
             settle_signal(signal=over, status=SignalStatus.TAKEN, at=NOW)
-        assert expire_signals(account=account, at=NOW) == 1
-        assert Signal.objects.get(pk=over.pk).status == "EXPIRED"
-        assert Signal.objects.get(pk=later.pk).status == "ACTIVE"

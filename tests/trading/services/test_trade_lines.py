@@ -1,7 +1,7 @@
 """Lines of trades, many at a time: splits between their ends, parts of them, and what is wrong among what is right."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -16,6 +16,7 @@ from tests.trading.factories import AT, make_decision, make_fill, make_order
 from tests.trading.journals import lines, still_open, trade
 from trading.models import Decision, Order, Session
 from trading.selectors.trading_files import trade_lines
+from trading.services import trade_imports
 from trading.services.file_runs import AT_ONCE
 from trading.services.trading_files import import_trading_file
 
@@ -139,6 +140,19 @@ class TestMany:
             assert take(*rows) == (0, len(rows), [])
         assert len(queries) < 40
         assert [row["order_id"] for row in written(account)] == [row["order_id"] for row in rows]
+
+    def test_that_are_known_are_derived_once_for_all_of_an_instrument(self, take, account, owner, instrument, monkeypatch):
+        """Closed by orders that were placed for none of them in particular, each follows from all that was traded of it."""
+        for number in range(12):
+            at = AT + timedelta(minutes=number)
+            for side, effect in (("BUY", "OPEN"), ("SELL", "CLOSE")):
+                order = make_order(account, instrument, side=side, effect=effect, quantity=Decimal(10), created_at=at)
+                make_fill(order, "10", str(100 + number), at=at)
+        derivations = []
+        derive = trade_imports.derived
+        monkeypatch.setattr(trade_imports, "derived", lambda *about: derivations.append(about) or derive(*about))
+        assert take(*written(account)) == (0, 12, [])
+        assert len(derivations) == 1
 
     def test_are_read_on_beyond_those_that_are_stored_together(self, take, account, instrument):
         rows = [still_open(instrument.symbol, order_id=f"{number}") for number in range(AT_ONCE + 3)]

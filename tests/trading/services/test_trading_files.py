@@ -239,6 +239,7 @@ class TestOtherLines:
         ("row", "name"),
         [
             (BREACH | {"severity": "MILD"}, "risk-management.jsonl"),
+            (BREACH | {"severity": ["CRITICAL"]}, "risk-management.jsonl"),
             (BREACH | {"event_type": ""}, "risk-management.jsonl"),
             (BREACH | {"config_snapshot": []}, "risk-management.jsonl"),
             (BREACH | {"mood": 1}, "risk-management.jsonl"),

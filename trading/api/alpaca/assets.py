@@ -12,8 +12,9 @@ from marketdata.domain.instruments import CRYPTO_MARKET, US_EXCHANGES, AssetClas
 from marketdata.models import Instrument
 from trading.api.alpaca.base import AlpacaView
 from trading.api.alpaca.errors import NotFound
-from trading.api.alpaca.symbols import EXCHANGES, OPTION_MARKETS, class_of, exchange_of, find, symbol_of
+from trading.api.alpaca.symbols import EXCHANGES, class_of, exchange_of, find, symbol_of
 from trading.api.alpaca.words import choice, digits, listed
+from trading.domain.alpaca_symbols import OPTION_MARKETS
 
 STATUSES = {"": Q(), "all": Q(), "active": Q(active=True), "inactive": Q(active=False)}
 SHARES = (AssetClass.EQUITY, AssetClass.ETF)

@@ -13,12 +13,13 @@ from rest_framework.response import Response
 
 from marketdata.domain.calendars import Session, sessions
 from trading.api.alpaca.base import AlpacaView
-from trading.api.alpaca.words import day
+from trading.api.alpaca.words import choice, day
 
 EXCHANGE, NEW_YORK = "XNYS", ZoneInfo("America/New_York")
 AHEAD = timedelta(days=14)  # no market is closed for longer
 WHOLE_DAY = timedelta(hours=24)
 FIRST, LAST = date(1970, 1, 1), date(2029, 12, 31)
+DATES = {"trading": "date", "settlement": "settlement_date"}  # what `start` and `end` mean
 # after how many sessions a trade is settled, from which day on
 SETTLING = ((date(2024, 5, 28), 1), (date(2017, 9, 5), 2), (date(1995, 6, 7), 3), (FIRST, 5))
 
@@ -35,14 +36,17 @@ class CalendarView(AlpacaView):
     """The days on which the market is open."""
 
     def get(self, request: Request) -> Response:
-        """Return the sessions from `start` to `end`, both included."""
+        """Return the sessions from `start` to `end`, both included; with `date_type` SETTLEMENT those that are settled then."""
         query = request.query_params
         first, last = day(query.get("start"), "start") or FIRST, day(query.get("end"), "end") or LAST
         first, last = max(first, FIRST), min(last, LAST)
+        counts = choice(query.get("date_type"), "date_type", DATES, "trading")
         if first > last:
             return Response([])
-        found = [each for each in sessions(EXCHANGE, first, last + AHEAD) if each.close_at - each.open_at < WHOLE_DAY]
-        return Response([calendar_row(found, number) for number, each in enumerate(found) if each.day <= last])
+        near = sessions(EXCHANGE, max(first - AHEAD, FIRST), last + AHEAD)
+        found = [each for each in near if each.close_at - each.open_at < WHOLE_DAY]
+        rows = (calendar_row(found, number) for number, each in enumerate(found) if each.day <= last)
+        return Response([row for row in rows if row[counts] and first.isoformat() <= row[counts] <= last.isoformat()])
 
 
 def clock_row(at: datetime) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
@@ -31,7 +33,8 @@ MULTI = 207
 STATUSES = {"open": IS_OPEN, "closed": ~IS_OPEN, "all": Q()}
 CURSORS = {"after_order_id": "gt", "before_order_id": "lt"}
 CRYPTO, OPTIONS = Q(instrument__asset_class=AssetClass.CRYPTO), Q(instrument__asset_class=AssetClass.OPTION)
-CLASSES = {"": Q(), "all": Q(), "crypto": CRYPTO, "us_option": OPTIONS, "us_equity": ~CRYPTO & ~OPTIONS}
+ALL, OPTION = "all", "us_option"
+CLASSES = {ALL: Q(pk__isnull=False), "crypto": CRYPTO, OPTION: OPTIONS, "us_equity": ~CRYPTO & ~OPTIONS}
 DIRECTIONS = {"desc": ("-created_at", "-pk"), "asc": ("created_at", "pk")}
 
 
@@ -129,9 +132,12 @@ class OrdersView(OrdersMixin, PlacingView):
             found &= Q(created_at__lt=until)
         if side := query.get("side"):
             found &= Q(side=choice(side, "side", SIDES))
-        found &= choice(query.get("asset_class"), "asset_class", CLASSES)
+        classes = listed(query.get("asset_class", "").lower()) or [ALL]
+        found &= reduce(or_, (choice(each, "asset_class", CLASSES) for each in classes))
         if symbols := listed(query.get("symbols")):
-            found &= Q(instrument__in=[each.pk for each in find_all(symbols).values()])
+            meant = [each.pk for each in find_all(symbols).values()]
+            of_options = Q(instrument__underlying__in=meant) if OPTION in classes else Q()  # go by what they are options on, too
+            found &= Q(instrument__in=meant) | of_options
         return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
@@ -23,10 +23,13 @@ from trading.api.alpaca.symbols import class_of, exchange_of, find, symbol_of
 from trading.api.alpaca.words import digits, flag, number
 from trading.domain.drafts import OrderDraft
 from trading.domain.orders import Side, TimeInForce
+from trading.models import Order
 from trading.selectors.holdings import Held, change_of, held_in
+from trading.services.closing import close_after_cancels
 from trading.services.orders import cancel_all, place_order
 from trading.services.refusals import NotAsThingsStand
 
+Place = Callable[..., list[Order]]  # as `place_order`
 NO_POSITION = "position does not exist"
 PLACES = 10
 PERCENT = Decimal(100)
@@ -61,7 +64,7 @@ class PositionsMixin(PlacingView):
             raise NotFound(NO_POSITION if instrument else f"symbol not found: {symbol}")
         return found
 
-    def close(self, held: Held, quantity: Decimal) -> tuple[int, dict[str, Any]]:
+    def close(self, held: Held, quantity: Decimal, *, place: Place = place_order) -> tuple[int, dict[str, Any]]:
         """Place the order that closes some of a position; return the status and the body that tell of it, or of its refusal."""
         around_the_clock = held.instrument.asset_class == AssetClass.CRYPTO
         draft = OrderDraft(
@@ -70,7 +73,7 @@ class PositionsMixin(PlacingView):
             time_in_force=TimeInForce.GTC if around_the_clock else TimeInForce.DAY,
         )
         try:
-            return PLACED, order_row(place_order(account=self.account, instrument=held.instrument, draft=draft, by=self.by)[0])
+            return PLACED, order_row(place(account=self.account, instrument=held.instrument, draft=draft, by=self.by)[0])
         except NotAsThingsStand as refusal:
             return self.not_placed(refusal, held.instrument, draft)
         except ValidationError as refusal:
@@ -86,14 +89,19 @@ class PositionsView(PositionsMixin):
         return Response([position_row(one, book.closing) for one in book.positions])
 
     def delete(self, request: Request) -> Response:
-        """Close all positions, and answer for each; with `cancel_orders` the open orders are canceled first."""
+        """Close all positions, and answer for each; with `cancel_orders` the open orders are canceled first.
+
+        Where a broker has them the orders that close wait for its answers.
+        """
+        place: Place = place_order
         if flag(request.query_params.get("cancel_orders"), "cancel_orders"):
             cancel_all(account=self.account, by=self.by)
-        return Response([self.closed(one) for one in self.book().positions], MULTI)
+            place = close_after_cancels
+        return Response([self.closed(one, place) for one in self.book().positions], MULTI)
 
-    def closed(self, held: Held) -> dict[str, Any]:
+    def closed(self, held: Held, place: Place) -> dict[str, Any]:
         """Close a position, and say what came of it."""
-        status, body = self.close(held, abs(held.quantity))
+        status, body = self.close(held, abs(held.quantity), place=place)
         row = {"symbol": symbol_of(held.instrument), "status": status, "body": body}
         return row | {"order_id": body["id"]} if status == PLACED else row
 

@@ -13,6 +13,7 @@ from marketdata.domain.instruments import CRYPTO_MARKET, US_EXCHANGES, AssetClas
 from marketdata.models import Instrument
 from marketdata.selectors.instruments import find_each
 from trading.api.alpaca.words import as_uuid
+from trading.domain.alpaca_symbols import OPTION_MARKETS, at_alpaca, with_slash
 
 EXCHANGES: Mapping[str, str] = {
     "XNAS": "NASDAQ",
@@ -25,9 +26,6 @@ EXCHANGES: Mapping[str, str] = {
 }
 CLASSES: Mapping[str, str] = {AssetClass.CRYPTO: "crypto", AssetClass.OPTION: "us_option"}
 SHARE = "us_equity"
-KNOWN_CLASSES = frozenset({AssetClass.EQUITY, AssetClass.ETF, AssetClass.OPTION, AssetClass.CRYPTO})
-OPTION_MARKETS = ("OPRA", "XCBO")  # in the US, beside the exchanges
-QUOTED_IN = ("USDT", "USDC", "USD", "EUR", "GBP", "BTC", "ETH")
 
 
 def symbol_of(instrument: Instrument | Listing) -> str:
@@ -37,15 +35,8 @@ def symbol_of(instrument: Instrument | Listing) -> str:
     ('AAPL', 'SAP:XETR')
     >>> symbol_of(Listing("BTCUSD", "CRYPTO", asset_class=AssetClass.CRYPTO))
     'BTC/USD'
-    >>> symbol_of(Listing("AAPL240119C00100000", "OPRA", asset_class=AssetClass.OPTION))
-    'AAPL240119C00100000'
     """
-    if instrument.asset_class == AssetClass.CRYPTO and instrument.exchange == CRYPTO_MARKET:
-        return with_slash(instrument.symbol)
-    if instrument.asset_class == AssetClass.OPTION and instrument.exchange in OPTION_MARKETS:
-        return instrument.symbol
-    known = instrument.asset_class in KNOWN_CLASSES and instrument.exchange in US_EXCHANGES
-    return instrument.symbol if known else instrument.key
+    return at_alpaca(instrument.symbol, instrument.exchange, instrument.asset_class) or instrument.key
 
 
 def class_of(instrument: Instrument) -> str:
@@ -56,18 +47,6 @@ def class_of(instrument: Instrument) -> str:
 def exchange_of(instrument: Instrument) -> str:
     """Return what Alpaca calls an exchange, nothing for those it does not know."""
     return EXCHANGES.get(instrument.exchange, "")
-
-
-def with_slash(symbol: str) -> str:
-    """Return a crypto pair as Alpaca writes it now.
-
-    >>> with_slash("ETHUSDT"), with_slash("BTC/USD")
-    ('ETH/USDT', 'BTC/USD')
-    """
-    if "/" in symbol:
-        return symbol
-    quoted = next((each for each in QUOTED_IN if symbol.endswith(each) and symbol != each), "")
-    return f"{symbol.removesuffix(quoted)}/{quoted}" if quoted else symbol
 
 
 def find(text: str) -> Instrument | None:

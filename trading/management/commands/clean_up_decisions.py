@@ -11,7 +11,7 @@ from accounts.domain.roles import Role
 from accounts.management.members import MemberCommand, refusal
 from accounts.models import Account, User
 from trading.management.file_commands import write_file
-from trading.services.decision_archives import folder_of
+from trading.selectors.decision_archives import folder_of
 from trading.services.decisions import clean_up_decisions
 
 DAYS = 30

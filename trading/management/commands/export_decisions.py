@@ -7,8 +7,9 @@ from typing import Any
 from accounts.management.members import MemberCommand
 from accounts.models import Account, User
 from trading.management.file_commands import write_file
+from trading.selectors.decision_archives import archived
 from trading.selectors.trading_files import filed_decisions
-from trading.services.decision_archives import archived, written
+from trading.services.decision_archives import written
 
 
 class Command(MemberCommand):

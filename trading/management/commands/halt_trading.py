@@ -34,7 +34,7 @@ class Command(BaseCommand):
             if not options["reason"].strip():
                 raise CommandError("Say why, such as: halt_trading 'The market data is wrong.'")
             try:
-                halt_trading(reason=options["reason"], at=now, by=options["by"])
+                halt_trading(reason=options["reason"], at=now, by=options["by"], cancels=options["cancel"])
             except AlreadyHalted:
                 if not options["cancel"]:
                     raise

@@ -111,11 +111,14 @@ class TestHours:
         row = clock_row(datetime(2024, 7, 4, 15, tzinfo=UTC))
         assert (row["is_open"], row["next_open"]) == (False, "2024-07-05T09:30:00-04:00")
 
-    def test_are_told_day_by_day(self, client, raw):
+    def test_are_told_day_by_day(self, client, raw, refused):
         found = client.get_calendar(GetCalendarRequest(start=date(2024, 7, 1), end=date(2024, 7, 5)))
         assert [one.date.day for one in found] == [1, 2, 3, 5]
         assert [(one.open.hour, one.open.minute, one.close.hour) for one in found[1:3]] == [(9, 30, 16), (9, 30, 13)]
         assert raw.get("/calendar", {"start": "2024-07-03", "end": "2024-07-03"})[0]["settlement_date"] == "2024-07-05"
+        settled = raw.get("/calendar", {"start": "2024-07-03", "end": "2024-07-05", "date_type": "SETTLEMENT"})
+        assert [one["date"] for one in settled] == ["2024-07-02", "2024-07-03"]
+        assert refused(raw.get, "/calendar", {"date_type": "HOLIDAYS"})[:2] == (422, 40010001)
         assert len(client.get_calendar()) > 10_000
 
 

@@ -133,6 +133,14 @@ class TestPlaced:
         told = (403, 40310000, "insufficient qty available for order (requested: 11, available: 10)")
         assert refused(client.submit_order, sell) == told
 
+    def test_hears_what_is_wrong_with_it_before_that_there_is_too_little(self, client, raw, apple, account, refused):
+        make_fill(make_order(account, apple))
+        client.submit_order(MarketOrderRequest(symbol=apple.symbol, qty=10, side="sell", time_in_force="day"))
+        body = {"symbol": apple.symbol, "qty": "10", "side": "sell", "type": "trailing_stop", "time_in_force": "day"}
+        told = refused(raw.post, "/orders", body | {"trail_price": "1", "trail_percent": "2"})
+        assert told == (422, 40010001, "A trailing stop needs either a trail price or a trail percent.")
+        assert refused(raw.post, "/orders", body | {"trail_price": "1"})[0] == 403
+
 
 class TestFound:
     def test_by_either_id(self, client, apple, refused):
@@ -210,6 +218,18 @@ class TestListed:
     def test_by_kind_of_asset(self, client, raw, some):
         assert len(raw.get("/orders", {"asset_class": "us_equity"})) == 7
         assert raw.get("/orders", {"asset_class": "crypto"}) == []
+        assert len(raw.get("/orders", {"asset_class": "crypto,us_equity"})) == 7
+
+    def test_of_options_by_what_they_are_options_on(self, raw, account, apple, refused):
+        terms = {"expiry": "2030-01-18", "strike": "10", "right": "CALL", "multiplier": 100}
+        option = make_instrument(exchange="OPRA", asset_class="OPTION", underlying=apple, **terms)
+        orders = [make_order(account, one) for one in (option, apple)]
+        on_apple = {"symbols": apple.symbol, "asset_class": "us_option"}
+        assert [one["id"] for one in raw.get("/orders", on_apple)] == [str(orders[0].pk)]
+        both = on_apple | {"asset_class": "us_option,us_equity", "direction": "asc"}
+        assert {one["id"] for one in raw.get("/orders", both)} == {str(one.pk) for one in orders}
+        assert [one["id"] for one in raw.get("/orders", {"symbols": apple.symbol})] == [str(orders[1].pk)]
+        assert refused(raw.get, "/orders", {"asset_class": "us_equity,bonds"})[:2] == (422, 40010001)
 
     def test_by_symbol(self, client, some, account):
         other = make_instrument(exchange="XETR")

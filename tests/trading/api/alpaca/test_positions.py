@@ -1,14 +1,20 @@
 """Positions seen and closed by Alpaca's own client."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from alpaca.trading.requests import ClosePositionRequest, LimitOrderRequest
 
-from tests.factories import make_bars, make_instrument, make_quotes, post
+from accounts.models.tenancy import acting_as
+from tests.factories import make_bars, make_instrument, make_quotes, post, quiet_day
+from tests.trading.factories import make_order
+from tests.trading.services.test_sending import Clock, kinds, look, seen, sent
 from trading.api.alpaca.positions import part_of
+from trading.models import Order
 from trading.selectors.holdings import Held
+
+SELLING = {"side": "SELL", "effect": "CLOSE", "time_in_force": "GTC"}
 
 
 @pytest.fixture
@@ -77,6 +83,31 @@ class TestClosed:
         refused = client.close_all_positions()
         assert {one.status for one in refused} == {403}
         assert {one.body.code for one in refused} == {40310000}
+
+    def test_all_at_once_though_the_broker_has_orders(self, client, account):
+        """Both exits of what is held are with the broker, which is asked to cancel them; closing follows by itself."""
+        noon = datetime.combine(quiet_day("quotes"), datetime.min.time(), UTC) + timedelta(hours=12)
+        coin, clock = make_instrument(exchange="CRYPTO", asset_class="CRYPTO"), Clock(noon)
+        make_quotes(coin, [(noon - timedelta(seconds=5), "99", "100"), (noon + timedelta(seconds=30), "99", "100")])
+        post(account, "BUY", instrument=coin, quantity="10", price="10", occurred_at=noon - timedelta(days=1))
+        low = make_order(account, coin, **SELLING, type="LIMIT", quantity=6, limit_price="200")
+        more = make_order(account, coin, time_in_force="GTC", type="LIMIT", limit_price="1")
+        sent(account, clock)
+        assert [seen(one).status for one in (low, more)] == ["ACCEPTED"] * 2
+        assert [one.status for one in client.close_all_positions()] == [403]
+        [told] = client.close_all_positions(cancel_orders=True)
+        assert (told.status, told.body.qty, told.body.status.value) == (200, "10", "accepted")
+        with acting_as(account.owner_id):
+            closing = Order.objects.select_related("account").get(pk=told.order_id)
+        assert kinds(closing) == ["CREATED", "PUT_OFF"]
+        sent(account, clock)  # who is canceled, and what waits for it
+        assert [seen(one).status for one in (low, more)] == ["CANCELED"] * 2
+        clock.later()
+        sent(account, clock)
+        assert kinds(closing) == ["CREATED", "PUT_OFF", "SENT", "ACCEPTED"]
+        clock.later(timedelta(seconds=40))
+        look(account, clock, "paper")
+        assert (seen(closing).status, client.get_all_positions()) == ("FILLED", [])
 
 
 class TestAPart:
