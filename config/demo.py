@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from django.conf import settings
@@ -18,6 +19,8 @@ from accounts.services.users import register_user
 from accounts.services.watchlists import create_watchlist
 from marketdata.models import Instrument
 from portfolio.services.projections import catch_up
+from trading.models import RiskLimits
+from trading.services.risk import set_limits
 
 FOLDER: Path = settings.BASE_DIR / "demo"
 PASSWORD = "bedrock-demo"  # noqa: S105  printed for everybody to see, and refused in production
@@ -55,9 +58,12 @@ ACCOUNTS = (
     Records(BOB.email, "First steps", AccountKind.CASH, date(2007, 1, 1), "bob_first_steps.csv"),
 )
 
+# of who holds few shares for many years, through a fall by a third: whoever tries the order ticket is not stopped by either
+LIMITS = {"max_position_share": Decimal("0.9"), "max_drawdown_share": Decimal("0.5")}
+
 
 def load_people(*, at: datetime) -> None:
-    """Register the people who are not there yet, open their accounts, and share what is shared."""
+    """Register the people who are not there yet, open their accounts with limits of their own, and share what is shared."""
     for person in PEOPLE:
         if not User.objects.filter(email=person.email).exists():
             rights = {"is_staff": True, "is_superuser": True} if person.operator else {}
@@ -69,6 +75,9 @@ def load_people(*, at: datetime) -> None:
                 open_account(
                     owner=user, name=records.name, kind=records.kind, base_currency="USD", opened_on=records.opened_on, at=at
                 )
+            account = account_of(records)
+            if not RiskLimits.objects.filter(account=account).exists():
+                set_limits(account=account, changes=LIMITS, at=at)
     share(at=at)
 
 

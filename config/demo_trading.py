@@ -32,7 +32,7 @@ from trading.domain.orders import OrderClass, OrderType, Side, TimeInForce
 from trading.domain.outcomes import Choice
 from trading.models import BacktestRun, Decision, Door, Fill, Order, Session, Strategy, TradeTag
 from trading.models.backtests import BacktestKind
-from trading.selectors.journal import journal_of
+from trading.selectors.journal_pages import journal_of
 from trading.selectors.risk import PAPER, pause_of
 from trading.services.automation import evaluate_account
 from trading.services.backtests import perform_backtest, request_backtest, runs_of
