@@ -19,7 +19,7 @@ from tests.factories import make_user, unique_symbol
 from tests.journeys.test_backup import ROOT, URLS, at, copy, manage
 from tests.portfolio.rich import Rich, figures, kinds_in, same
 
-NOW = datetime(2026, 2, 2, tzinfo=UTC)
+NOW = datetime.now(UTC)  # after all rates that are known, which other tests refresh: those of tomorrow would be refused
 __all__ = ["copy"]
 
 
