@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models.tenancy import acting_as
 from marketdata.models import Bar, CorporateAction, FxRate
 from tests.factories import make_account, make_instrument
+from tests.portfolio.market import fresh_currencies
 from tests.trading.factories import AT, make_decision, make_fill, make_order, make_session, make_strategy, stored
 from trading.domain.journal_statistics import By
 from trading.models import TradeTag
@@ -241,13 +242,14 @@ class TestStatistics:
 
     def test_is_in_the_currency_of_the_account(self, alice):
         account = make_account(owner=alice, base_currency="NOK")
+        [odd] = fresh_currencies(1)
         with acting_as(alice.pk):
             ended(opened(account, make_instrument(currency="SEK")))
-            ended(opened(account, make_instrument(currency="MGA")))
+            ended(opened(account, make_instrument(currency=odd)))
             rate = {"rate": Decimal("0.5"), "recorded_at": AT}
             FxRate.objects.update_or_create(base="SEK", quote="NOK", date=AT.date(), defaults=rate)
             found = statistics_of_journal(account, journal_of(account), by=By.SYMBOL, zone=ZoneInfo("UTC"))
-            assert (found.total.net, found.total.statistics.total_trades, found.missing) == (50, 1, ["MGA/NOK"])
+            assert (found.total.net, found.total.statistics.total_trades, found.missing) == (50, 1, [f"{odd}/NOK"])
 
 
 def test_records_for_files_take_as_many_questions_for_many_trades_as_for_one(account, owner):

@@ -11,6 +11,7 @@ from accounts.models import Account
 from accounts.models.tenancy import acting_as
 from marketdata.models import Bar
 from tests.factories import day, make_account, make_bars, make_instrument, post
+from tests.portfolio.market import fresh_currencies
 from tests.trading.factories import make_session
 from tests.trading.services.test_orders import codes, hold, kept
 from trading.domain.drafts import OrderDraft
@@ -111,8 +112,9 @@ class TestWhatItIsWorth:
 
     @pytest.mark.parametrize("limit", [{}, {"type": OrderType.LIMIT, "limit_price": Decimal(5)}])
     def test_is_not_to_be_had_without_a_rate(self, place, limit):
+        [odd] = fresh_currencies(1)
         with pytest.raises(RiskBreached) as refused:
-            place(make_instrument(currency="XPF"), **limit)
+            place(make_instrument(currency=odd), **limit)
         [error] = refused.value.error_dict["instrument"]
         assert error.code == "unknown_value"
-        assert error.message.startswith("No rate of XPF in USD is known, so the order can't be held against the limits; have one")
+        assert error.message.startswith(f"No rate of {odd} in USD is known, so the order can't be held against the limits; have one")

@@ -10,6 +10,7 @@ from django.db import connections
 from accounts.models.tenancy import acting_as
 from marketdata.models import FxRate
 from tests.factories import day, make_account, make_bars, make_instrument, make_quotes, make_user, post
+from tests.portfolio.market import fresh_currencies
 from tests.trading.factories import make_fill, make_order, stored
 from trading.domain.drafts import OrderDraft
 from trading.domain.orders import OrderType, Side
@@ -100,18 +101,19 @@ class TestEdges:
         assert broken(account, instrument, quantity="157") == set()
 
     def test_pence_and_foreign_money_are_counted_in_the_accounts(self):
-        account = make_account(owner=make_user(), base_currency="TOP")
-        post(account, "DEPOSIT", cash="1000", currency="TOP", occurred_at=day("2020-01-02"))
+        base, unpriced = fresh_currencies(2)
+        account = make_account(owner=make_user(), base_currency=base)
+        post(account, "DEPOSIT", cash="1000", currency=base, occurred_at=day("2020-01-02"))
         FxRate.objects.get_or_create(
-            base="ZAR", quote="TOP", date=date(2020, 1, 6), defaults={"rate": "0.125", "recorded_at": NOW}
+            base="ZAR", quote=base, date=date(2020, 1, 6), defaults={"rate": "0.125", "recorded_at": NOW}
         )
         share = make_instrument(currency="ZAC")
-        make_bars(share, [("2020-01-06", "4000")])  # forty rand, five pa'anga: a quarter is 50 units
+        make_bars(share, [("2020-01-06", "4000")])  # forty rand, five of the account's: a quarter is 50 units
         assert broken(account, share, quantity="50.001") == {"position_share"}
         assert broken(account, share, quantity="30") == set()
         assert broken(account, share, quantity="20.001") == {"position_share"}
         assert broken(account, share, quantity="20") == set()
-        odd = make_instrument(currency="XPF")  # nobody says what it is worth
+        odd = make_instrument(currency=unpriced)  # nobody says what it is worth
         make_bars(odd, [("2020-01-06", "1")])
         assert broken(account, odd, quantity="1") == {"unknown_value"}
 
