@@ -117,4 +117,5 @@ class TestWhatItIsWorth:
             place(make_instrument(currency=odd), **limit)
         [error] = refused.value.error_dict["instrument"]
         assert error.code == "unknown_value"
-        assert error.message.startswith(f"No rate of {odd} in USD is known, so the order can't be held against the limits; have one")
+        expected = f"No rate of {odd} in USD is known, so the order can't be held against the limits; have one"
+        assert error.message.startswith(expected)
