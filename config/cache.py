@@ -17,9 +17,12 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import InvalidResponse, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from marketdata.services.kept_line import KeptLine
+
 log = logging.getLogger(__name__)
 CHUNK = 500  # keys that are unlinked at once
 GLOB = re.compile(r"([\\*?\[\]])")
+PATIENCE = ("socket_timeout", "socket_connect_timeout")
 GOOD_POLICIES = ("volatile-lru", "volatile-lfu", "volatile-ttl", "volatile-random")
 
 
@@ -137,7 +140,7 @@ def _or_else(default: Callable[..., Any]) -> Callable[[Callable[..., Any]], Call
 
 
 class ForgivingRedisCache(RedisCache):
-    """A cache that is empty while Redis is away. `incr`, `ping` and `talk` raise: who counts must know that nothing counts.
+    """A cache that is empty while Redis is away. `incr`, `ping`, `ask` and `talk` raise: who counts must know it.
 
     After a failure it rests for some seconds: a page that asks ten times waits once.
     """
@@ -147,6 +150,8 @@ class ForgivingRedisCache(RedisCache):
         self._class = JsonClient
         self._circuit = _circuits.setdefault(str(server), Circuit())
         self._rest = float(params.get("REST", 5))
+        options = params.get("OPTIONS", {})
+        self._line = KeptLine(str(server), **{name: options[name] for name in PATIENCE if name in options})
 
     @contextmanager
     def talk(self) -> Iterator[redis.Redis]:
@@ -167,6 +172,14 @@ class ForgivingRedisCache(RedisCache):
             self._circuit.trip(self._rest)
             raise InvalidResponse(str(error)) from error
         self._circuit.heal()
+
+    def ask(self, *command: str | bytes | int) -> Any:
+        """Return what Redis answers to a command over the line that is kept for what every request asks.
+
+        :raises RedisError: if Redis is away, rests, or refuses
+        """
+        with self.talk():
+            return self._line.ask(*command)
 
     @_or_else(lambda *_args, **_kwargs: False)
     def add(self, key: str, value: Any, timeout: Any = DEFAULT_TIMEOUT, version: int | None = None) -> bool:

@@ -56,8 +56,7 @@ def spend(scope: str, caller: str) -> Spent:
     now = time.time()
     cache: Any = caches["default"]
     key = cache.make_and_validate_key(f"throttle:{scope}:{caller}:{int(now // seconds)}")
-    with cache.talk() as client:
-        count = int(client.eval(COUNT, 1, key, seconds))
+    count = int(cache.ask("EVAL", COUNT, 1, key, seconds))
     return Spent(int(limit), count, (now // seconds + 1) * seconds, now)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.utils import CursorWrapper
 
 
@@ -14,7 +14,9 @@ def prepared() -> Iterator[CursorWrapper]:
 
     It is for questions whose texts are few and never change.
     """
-    with connection.cursor() as cursor:
-        if connection.connection.prepare_threshold is not None:
-            cursor.cursor = psycopg.Cursor(connection.connection)
+    own = connections[DEFAULT_DB_ALIAS]  # looked for once: `connection` looks for it with every word
+    with own.cursor() as cursor:
+        line = own.connection
+        if line.prepare_threshold is not None:
+            cursor.cursor = psycopg.Cursor(line)
         yield cursor

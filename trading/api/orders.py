@@ -245,7 +245,9 @@ class OrderViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, AccountScop
             rows = place_order(**asked)
         except RiskBreached as refusal:
             return self.keeping(refusal)
-        return Response({**tell_order(rows[0]), "legs": [tell_order(leg) for leg in rows[1:]]}, status.HTTP_201_CREATED)
+        placed = {**tell_order(rows[0]), "legs": [tell_order(leg) for leg in rows[1:]]}
+        said_by = request.accepted_renderer  # a Response would carry it there all the same, on a longer way
+        return HttpResponse(said_by.render(placed), content_type=said_by.media_type, status=status.HTTP_201_CREATED)
 
     @extend_schema(request=ReplacementSerializer, responses=OrderGroupSerializer)
     def partial_update(self, request: Request, account_id: str, pk: str) -> HttpResponse:

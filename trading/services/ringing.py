@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,16 +17,13 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-import redis
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
+from marketdata.services.kept_line import KeptLine
 from trading.selectors.order_bells import CHANNEL
 
 log = logging.getLogger(__name__)
@@ -70,7 +66,7 @@ def heard(hint: Hint) -> None:
     """Note that a worker begins to look: what is committed from now on takes a hint of its own."""
     if not _resting():
         try:
-            _client().delete(hint.key)
+            _line().ask("DEL", hint.key)
         except (RedisError, OSError) as error:
             _rest_after(error)
 
@@ -82,7 +78,7 @@ def _tell(accounts: list[str], hint: Hint | None) -> None:
     try:
         message = orjson.dumps([{"account": each} for each in accounts]) if accounts else b""
         keys = [] if hint is None else [hint.key]
-        first = _client().eval(TELL, len(keys), *keys, CHANNEL, message, WAITS)
+        first = _line().ask("EVAL", TELL, len(keys), *keys, CHANNEL, message, WAITS)
         if hint is not None and first:  # nobody reads what the message says of its arguments
             current_app.send_task(hint.task, kwargs=dict(hint.arguments), ignore_result=True, argsrepr="", kwargsrepr="")
     except (OperationalError, RedisError, OSError) as error:
@@ -100,14 +96,7 @@ def _rest_after(error: Exception) -> None:
     log.warning("Redis is away (%s): who follows orders, and who sends them, hears of them later.", error)
 
 
-def _client() -> redis.Redis:
-    """Return the one connection of this process: none is shared with a process that it came from."""
-    return _connection(os.getpid())
-
-
 @cache
-def _connection(_process: int) -> redis.Redis:
-    """Return a connection; where it is lost, another takes its place."""
-    again = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
-    patience: dict[str, Any] = {"socket_connect_timeout": PATIENCE, "socket_timeout": PATIENCE}
-    return redis.Redis.from_url(settings.REDIS_URL, single_connection_client=True, retry=again, **patience)
+def _line() -> KeptLine:
+    """Return the line that is kept for it; where it is lost, another takes its place."""
+    return KeptLine(settings.REDIS_URL, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE)

@@ -86,7 +86,7 @@ class TestRing:
             asked.append(1)
             raise redis.ConnectionError("gone")
 
-        monkeypatch.setattr(ringing, "_client", away)
+        monkeypatch.setattr(ringing, "_line", away)
         order = make_order(account, make_instrument())
         with acting_as(account.owner_id):
             accept(order)
