@@ -71,9 +71,9 @@ def store(
     It returns False, and nothing is stored, where the account of a new order has used its client order id before.
     """
     told = [{name: value for name, value in row.items() if value is not None} for row in _ORDER.of(new)]  # most have few
-    rows = (told, _MOVING.of(moved), events, ())
+    rows = (told, _MOVING.of(moved), events)
     with prepared() as cursor:
-        cursor.execute("SELECT trading_store(%s, %s, %s, %s)", [_written(some) for some in rows])
+        cursor.execute("SELECT trading_store(%s, %s, %s)", [_written(some) for some in rows])
         done: bool = cursor.fetchone()[0]
     if done:
         for row in new:

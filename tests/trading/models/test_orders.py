@@ -18,6 +18,7 @@ from trading.domain.drafts import Terms
 from trading.domain.legs import LegRole
 from trading.domain.orders import Event, EventKind, OrderState, OrderStatus, OrderType
 from trading.models import Fill, Order, OrderEvent, terms_of
+from trading.models.writing import new_id, new_order, store
 
 
 @pytest.fixture
@@ -317,6 +318,44 @@ class TestRoles:
     def test_strangers_see_none(self, order, charlie):
         with acting_as(charlie.pk):
             assert not Order.objects.filter(pk=order.pk).exists()
+
+    @pytest.mark.parametrize("what", ["new", "moved", "events"])
+    @pytest.mark.parametrize("who", ["a viewer", "a stranger"])
+    def test_what_is_stored_in_one_trip_is_stored_by_traders_alone(self, order, bob, charlie, who, what):
+        own = make_order(make_account(owner=charlie), order.instrument)
+        given = {"new": [unsaved(order)], "moved": [order], "events": [second_event(order)]}[what]
+        among = {"new": unsaved(own), "moved": own, "events": second_event(own)}[what]
+        with acting_as(order.account.owner_id):
+            before = Order.objects.count(), OrderEvent.objects.count()
+        order.attempts = own.attempts = 7
+        with pytest.raises(DatabaseError, match="by who trades"), acting_as((bob if who == "a viewer" else charlie).pk):
+            store(**{what: given if who == "a viewer" else [among, *given]})  # one's own goes with what is refused
+        with acting_as(order.account.owner_id):
+            assert (Order.objects.count(), OrderEvent.objects.count()) == before
+            assert Order.objects.get(pk=order.pk).attempts == 0
+        with acting_as(charlie.pk):
+            assert (Order.objects.get().attempts, OrderEvent.objects.count()) == (0, 1)
+
+    def test_nobody_learns_which_client_order_ids_others_use(self, order, charlie):
+        with pytest.raises(DatabaseError, match="by who trades"), acting_as(charlie.pk):
+            store(new=[unsaved(order, client_order_id=order.client_order_id)])
+
+    def test_nobody_stores_without_saying_who_they_are(self, order):
+        with pytest.raises(DatabaseError, match="by who trades"), transaction.atomic():
+            store(moved=[order])
+
+
+def unsaved(order, **fields):
+    """Return a new order beside another."""
+    names = ("account_id", "instrument_id", "side", "quantity", "broker", "actor_id", "created_at", "updated_at")
+    same = {name: getattr(order, name) for name in names}
+    return new_order(same | {"id": uuid4(), "client_order_id": uuid4().hex, "events": 1} | fields)
+
+
+def second_event(order):
+    """Return what could happen to a new order next."""
+    common = {"order_id": order.pk, "account_id": order.account_id, "at": AT, "recorded_at": AT, "door": "API", "data": {}}
+    return common | {"id": new_id(), "sequence": 2, "kind": "ACCEPTED", "status": "ACCEPTED", "detail": "", "external_id": ""}
 
 
 def stored_as(account, instrument, user):
