@@ -68,8 +68,9 @@ class TestOrder:
             assert set(Order.objects.unsettled()) == {order, done}
         assert (done.is_open, done.ended_at, done.state.remaining) == (False, AT, 0)
 
-    def test_is_one_of_its_group(self, account, instrument, order):
-        leg = make_order(account, instrument, side="SELL", effect="CLOSE", parent=order, role="STOP_LOSS", sending="HELD")
+    def test_is_one_of_its_group(self, account, instrument):
+        entry = make_order(account, instrument, role="ENTRY")
+        leg = make_order(account, instrument, side="SELL", effect="CLOSE", parent=entry, role="STOP_LOSS", sending="HELD")
         assert (leg.member.role, leg.member.held, leg.member.key) == (LegRole.STOP_LOSS, True, leg.pk)
 
     def test_by_amount_needs_no_quantity(self, account, instrument):
