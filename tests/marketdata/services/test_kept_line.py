@@ -33,6 +33,12 @@ def test_is_another_for_each_thread(line):
         assert other.submit(line.ask, "CLIENT", "ID").result() != line.ask("CLIENT", "ID")
 
 
+def test_is_there_however_many_threads_have_come_and_gone(line):
+    for _ in range(120):
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(line.ask, "PING").result() == b"PONG"
+
+
 def test_is_another_in_a_process_that_was_forked(line):
     own = line.ask("CLIENT", "ID")
     reading, writing = os.pipe()
@@ -71,6 +77,21 @@ def test_waits_no_longer_than_it_has_patience_and_asks_once():
         with pytest.raises(RedisError):
             KeptLine(silent, **PATIENCE).ask("PING")
         assert silent.asked == 1
+
+
+def test_answers_nothing_that_was_asked_before_by_somebody_who_was_interrupted(line, monkeypatch):
+    class TimeOver(BaseException):
+        """A worker's time is over."""
+
+    def interrupted(*_):
+        raise TimeOver
+
+    line.ask("PING")
+    with monkeypatch.context() as moment:
+        moment.setattr(redis.Connection, "read_response", interrupted)
+        with pytest.raises(TimeOver):
+            line.ask("ECHO", "late")
+    assert line.ask("ECHO", "next") == b"next"
 
 
 def test_never_takes_a_late_answer_for_that_of_the_next_question(server, line):
